@@ -1,0 +1,1 @@
+"""Pyramid sessions in the application's own database and transaction."""

@@ -1,0 +1,1 @@
+"""SQLAlchemy models and the store of server-side web sessions."""

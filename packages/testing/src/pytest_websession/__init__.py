@@ -1,0 +1,1 @@
+"""pytest fixtures for applications that use SQL-backed Pyramid sessions."""
