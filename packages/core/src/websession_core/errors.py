@@ -1,0 +1,131 @@
+"""Every error of this package, as one tree.
+
+::
+
+    SessionError
+    ├── ConfigurationError        the operator's settings are wrong; lists all mistakes
+    ├── UnstorableValueError      the application put a value in the session that cannot be kept
+    ├── MalformedPayloadError     the stored text is not what this package writes
+    ├── TicketError               the browser's ticket is not what this package writes
+    └── SessionTransactionError   the session was used where its transaction does not allow it
+        └── NoTransactionError    ... because there is none
+
+The type says whose fault it is. Errors carry evidence as attributes, but never a secret, a
+ticket or a value of somebody's session: type names and key paths only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "ConfigurationError",
+    "MalformedPayloadError",
+    "Mistake",
+    "NoTransactionError",
+    "SessionError",
+    "SessionTransactionError",
+    "TicketError",
+    "UnstorableValueError",
+]
+
+
+class SessionError(Exception):
+    """The root: whatever goes wrong with a web session and is ours to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong with the settings.
+
+    Attributes:
+        setting: Its full name as the operator wrote it, prefix included.
+        value: The value as text that is safe to show, or None when it is secret or absent.
+        problem: What is wrong, as a clause: ``must not be negative``.
+        remedy: What to do about it, as an instruction: ``give a number of seconds``.
+    """
+
+    setting: str
+    value: str | None
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f" = {self.value}"
+        return f"{self.setting}{shown}: {self.problem}; {self.remedy}"
+
+
+class ConfigurationError(SessionError):
+    """The settings are wrong. All that is wrong with them is told at once.
+
+    Attributes:
+        mistakes: Every mistake found, at least one, in the order they were found.
+    """
+
+    mistakes: tuple[Mistake, ...]
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        if not self.mistakes:
+            msg = "a ConfigurationError needs at least one mistake"
+            raise ValueError(msg)
+        super().__init__(self.mistakes)
+
+    def __str__(self) -> str:
+        count = len(self.mistakes)
+        title = "1 mistake" if count == 1 else f"{count} mistakes"
+        return "\n".join(
+            [f"{title} in the session settings:", *(f"  {mistake}" for mistake in self.mistakes)]
+        )
+
+
+class UnstorableValueError(SessionError, ValueError):
+    """A value some supported database cannot hold, or would give back changed.
+
+    Attributes:
+        path: Where it is, from the session down: ``cart.items[3]``.
+        reason: Why it is refused and what to use instead.
+    """
+
+    path: str
+    reason: str
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class MalformedPayloadError(SessionError, ValueError):
+    """A stored payload is not a JSON object: something else wrote to the row."""
+
+
+class TicketError(SessionError):
+    """The bytes are not a ticket: too short, too long, or of an unknown version."""
+
+
+class SessionTransactionError(SessionError):
+    """The session was used in a way its transaction does not allow."""
+
+
+class NoTransactionError(SessionTransactionError):
+    """A write where no transaction is active, so that nothing could ever store it.
+
+    Raised with a message that says what is missing in the framework at hand.
+    """
+
+    def __init__(
+        self,
+        message: str = (
+            "the session cannot be changed here: it is stored in the application's transaction, "
+            "and no transaction is active"
+        ),
+    ) -> None:
+        super().__init__(message)

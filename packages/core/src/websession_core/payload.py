@@ -1,0 +1,719 @@
+"""What a web session holds: a JSON mapping that knows whether it changed, and the flash queues.
+
+Theory of operation
+===================
+
+A session is loaded as text and stored as text. In between an application uses it as a plain
+dictionary of plain values, nested ones included, and never says that it changed something::
+
+    session["cart"]["apples"] += 1
+
+So a change has to be found, without comparing everything with everything: most requests read one
+or two small values of a payload that may have tens of kilobytes. Two observations carry this:
+
+* A nested value can only change if somebody got hold of it, and everybody gets it through us. When
+  a list or a dictionary is handed out for the first time, its serialized form is kept; so is that
+  of the old value when a key is set or deleted. ``originals`` holds these, once per key, and only
+  these keys can differ from what was loaded. Scalars that are read cost nothing: nobody can change
+  them in place.
+* Equality is decided on the serialized form, never with ``==``, to which ``1``, ``1.0`` and
+  ``True`` are the same. Assigning the same value again is no change.
+
+Values are checked against what **every** supported database holds and gives back unchanged, so
+that a session behaves alike on all of them: on assignment, and for what was changed in place
+when the payload is serialized.
+
+What is handed out stays tracked for the life of the object: an alias may outlive a write
+(``rebase``), because a transaction may go on after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from enum import Enum
+from math import isfinite
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, overload
+
+from .errors import MalformedPayloadError, UnstorableValueError
+
+__all__ = [
+    "MAX_DEPTH",
+    "FlashQueues",
+    "Payload",
+    "Snapshot",
+    "dumps",
+    "loads",
+]
+
+MAX_DEPTH: Final = 30
+"""How many lists and dictionaries may be inside each other; the payload itself is the first.
+
+MariaDB's JSON columns carry a ``json_valid`` check. Measured with MariaDB 10.11.19: 31 levels are
+stored, with 32 the check fails (error 4025), whatever the mixture of lists and objects. One level is
+left in reserve. PostgreSQL, MySQL (100) and SQLite (1000) hold more.
+"""
+
+MIN_INT: Final = -(2**63)
+MAX_INT: Final = 2**64 - 1
+"""MySQL's JSON keeps integers in this range and turns others into floating point numbers."""
+
+EXPONENT_FROM: Final = 1e16
+"""From here on Python writes a float with an exponent, and PostgreSQL's JSONB turns it into an integer."""
+
+_LONGEST_STEP: Final = 60
+"""Characters of one key shown in a path: a key may be as long as a book, an error message may not."""
+
+_T = TypeVar("_T")
+_V_co = TypeVar("_V_co", covariant=True)
+
+
+class _SupportsKeysAndGetItem(Protocol[_V_co]):
+    """What ``dict.update`` takes for a mapping."""
+
+    def keys(self) -> Iterable[str]: ...
+
+    def __getitem__(self, key: str, /) -> _V_co: ...
+
+
+class _Missing(Enum):
+    """A key that is not there; an enumeration, so that type checkers can tell it from a value."""
+
+    MISSING = "missing"
+
+
+_MISSING: Final = _Missing.MISSING
+
+_Form: TypeAlias = "str | Literal[_Missing.MISSING] | None"
+"""A value's serialized form; MISSING if there is no value, None if it has no such form."""
+
+# --- text ---------------------------------------------------------------------------------------
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+# For comparing only. It lets NaN pass: what must not be stored can still have changed or not.
+_comparable = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=True
+).encode
+
+
+def dumps(value: Any) -> str:
+    """Return the canonical JSON text of a value: compact, keys sorted, in Unicode.
+
+    Equal texts are what "unchanged" means. The value is not checked against the rules of
+    `Payload`.
+
+    Raises:
+        TypeError: JSON has no such type.
+        ValueError: A NaN, an infinity, or a container inside itself.
+    """
+    return _canonical(value)
+
+
+def _sorted_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(sorted(dict(pairs).items()))
+
+
+def loads(text: str, *, reorder: bool = False) -> Any:
+    """Return the value of a JSON text.
+
+    Args:
+        text: JSON, as `dumps` or a database's JSON column gives it.
+        reorder: Sort the keys of every object. PostgreSQL's JSONB and MySQL's JSON give keys back
+            in an order of their own; sorted, mappings look the same from every database, just
+            as `dumps` writes them.
+
+    Raises:
+        MalformedPayloadError: It is not JSON. The message shows nothing of it.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_sorted_dict if reorder else None)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else "it is not JSON"
+    # Not chained: json's error carries the whole text, which is somebody's session.
+    msg = f"the stored session cannot be read: {reason}"
+    raise MalformedPayloadError(msg)
+
+
+def _fingerprint(value: Any) -> str | None:
+    """Return the text to compare by; None if there is none, which equals nothing."""
+    try:
+        return _comparable(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+# --- what may be stored -------------------------------------------------------------------------
+
+
+class _RefusedError(Exception):
+    """Travels from a refused value up to the check, collecting the path on its way."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path: list[str | int] = []
+
+
+_REMEDIES: Final[tuple[tuple[str, str], ...]] = (
+    ("tuple", "use a list"),
+    ("set", "use a sorted list"),
+    ("frozenset", "use a sorted list"),
+    ("datetime", "use value.isoformat()"),
+    ("date", "use value.isoformat()"),
+    ("time", "use value.isoformat()"),
+    ("timedelta", "use value.total_seconds()"),
+    ("Decimal", "use str(value)"),
+    ("Fraction", "use str(value)"),
+    ("UUID", "use str(value)"),
+    ("bytes", "use text, for example base64"),
+    ("bytearray", "use text, for example base64"),
+    ("memoryview", "use text, for example base64"),
+    ("complex", "use a list of two numbers"),
+    ("mappingproxy", "use dict(value)"),
+    ("generator", "use list(value)"),
+    ("range", "use list(value)"),
+)
+
+
+def _remedy(value: object) -> str:
+    if isinstance(value, Enum):
+        return "use its value or its name"
+    if isinstance(value, str):
+        return "use str(value)"
+    if isinstance(value, int):
+        return "use int(value)"
+    if isinstance(value, float):
+        return "use float(value)"
+    if isinstance(value, list):
+        return "use list(value)"
+    names = {cls.__name__ for cls in type(value).__mro__}
+    # Before dict's own subclasses: some mappings are neither, and all of them want the same.
+    if isinstance(value, Mapping):
+        return "use dict(value)"
+    for name, remedy in _REMEDIES:
+        if name in names:
+            return remedy
+    return "use text, numbers, booleans, None, lists and dictionaries made of these"
+
+
+def _check_text(text: str, what: str) -> None:
+    if "\0" in text:
+        raise _RefusedError(f"{what} contains a NUL character, which PostgreSQL cannot store; remove it")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            pass
+        else:
+            return
+        raise _RefusedError(
+            f"{what} contains a lone surrogate, which is not Unicode text; "
+            "decode bytes with the right encoding or errors='replace'"
+        )
+
+
+def _check_float(value: float) -> None:
+    if not isfinite(value):
+        raise _RefusedError("JSON has no NaN and no infinity; use None or text")
+    if abs(value) >= EXPONENT_FROM:
+        raise _RefusedError(
+            "PostgreSQL would give a float this large back as an integer; use int(value) or text"
+        )
+    if value == 0.0 and str(value) == "-0.0":
+        raise _RefusedError("PostgreSQL would give -0.0 back as 0.0; use 0.0")
+
+
+def _check_key(key: object) -> None:
+    if type(key) is not str:
+        remedy = "use its value or its name" if isinstance(key, Enum) else "use str(key)"
+        raise _RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
+    try:
+        _check_text(key, "the key")
+    except _RefusedError as refusal:
+        refusal.path.append(key)
+        raise
+
+
+def _check(value: Any, level: int) -> None:
+    """Refuse what some supported database cannot hold or would change.
+
+    ``level`` is the one a container found here would be at.
+    """
+    kind = type(value)
+    if kind is str:
+        _check_text(value, "the text")
+    elif kind is bool or value is None:
+        return
+    elif kind is int:
+        if not MIN_INT <= value <= MAX_INT:
+            raise _RefusedError(
+                "MySQL would turn an integer outside -2**63 .. 2**64-1 into a float; use str(value)"
+            )
+    elif kind is float:
+        _check_float(value)
+    elif kind is list or kind is dict:
+        if level > MAX_DEPTH:
+            raise _RefusedError(
+                f"more than {MAX_DEPTH} levels of nesting (or a container inside itself), "
+                "which MariaDB refuses; store it flatter"
+            )
+        if kind is list:
+            _check_items(enumerate(value), level)
+        else:
+            for key in value:
+                _check_key(key)
+            _check_items(value.items(), level)
+    else:
+        raise _RefusedError(f"values of type {kind.__name__} cannot be stored; {_remedy(value)}")
+
+
+def _check_items(items: Iterable[tuple[str | int, Any]], level: int) -> None:
+    where: str | int = 0
+    try:
+        for where, value in items:  # noqa: B007 - read in the except clause
+            _check(value, level + 1)
+    except _RefusedError as refusal:
+        refusal.path.append(where)
+        raise
+
+
+def _render(path: Iterable[str | int]) -> str:
+    """Return ``cart.items[3]``; keys that are no names are quoted, and escaped for any terminal."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+            continue
+        name = step if len(step) <= _LONGEST_STEP else f"{step[:_LONGEST_STEP]}..."
+        if name.isidentifier() and name.isascii():
+            text += f".{name}" if text else name
+        else:
+            text += f"[{name!a}]"
+    return text
+
+
+def _require(value: Any, path: tuple[str | int, ...], level: int) -> None:
+    """Raise `UnstorableValueError` unless the value at this path may be stored."""
+    try:
+        _check(value, level)
+    except _RefusedError as refusal:
+        where, reason = _render((*path, *reversed(refusal.path))), refusal.reason
+    else:
+        return
+    raise UnstorableValueError(where, reason)
+
+
+def _require_key(key: object, container: str) -> None:
+    """Raise `UnstorableValueError` unless this may be a key; the container is named if the key cannot be."""
+    try:
+        _check_key(key)
+    except _RefusedError as refusal:
+        where, reason = _render(refusal.path) or container, refusal.reason
+    else:
+        return
+    raise UnstorableValueError(where, reason)
+
+
+# --- copies -------------------------------------------------------------------------------------
+
+
+def _clone(value: _T, memo: dict[int, Any]) -> _T:
+    """Return a copy whose lists and dictionaries are new, at every level.
+
+    Unlike `copy.deepcopy` it neither recurses nor calls anybody's code: a payload may at this
+    moment hold what will be refused when it is serialized. Such values are shared.
+    ``memo`` keeps one copy per container, as long as the caller keeps the originals alive.
+    """
+    if type(value) is not list and type(value) is not dict:
+        return value
+    known = memo.get(id(value))
+    if known is not None:
+        return known  # type: ignore[no-any-return]
+    result: Any = [] if type(value) is list else {}
+    memo[id(value)] = result
+    todo: list[tuple[Any, Any]] = [(value, result)]
+
+    def twin(item: Any) -> Any:
+        if type(item) is not list and type(item) is not dict:
+            return item
+        copy = memo.get(id(item))
+        if copy is None:
+            copy = memo[id(item)] = [] if type(item) is list else {}
+            todo.append((item, copy))
+        return copy
+
+    while todo:
+        source, target = todo.pop()
+        if type(source) is list:
+            target.extend(map(twin, source))
+        else:
+            for key, item in source.items():
+                target[key] = twin(item)
+    return result  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A moment in the life of a `Payload` or of `FlashQueues`, to be given back to its ``restore``.
+
+    Opaque: what is inside is not part of the interface.
+    """
+
+    _text: str = field(repr=False)
+    _keys: tuple[str, ...] | None = field(repr=False)
+    _values: dict[str, Any] = field(repr=False)
+    _originals: dict[str, _Form] = field(repr=False)
+    _forced: bool = field(repr=False)
+
+
+# --- tracking -----------------------------------------------------------------------------------
+
+
+class _Tracked:
+    """A JSON object that is loaded as text, decoded on first use, and knows whether it changed."""
+
+    __slots__ = ("_data", "_forced", "_loaded", "_originals", "_reorder", "_serialized", "_text")
+
+    def __init__(self, text: str | None = None, *, reorder: bool = False) -> None:
+        self._loaded: Final[str] = "{}" if text is None else text
+        self._reorder: Final[bool] = reorder
+        # What the database holds as far as we know; `rebase` moves it on, `reset` back.
+        self._text = self._loaded
+        self._data: dict[str, Any] | None = None
+        # Per key that may differ from the text: its serialized form there. None: it had none.
+        self._originals: dict[str, _Form] = {}
+        self._forced = False
+        # The last text given out to be stored, with the forms of the keys above at that moment.
+        self._serialized: tuple[str, dict[str, _Form]] | None = None
+
+    def _decode(self) -> dict[str, Any]:
+        self._data = self._decoded(self._text)
+        return self._data
+
+    def _decoded(self, text: str) -> dict[str, Any]:
+        if text == "{}":
+            return {}
+        data = loads(text, reorder=self._reorder)
+        if type(data) is not dict:
+            msg = "the stored session cannot be read: it is not a JSON object"
+            raise MalformedPayloadError(msg)
+        return data
+
+    def _track(self, key: str) -> None:
+        """Keep the serialized form of a key's value, before it can change for the first time."""
+        if key not in self._originals:
+            data = self._decode() if self._data is None else self._data
+            self._originals[key] = _fingerprint(data[key]) if key in data else _MISSING
+
+    def _forms(self) -> dict[str, _Form]:
+        data = self._data
+        if data is None:
+            return {}
+        return {key: _fingerprint(data[key]) if key in data else _MISSING for key in self._originals}
+
+    def _differs(self, forms: dict[str, _Form]) -> bool:
+        # None is the form of what has none, and is never the same as anything.
+        return any(form is None or form != self._originals[key] for key, form in forms.items())
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the contents differ from what was loaded or last stored.
+
+        Costs the serialization of the values that were handed out or set, not of everything.
+        """
+        return self._forced or self._differs(self._forms())
+
+    def mark_changed(self) -> None:
+        """Have it stored, whether it changed or not."""
+        self._forced = True
+
+    def serialize(self) -> str:
+        """Return the text to store: the canonical JSON of everything, or the loaded one if nothing changed.
+
+        Raises:
+            UnstorableValueError: A nested value was changed into something that cannot be stored.
+        """
+        forms = self._forms()
+        if not self._forced and not self._differs(forms):
+            return self._text
+        data = self._decode() if self._data is None else self._data
+        for key in forms:
+            if key in data:
+                _require(data[key], (key,), 2)
+        text = dumps(data)
+        self._serialized = (text, forms)
+        return text
+
+    def rebase(self, text: str) -> None:
+        """Take note that ``text``, which `serialize` returned, has been stored.
+
+        From now on a change is one against it. Values handed out before stay tracked: what is changed
+        through them after `serialize` is found.
+        """
+        if self._data is not None:
+            if self._serialized is not None and self._serialized[0] == text:
+                forms = self._serialized[1]
+            else:
+                stored = self._decoded(text)
+                forms = {
+                    key: _fingerprint(stored[key]) if key in stored else _MISSING for key in self._originals
+                }
+            # A key that was first touched after `serialize` keeps the form it was found in.
+            self._originals.update(forms)
+        self._text = text
+        self._forced = False
+        self._serialized = None
+
+    def reset(self) -> None:
+        """Go back to the contents as loaded, whatever was stored since: for a rollback.
+
+        Values handed out before are no longer part of it; take them out again.
+        """
+        self._text = self._loaded
+        self._data = None
+        self._originals = {}
+        self._forced = False
+        self._serialized = None
+
+    def snapshot(self) -> Snapshot:
+        """Return this moment's contents, and what counts as a change of them: for a savepoint.
+
+        Costs a copy of the values that were handed out or set, not of everything.
+        """
+        data = self._data
+        if data is None:
+            return Snapshot(self._text, None, {}, {}, self._forced)
+        memo: dict[int, Any] = {}
+        values = {key: _clone(data[key], memo) for key in self._originals if key in data}
+        return Snapshot(self._text, tuple(data), values, dict(self._originals), self._forced)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a moment of this object, as often as wanted.
+
+        Values handed out before are no longer part of it; take them out again.
+        """
+        self._text = snapshot._text
+        self._originals = dict(snapshot._originals)
+        self._forced = snapshot._forced
+        self._serialized = None
+        self._data = None
+        if snapshot._keys is not None and snapshot._originals:
+            base = self._decoded(snapshot._text)
+            # Nobody held the other values then, so they are what the text says.
+            memo: dict[int, Any] = {}
+            base.update({key: _clone(value, memo) for key, value in snapshot._values.items()})
+            self._data = {key: base[key] for key in snapshot._keys}
+
+
+# --- the two documents --------------------------------------------------------------------------
+
+
+class Payload(_Tracked, MutableMapping[str, Any]):
+    """The data of one web session: a dictionary of JSON values that knows whether it changed.
+
+    Values are exactly ``str``, ``int``, ``float``, ``bool``, ``None``, and ``list`` and ``dict`` made
+    of these; keys are ``str``. What cannot be stored in one of the supported databases, or would come
+    back changed, is refused with `UnstorableValueError` when it is assigned, and then nothing is
+    changed, not even by an ``update`` with many keys. What is changed in place (``payload["cart"]["apples"]
+    = 3``) is found without being told, and checked by `serialize`.
+
+    Not safe for concurrent use by several threads.
+
+    Args:
+        text: The stored text, a JSON object; None for a new, empty payload. It is decoded on first
+            use, which raises `MalformedPayloadError` if it is none.
+        reorder: The database does not keep the order of keys; see `loads`.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        data = self._data
+        if data is None:
+            data = self._decode()
+        value = data[key]
+        if (type(value) is dict or type(value) is list) and key not in self._originals:
+            self._originals[key] = _fingerprint(value)
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        _require_key(key, "the session")
+        _require(value, (key,), 2)
+        self._put(key, value)
+
+    def _put(self, key: str, value: Any) -> None:
+        data = self._decode() if self._data is None else self._data
+        self._track(key)
+        data[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        data = self._decode() if self._data is None else self._data
+        if key not in data:
+            raise KeyError(key)
+        self._track(key)
+        del data[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decode() if self._data is None else self._data)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._decode() if self._data is None else self._data)
+
+    def __len__(self) -> int:
+        return len(self._decode() if self._data is None else self._data)
+
+    def __contains__(self, key: object) -> bool:
+        return key in (self._decode() if self._data is None else self._data)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        mine = self._decode() if self._data is None else self._data
+        if isinstance(other, Payload):
+            return mine == (other._decode() if other._data is None else other._data)
+        return mine == dict(other.items())
+
+    # As for every mutable mapping.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        # Neither values nor names of keys: a repr ends up in logs. And it must not fail.
+        if self._data is None:
+            return f"<{type(self).__name__}: not read yet>"
+        return f"<{type(self).__name__}: {len(self._data)} {'key' if len(self._data) == 1 else 'keys'}>"
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return self.copy() | dict(other)
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return dict(other) | self.copy()
+
+    def __ior__(self, other: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Self:
+        self.update(other)
+        return self
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dictionary that shares nothing with the payload, at any depth."""
+        return _clone(self._decode() if self._data is None else self._data, {})
+
+    def clear(self) -> None:
+        """Remove every key."""
+        data = self._decode() if self._data is None else self._data
+        for key in data:
+            self._track(key)
+        data.clear()
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the key that was added last and return it with its value.
+
+        Raises:
+            KeyError: It is empty.
+        """
+        key = next(reversed(self), None)
+        if key is None:
+            msg = "popitem(): the session is empty"
+            raise KeyError(msg)
+        return key, self.pop(key)
+
+    @overload
+    def update(self, other: _SupportsKeysAndGetItem[Any], /, **values: Any) -> None: ...
+    @overload
+    def update(self, other: Iterable[tuple[str, Any]] = ..., /, **values: Any) -> None: ...
+    def update(self, other: Any = (), /, **values: Any) -> None:
+        """Set many keys, or none: one value that is refused leaves everything as it was.
+
+        Raises:
+            UnstorableValueError: One of the values or keys is refused.
+        """
+        pairs: list[tuple[Any, Any]]
+        if hasattr(other, "keys"):
+            pairs = [(key, other[key]) for key in other.keys()]  # noqa: SIM118 - as dict.update does
+        else:
+            pairs = [(key, value) for key, value in other]
+        pairs.extend(values.items())
+        for key, value in pairs:
+            _require_key(key, "the session")
+            _require(value, (key,), 2)
+        for key, value in pairs:
+            self._put(key, value)
+
+
+class FlashQueues(_Tracked):
+    """Messages kept until they are shown, in named queues, apart from a session's data.
+
+    Not safe for concurrent use by several threads.
+
+    Args:
+        text: The stored text, a JSON object of lists; None for no messages. It is decoded on first
+            use, which raises `MalformedPayloadError` if it is none.
+        reorder: The database does not keep the order of keys; see `loads`.
+    """
+
+    __slots__ = ()
+
+    def _decoded(self, text: str) -> dict[str, Any]:
+        data = super()._decoded(text)
+        if not all(type(queue) is list for queue in data.values()):
+            msg = "the stored flash messages cannot be read: a queue is not a list"
+            raise MalformedPayloadError(msg)
+        return data
+
+    def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> None:
+        """Add a message to the end of a queue.
+
+        Args:
+            message: What a `Payload` may hold, of which a copy is kept. A subclass of ``str``
+                (a translation string, markup) is kept as plain text.
+            queue: The queue's name.
+            allow_duplicate: If false, a message that is already in the queue is not added again.
+
+        Raises:
+            UnstorableValueError: The message or the name of the queue cannot be stored.
+        """
+        if isinstance(message, str):
+            # Not str(message), which an enumeration or a lazy translation may answer differently.
+            message = str.__str__(message)
+        _require_key(queue, "the flash queues")
+        # The message is inside a list inside the document.
+        _require(message, ("message",), 3)
+        data = self._decode() if self._data is None else self._data
+        if not allow_duplicate and queue in data:
+            form = _fingerprint(message)
+            if any(form == _fingerprint(present) for present in data[queue]):
+                return
+        self._track(queue)
+        data.setdefault(queue, []).append(_clone(message, {}))
+
+    def pop(self, queue: str = "") -> list[Any]:
+        """Remove a queue and return its messages, oldest first; an empty list if there are none."""
+        data = self._decode() if self._data is None else self._data
+        if not data.get(queue):
+            return []
+        self._track(queue)
+        messages: list[Any] = data.pop(queue)
+        return messages
+
+    def peek(self, queue: str = "") -> list[Any]:
+        """Return copies of a queue's messages, oldest first, and leave it as it is."""
+        data = self._decode() if self._data is None else self._data
+        messages: list[Any] = _clone(data.get(queue, []), {})
+        return messages
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no message in any queue."""
+        data = self._decode() if self._data is None else self._data
+        return not any(data.values())
+
+    def __repr__(self) -> str:
+        if self._data is None:
+            return f"<{type(self).__name__}: not read yet>"
+        count = sum(map(len, self._data.values()))
+        return f"<{type(self).__name__}: {count} {'message' if count == 1 else 'messages'}>"
