@@ -1,0 +1,117 @@
+"""The database: its tables, its engine, and `request.dbsession`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import zope.sqlalchemy
+from sqlalchemy import Engine, engine_from_config, event
+from sqlalchemy.orm import Session as DatabaseSession
+from sqlalchemy.orm import configure_mappers, sessionmaker
+
+# Every model is imported here, so that the metadata is complete before anybody uses it.
+from .order import Order, OrderLine
+from .product import Product
+from .session import Session
+from .user import User
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
+    from pyramid.request import Request
+    from transaction import TransactionManager
+
+__all__ = [
+    "Order",
+    "OrderLine",
+    "Product",
+    "Session",
+    "User",
+    "get_engine",
+    "get_session_factory",
+    "get_tm_session",
+    "includeme",
+]
+
+# Relationships name classes by strings; a mistake in one shows here, not in the first request.
+configure_mappers()
+
+
+def get_engine(settings: dict[str, Any], prefix: str = "sqlalchemy.") -> Engine:
+    """The engine the settings describe; on SQLite with transactions that really isolate."""
+    engine = engine_from_config(settings, prefix)
+    if engine.dialect.name == "sqlite":
+        _use_real_transactions(engine)
+    return engine
+
+
+def _use_real_transactions(engine: Engine) -> None:
+    """Make SQLite take its write lock when a transaction begins.
+
+    Left alone, the driver begins a transaction at the first write only, and two requests that read a
+    session, change it and write it back lose one of the changes without an error. `BEGIN IMMEDIATE` makes
+    the second one wait its turn instead (up to `busy_timeout` milliseconds).
+    """
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA busy_timeout = 5000")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def get_session_factory(engine: Engine) -> sessionmaker[DatabaseSession]:
+    """What makes database sessions on this engine."""
+    return sessionmaker(bind=engine)
+
+
+def get_tm_session(
+    session_factory: sessionmaker[DatabaseSession],
+    transaction_manager: TransactionManager,
+    request: Request | None = None,
+) -> DatabaseSession:
+    """A database session that commits and rolls back with the manager's transaction.
+
+    In a request pyramid_tm ends that transaction. In a script, do it yourself::
+
+        with transaction.TransactionManager(explicit=True) as tm:
+            dbsession = get_tm_session(session_factory, tm)
+            dbsession.add(Product(...))
+    """
+    dbsession = session_factory(info={"request": request})
+    zope.sqlalchemy.register(dbsession, transaction_manager=transaction_manager)
+    return dbsession
+
+
+def includeme(config: Configurator) -> None:
+    """Give each request one transaction (`request.tm`) and its database session (`request.dbsession`)."""
+    settings = config.get_settings()
+    settings["tm.manager_hook"] = "pyramid_tm.explicit_manager"
+    # Our security policy reads the web session: naming the user in each transaction would load it for
+    # every request, also for the stylesheet.
+    settings["tm.annotate_user"] = "false"
+
+    config.include("pyramid_tm")
+    config.include("pyramid_retry")
+
+    # Tests and scripts may bring an engine of their own.
+    engine = settings.get("dbengine")
+    if engine is None:
+        engine = get_engine(settings)
+    session_factory = get_session_factory(engine)
+    config.registry["dbsession_factory"] = session_factory
+
+    def dbsession(request: Request) -> DatabaseSession:
+        # A functional test may bring a database session whose transaction it rolls back in the end.
+        given: DatabaseSession | None = request.environ.get("app.dbsession")
+        if given is not None:
+            return given
+        return get_tm_session(session_factory, request.tm, request=request)
+
+    config.add_request_method(dbsession, reify=True)
