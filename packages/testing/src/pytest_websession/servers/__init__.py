@@ -1,0 +1,20 @@
+"""Throw-away database servers for tests: started in a private directory, gone without a trace.
+
+They need no root, no configuration and no container, and are gone, with their data, even if the test
+run is killed with `kill -9`.
+"""
+
+from pytest_websession.servers._base import DatabaseServer
+from pytest_websession.servers._mariadb import MariaDBServer, find_mariadb
+from pytest_websession.servers._postgresql import PostgreSQLServer, find_postgresql
+from pytest_websession.servers._process import ServerError, ServerUnavailable
+
+__all__ = [
+    "DatabaseServer",
+    "MariaDBServer",
+    "PostgreSQLServer",
+    "ServerError",
+    "ServerUnavailable",
+    "find_mariadb",
+    "find_postgresql",
+]

