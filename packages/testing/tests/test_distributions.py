@@ -1,0 +1,291 @@
+"""The built wheels and sdists: what is in them, what they ask for, and that they work where nothing else is.
+
+Wheels are built from the sdists, so an sdist that lacks something shows. They are installed into empty
+environments, where our own distributions can only come from the wheels built here.
+"""
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+PACKAGES = Path(__file__).parents[2]
+
+IMPORT_EVERYTHING = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    importlib.import_module(module.name)
+for name in package.__all__:
+    getattr(package, name)
+"""
+
+
+def run(*command: object, cwd: Path | None = None) -> str:
+    """Run a command to its end and return what it printed; a failure shows its error output."""
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def uv(*arguments: object) -> str:
+    return run(sys.executable, "-m", "uv", *arguments)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One built member: the folder it came from, its sdist and its wheel."""
+
+    folder: Path
+    sdist: Path
+    wheel: Path
+
+    @property
+    def module(self) -> str:
+        return self.wheel.name.split("-")[0]
+
+    @property
+    def name(self) -> str:
+        return canonicalize_name(self.module)
+
+    @property
+    def dist_info(self) -> str:
+        return "-".join(self.wheel.name.split("-")[:2]) + ".dist-info"
+
+    @property
+    def files(self) -> set[str]:
+        with zipfile.ZipFile(self.wheel) as archive:
+            return set(archive.namelist())
+
+    @property
+    def metadata(self) -> Message:
+        with zipfile.ZipFile(self.wheel) as archive:
+            return Parser().parsestr(archive.read(f"{self.dist_info}/METADATA").decode())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribution]:
+    """Build every member once; by the name of its folder."""
+    found = {}
+    for project in sorted(PACKAGES.glob("*/pyproject.toml")):
+        out = tmp_path_factory.mktemp(project.parent.name)
+        uv("build", "--quiet", "--out-dir", out, project.parent)
+        (sdist,) = out.glob("*.tar.gz")
+        (wheel,) = out.glob("*.whl")
+        found[project.parent.name] = Distribution(project.parent, sdist, wheel)
+    return found
+
+
+@pytest.fixture(params=sorted(path.parent.name for path in PACKAGES.glob("*/pyproject.toml")))
+def distribution(request: pytest.FixtureRequest, built: dict[str, Distribution]) -> Distribution:
+    return built[request.param]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment of its own."""
+
+    python: Path
+    constraints: Path
+
+    def install(self, *requirements: object) -> None:
+        uv(
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            self.python,
+            "--constraint",
+            self.constraints,
+            *requirements,
+        )
+
+    @property
+    def installed(self) -> dict[str, str]:
+        listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
+        return {entry["name"]: entry["version"] for entry in listed}
+
+    def execute(self, code: str, *arguments: str) -> str:
+        return run(self.python, "-I", "-W", "error", "-c", code, *arguments, cwd=self.python.parent)
+
+
+@pytest.fixture(scope="module")
+def empty_environment(
+    built: dict[str, Distribution], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Environment]:
+    # As constraints, the paths of our wheels leave no other source for our names, and install none.
+    constraints = tmp_path_factory.mktemp("constraints") / "ours.txt"
+    constraints.write_text("".join(f"{one.name} @ {one.wheel.as_uri()}\n" for one in built.values()))
+
+    def make() -> Environment:
+        folder = tmp_path_factory.mktemp("environment")
+        uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
+        return Environment(folder / "bin" / "python", constraints)
+
+    return make
+
+
+def test_a_wheel_holds_its_package_and_nothing_else(distribution: Distribution) -> None:
+    source = distribution.folder / "src"
+    modules = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    expected = modules | {f"{distribution.module}/py.typed"}
+    about = {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
+    if distribution.name == "pytest-websession":
+        about.add("entry_points.txt")
+    assert distribution.files == expected | {f"{distribution.dist_info}/{name}" for name in about}
+
+
+def test_an_sdist_holds_the_sources_the_tests_and_the_pages(distribution: Distribution) -> None:
+    with tarfile.open(distribution.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        f"src/{distribution.module}/py.typed",
+    ):
+        assert name in names
+    tests = {
+        path.relative_to(distribution.folder).as_posix()
+        for path in (distribution.folder / "tests").rglob("*.py")
+        if path.is_file()
+    }
+    assert tests <= names
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".sqlite", ".log"))]
+
+
+def test_the_metadata_says_what_it_is_and_what_it_needs(
+    distribution: Distribution, built: dict[str, Distribution]
+) -> None:
+    metadata = distribution.metadata
+    assert metadata["Name"] == distribution.name
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    assert str(metadata.get_payload()).lstrip().startswith(f"# {distribution.name}")
+
+    siblings = {one.name: one.metadata["Version"] for one in built.values()}
+    for requirement in map(Requirement, metadata.get_all("Requires-Dist", [])):
+        if requirement.name in siblings:
+            series = int(siblings[requirement.name].split(".")[1])
+            assert requirement.specifier == SpecifierSet(f">=0.{series},<0.{series + 1}")
+
+
+def test_every_module_and_export_is_there_where_nothing_else_is_installed(
+    distribution: Distribution, empty_environment: Callable[[], Environment]
+) -> None:
+    environment = empty_environment()
+    environment.install(distribution.wheel)
+    environment.execute(IMPORT_EVERYTHING, distribution.module)
+
+
+def test_the_codec_brings_pycryptodome_and_nothing_else(
+    built: dict[str, Distribution], empty_environment: Callable[[], Environment]
+) -> None:
+    environment = empty_environment()
+    environment.install(built["crypto"].wheel)
+    assert set(environment.installed) == {"websession-crypto", "pycryptodome"}
+
+
+def test_the_core_brings_nothing(
+    built: dict[str, Distribution], empty_environment: Callable[[], Environment]
+) -> None:
+    environment = empty_environment()
+    environment.install(built["core"].wheel)
+    assert set(environment.installed) == {"websession-core"}
+
+
+def test_the_models_bring_no_web_framework_and_no_cipher(
+    built: dict[str, Distribution], empty_environment: Callable[[], Environment]
+) -> None:
+    environment = empty_environment()
+    environment.install(built["sqla-models"].wheel)
+    assert {"websession-models", "websession-core", "sqlalchemy"} <= set(environment.installed)
+    assert not set(environment.installed) & {"pyramid", "transaction", "zope-sqlalchemy", "pycryptodome"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "brings"),
+    [
+        ("testing", {"pytest-websession", "pytest", "webtest"}),
+        ("postgresql", {"psycopg", "psycopg-binary"}),
+        ("mysql", {"pymysql"}),
+    ],
+)
+def test_an_extra_brings_what_its_name_says(
+    built: dict[str, Distribution],
+    empty_environment: Callable[[], Environment],
+    extra: str,
+    brings: set[str],
+) -> None:
+    environment = empty_environment()
+    environment.install("pyramid-sqlalchemy-sessions")
+    assert not brings & set(environment.installed)
+    environment.install(f"pyramid-sqlalchemy-sessions[{extra}]")
+    assert brings <= set(environment.installed)
+
+
+def dead_release(folder: Path) -> Path:
+    """Write a wheel like that of 2017: the same name, version 0.1.0, and it owns our `__init__.py`."""
+    files = {
+        "pyramid_sqlalchemy_sessions/__init__.py": "WHOSE = 'the old one'\n",
+        "pyramid_sqlalchemy_sessions/session.py": "",
+        "pyramid_sqlalchemy_sessions-0.1.0.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nName: pyramid-sqlalchemy-sessions\nVersion: 0.1.0\n"
+        ),
+        "pyramid_sqlalchemy_sessions-0.1.0.dist-info/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+    }
+    record = "pyramid_sqlalchemy_sessions-0.1.0.dist-info/RECORD"
+    lines = [f"{record},,"]
+    for name, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        lines.append(f"{name},sha256={digest},{len(text)}")
+    wheel = folder / "pyramid_sqlalchemy_sessions-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in {**files, record: "\n".join(lines) + "\n"}.items():
+            archive.writestr(name, text)
+    return wheel
+
+
+def test_upgrading_with_pip_over_the_release_of_2017_leaves_ours(
+    built: dict[str, Distribution], empty_environment: Callable[[], Environment], tmp_path: Path
+) -> None:
+    environment = empty_environment()
+    environment.install("pip", "pyramid-sqlalchemy-sessions")
+    ours = [one.name for one in built.values() if one.name in environment.installed]
+    # What others made stays, so that pip needs no registry for the upgrade.
+    uv("pip", "uninstall", "--quiet", "--python", environment.python, *ours)
+    run(environment.python, "-m", "pip", "install", "--no-index", dead_release(tmp_path))
+    assert environment.execute("import pyramid_sqlalchemy_sessions as it; print(it.WHOSE)") == "the old one\n"
+
+    wheels = [part for one in built.values() for part in ("--find-links", one.wheel.parent)]
+    run(
+        environment.python, "-m", "pip", "install", "-U", "--no-index", *wheels, "pyramid-sqlalchemy-sessions"
+    )
+
+    assert environment.installed["pyramid-sqlalchemy-sessions"] == built["meta"].metadata["Version"]
+    environment.execute(IMPORT_EVERYTHING, "pyramid_sqlalchemy_sessions")
+    leftover = environment.execute(
+        "import pathlib, pyramid_sqlalchemy_sessions as it;"
+        "print(hasattr(it, 'WHOSE'), (pathlib.Path(it.__file__).parent / 'session.py').exists())"
+    )
+    assert leftover == "False False\n"
