@@ -13,19 +13,33 @@ from .errors import (
     UnstorableValueError,
 )
 from .payload import FlashQueues, Payload, Snapshot, dumps, loads
+from .ports import Clock, Store, StoredRow, TicketCodec
+from .settings import OPTIONS, Check, CookieSecure, Draft, Option, SameSite, Settings, parse_settings
 
 __all__ = [
+    "OPTIONS",
+    "Check",
+    "Clock",
     "ConfigurationError",
+    "CookieSecure",
+    "Draft",
     "FlashQueues",
     "MalformedPayloadError",
     "Mistake",
     "NoTransactionError",
+    "Option",
     "Payload",
+    "SameSite",
     "SessionError",
     "SessionTransactionError",
+    "Settings",
     "Snapshot",
+    "Store",
+    "StoredRow",
+    "TicketCodec",
     "TicketError",
     "UnstorableValueError",
     "dumps",
     "loads",
+    "parse_settings",
 ]

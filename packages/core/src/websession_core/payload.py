@@ -34,6 +34,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import Enum
 from math import isfinite
+from operator import itemgetter
 from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, overload
 
 from .errors import MalformedPayloadError, UnstorableValueError
@@ -112,8 +113,12 @@ def dumps(value: Any) -> str:
     return _canonical(value)
 
 
+_by_key = itemgetter(0)
+
+
 def _sorted_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(sorted(dict(pairs).items()))
+    pairs.sort(key=_by_key)
+    return dict(pairs)
 
 
 def loads(text: str, *, reorder: bool = False) -> Any:

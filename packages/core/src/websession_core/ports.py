@@ -1,0 +1,149 @@
+"""What a framework adapter plugs in: the clock, the codec of the cookie, the store of the rows.
+
+Protocols, so that nothing has to inherit from here. What an implementation must do when things go wrong is
+part of each, in prose. Identifiers and random numbers are plain arguments everywhere and need no port.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = ["Clock", "Store", "StoredRow", "TicketCodec"]
+
+_ConnectionT_contra = TypeVar("_ConnectionT_contra", contravariant=True)
+
+
+class Clock(Protocol):
+    """Tells the time; only the edge of an adapter asks it, and everything below is told ``now``."""
+
+    def __call__(self) -> int:
+        """Return whole seconds since the Unix epoch.
+
+        It may step back (a server's clock is corrected) and may differ between servers by some seconds:
+        whoever compares its values with stored ones has to expect both. It never raises.
+        """
+        ...
+
+
+class TicketCodec(Protocol):
+    """Turns a ticket's bytes into the text of a cookie and back; nobody without the key can do either."""
+
+    def encrypt(self, plaintext: bytes, /) -> str:
+        """Return the cookie's value, of characters a cookie may have (RFC 6265 section 4.1.1).
+
+        Two calls give two texts. It may raise `ValueError` for more bytes than it takes; a ticket is
+        always below a hundred.
+        """
+        ...
+
+    def decrypt(self, token: str, /) -> bytes:
+        """Return the bytes that `encrypt` was given.
+
+        The text comes from the network and may be anything: empty, long, not ASCII. What was not made by
+        `encrypt` with one of our keys and for this purpose (this cookie's name) raises an error of the
+        codec's one documented family, at any length and after the same kind of work; it never returns
+        other bytes. A token of an unknown key is no attack by itself: a server may not have the newest key
+        yet. The adapter treats it as no session, and leaves the cookie alone.
+        """
+        ...
+
+
+class StoredRow(Protocol):
+    """A session as the store holds it; an immutable value."""
+
+    @property
+    def id(self) -> UUID:
+        """The primary key."""
+        ...
+
+    @property
+    def created(self) -> int:
+        """When the session began, in Unix seconds."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The number of writes so far; an update names the version it read."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The number of changes of identity so far."""
+        ...
+
+    @property
+    def data(self) -> str:
+        """The data, JSON text for a `Payload`."""
+        ...
+
+    @property
+    def flash(self) -> str:
+        """The flash queues, JSON text for `FlashQueues`."""
+        ...
+
+
+class Store(Protocol[_ConnectionT_contra]):
+    """Reads and writes rows, on a connection and in a transaction that belong to the caller.
+
+    A store neither begins nor ends transactions and keeps no state about rows. Errors of the database come
+    through as they are: only the caller knows whether the transaction is to be retried. Their messages must
+    not show what was stored.
+    """
+
+    def load(self, connection: _ConnectionT_contra, session_id: UUID, /) -> StoredRow | None:
+        """Return the row as the connection's transaction sees it.
+
+        None if there is none: it was deleted, has expired and was collected, is not visible yet, or never
+        existed. These cannot be told apart, and the caller must not treat any of them as an attack.
+        """
+        ...
+
+    def insert(
+        self,
+        connection: _ConnectionT_contra,
+        /,
+        *,
+        session_id: UUID,
+        created: int,
+        epoch: int,
+        data: str,
+        flash: str,
+    ) -> None:
+        """Insert a new row, at version 1.
+
+        A row with that identifier is an error of the database, never an update: identifiers are random, so
+        it can only mean that this very session was inserted before.
+        """
+        ...
+
+    def update(
+        self,
+        connection: _ConnectionT_contra,
+        session_id: UUID,
+        /,
+        *,
+        version: int,
+        data: str | None = None,
+        flash: str | None = None,
+        epoch: int | None = None,
+    ) -> bool:
+        """Write what is not None and add one to the version, if the row still has this version.
+
+        False means that it has not: somebody else wrote or deleted it meanwhile, and nothing was
+        written. The row is never inserted: a session that was ended must stay ended.
+        """
+        ...
+
+    def delete(self, connection: _ConnectionT_contra, session_id: UUID, /) -> bool:
+        """Delete the row, whatever its version; False if there is none, which is no error."""
+        ...
+
+    def reorders_keys(self, connection: _ConnectionT_contra, /) -> bool:
+        """Return whether texts come back with the keys of objects in another order.
+
+        `Payload` and `FlashQueues` are then made with ``reorder=True``.
+        """
+        ...
