@@ -1,0 +1,147 @@
+"""Configuration: `config.include(...)`, or a session factory made in code.
+
+Nothing here touches the database. Mistakes in the settings stop the start with one error that lists them
+all. A set-up in which sessions work but cannot keep all their promises is warned of in the log, once the
+application is complete.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
+from pyramid.events import ApplicationCreated
+from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy, ITweens
+from pyramid.path import DottedNameResolver
+from pyramid.settings import asbool
+from websession_core.settings import OPTIONS, parse_settings
+from websession_crypto import Keyring
+from websession_models import Store
+
+from .factory import SessionFactory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pyramid.config import Configurator
+    from pyramid.registry import Registry
+
+__all__ = ["factory_args_from_settings", "get_session_factory", "includeme"]
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PREFIX = "session."
+PREFIX_SETTING = "pyramid_sqlalchemy_sessions.prefix"
+_TM_TWEEN = "pyramid_tm.tm_tween_factory"
+
+
+def includeme(config: Configurator) -> None:
+    """Set the application's session factory from its settings.
+
+    The settings start with ``session.``, or with what the setting ``pyramid_sqlalchemy_sessions.prefix``
+    says.
+
+    Args:
+        config: The application's configurator.
+
+    Raises:
+        ConfigurationError: The settings are wrong; it lists every mistake.
+    """
+    settings = config.get_settings()
+    prefix = settings.get(PREFIX_SETTING, DEFAULT_PREFIX)
+    arguments = factory_args_from_settings(settings, config.maybe_dotted, prefix)
+    config.set_session_factory(get_session_factory(**arguments))
+    config.add_subscriber(_warn_of_weak_setup, ApplicationCreated)
+
+
+def factory_args_from_settings(
+    settings: Mapping[str, Any],
+    maybe_dotted: Callable[[Any], Any] | None = None,
+    prefix: str = DEFAULT_PREFIX,
+) -> dict[str, Any]:
+    """Return the arguments for :func:`get_session_factory` that a deployment's settings stand for.
+
+    Args:
+        settings: The application's settings; those that start with `prefix` are looked at.
+        maybe_dotted: Resolves dotted names, like `config.maybe_dotted`; needed for relative ones.
+        prefix: What the names of the settings start with.
+
+    Returns:
+        Validated values by their names without the prefix.
+
+    Raises:
+        ConfigurationError: The settings are wrong; it lists every mistake.
+    """
+    parsed = parse_settings(settings, prefix=prefix, converters=_converters(maybe_dotted))
+    return {option.name: getattr(parsed, option.name) for option in OPTIONS}
+
+
+def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> SessionFactory:
+    """Return a session factory, for `config.set_session_factory`.
+
+    Args:
+        secret_key: A key from :func:`generate_secret_key`, several of them, or a
+            `websession_crypto.Keyring`. The first one encrypts, all of them decrypt.
+        model_class: The session model, a class or its dotted name.
+        options: Further settings by their names, without prefix, as text or Python values.
+
+    Raises:
+        ConfigurationError: An argument is wrong; it lists every mistake.
+    """
+    values = {"secret_key": secret_key, "model_class": model_class, **options}
+    return SessionFactory(parse_settings(values, prefix="", converters=_converters(None)))
+
+
+def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable[[Any], Any]]:
+    resolve = maybe_dotted or DottedNameResolver(None).maybe_resolve
+
+    def model_class(value: Any) -> type:
+        model: type = resolve(value)
+        Store.for_model(model)
+        return model
+
+    return {"secret_key": _keyring, "model_class": model_class}
+
+
+def _keyring(value: Any) -> Keyring:
+    return value if isinstance(value, Keyring) else Keyring.from_text(value)
+
+
+def _warn_of_weak_setup(event: ApplicationCreated) -> None:
+    for warning in _weaknesses(event.app.registry):
+        log.warning("%s", warning)
+
+
+def _weaknesses(registry: Registry) -> Iterator[str]:
+    settings = registry.settings
+    tweens = registry.queryUtility(ITweens)
+    names = [] if tweens is None else [name for name, _ in (tweens.explicit or tweens.implicit())]
+    if _TM_TWEEN not in names:
+        yield (
+            "pyramid_tm is not included: sessions are stored in the request's transaction, so without it "
+            "they can be read, but not written. Add config.include('pyramid_tm')."
+        )
+        return
+    if not settings.get("tm.manager_hook"):
+        yield (
+            "pyramid_tm uses the implicit, thread-local transaction manager, which begins a transaction for "
+            "anybody who asks, also after the request's own has ended: a change made then is committed with "
+            "another request or never. Set tm.manager_hook = pyramid_tm.explicit_manager."
+        )
+    if asbool(settings.get("tm.annotate_user", True)) and _policy_reads_session(registry):
+        yield (
+            "tm.annotate_user is on, and the security policy reads the session: every request, also one for "
+            "a static file, will read it from the database to note the user on the transaction. Set "
+            "tm.annotate_user = false."
+        )
+
+
+def _policy_reads_session(registry: Registry) -> bool:
+    policies = (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy))
+    reading = (SessionAuthenticationHelper, SessionAuthenticationPolicy)
+    return any(
+        isinstance(policy, reading) or any(isinstance(part, reading) for part in vars(policy).values())
+        for policy in policies
+        if policy is not None and hasattr(policy, "__dict__")
+    )

@@ -1,0 +1,134 @@
+"""The session's cookie: how it is found in a request, and the headers that go out with it.
+
+Rules: RFC 6265bis (attributes, name prefixes), RFC 9111 section 5.2.2.4 (`no-cache` with a field name),
+OWASP ASVS 5.0, section V3.3.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import TYPE_CHECKING
+
+from webob.cookies import make_cookie, parse_cookie
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyramid.request import Request
+    from pyramid.response import Response
+    from websession_core.settings import Settings
+
+__all__ = ["CookieJar"]
+
+log = logging.getLogger(__name__)
+
+# A subdomain an attacker controls can plant cookies of the same name beside ours. Looking at a few of them
+# keeps the honest one working; looking at all would let a request cost as much as its header is long.
+_TOKENS_LOOKED_AT = 4
+
+
+class CookieJar:
+    """Reads and writes the cookie that one session factory uses.
+
+    Args:
+        settings: The validated settings; the ``cookie_*`` ones are used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._name = settings.cookie_name.encode("ascii")
+        self._warned = False
+
+    def tokens(self, request: Request) -> Iterator[str]:
+        """Yield the values that `request` carries under the cookie's name, a few at most.
+
+        The header is read as bytes: WebOb's `request.cookies` decodes every cookie of the request as UTF-8
+        and raises on one that is not, whoever set it.
+        """
+        header = request.environ.get("HTTP_COOKIE")
+        if header is None:
+            # A request made by hand (`pyramid.testing.DummyRequest`) has cookies but no header.
+            value = request.cookies.get(self._settings.cookie_name)
+            if isinstance(value, str):
+                yield value
+            return
+        try:
+            header.encode("latin-1")
+        except UnicodeEncodeError:  # no server makes such an environ (PEP 3333), but a test can
+            return
+        found = 0
+        for name, value in parse_cookie(header):
+            if name == self._name:
+                yield value.decode("latin-1")
+                found += 1
+                if found == _TOKENS_LOOKED_AT:
+                    return
+
+    def set(self, request: Request, response: Response, token: str) -> None:
+        """Add the header that stores `token` in the browser."""
+        self._add(request, response, token)
+
+    def delete(self, request: Request, response: Response) -> None:
+        """Add the header that removes the cookie from the browser."""
+        self._add(request, response, None)
+
+    def vary(self, response: Response) -> None:
+        """Say that the response depends on the request's cookies (RFC 9110 section 12.5.5)."""
+        vary = response.vary or ()
+        if "*" not in vary and "cookie" not in (field.lower() for field in vary):
+            response.vary = (*vary, "Cookie")
+
+    def _add(self, request: Request, response: Response, token: str | None) -> None:
+        settings = self._settings
+        is_secure = settings.cookie_secure.applies(https=request.scheme == "https")
+        if not is_secure and token is not None:
+            self._warn_of_plain_http(request)
+        header = make_cookie(
+            settings.cookie_name,
+            token,
+            max_age=settings.cookie_max_age,
+            path=settings.cookie_path,
+            domain=settings.cookie_domain,
+            secure=is_secure,
+            httponly=settings.cookie_httponly,
+            samesite=settings.cookie_samesite.value,
+        )
+        response.headerlist.append(("Set-Cookie", header))
+        _keep_out_of_caches(response)
+
+    def _warn_of_plain_http(self, request: Request) -> None:
+        if self._warned or _is_loopback(request.host):
+            return
+        self._warned = True
+        log.warning(
+            "The session cookie goes out without Secure, because the request came by plain http to a host "
+            "that is not loopback: anybody on the way can read it. Serve the application by https; behind a "
+            "proxy that ends TLS, make the proxy's X-Forwarded-Proto known to the WSGI server (waitress: "
+            "trusted_proxy and trusted_proxy_headers). This is said once."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether `host`, as in the Host header, names this machine (RFC 6761 section 6.3)."""
+    name = host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    name = name.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _keep_out_of_caches(response: Response) -> None:
+    # By hand: WebOb's setter writes no-cache=Set-Cookie without the quotes the grammar demands, and would
+    # replace what the view said. A view's own `no-store` or bare `no-cache` is stricter and stays alone.
+    said = response.headers.get("Cache-Control")
+    if said is None:
+        response.headers["Cache-Control"] = 'no-cache="Set-Cookie"'
+        return
+    directives = [directive.strip().lower() for directive in said.split(",")]
+    if "no-store" in directives or "no-cache" in directives or 'no-cache="set-cookie"' in directives:
+        return
+    response.headers["Cache-Control"] = f'{said}, no-cache="Set-Cookie"'

@@ -1,0 +1,42 @@
+"""What the Pyramid glue raises, beside the errors of `websession_core`."""
+
+from __future__ import annotations
+
+from transaction.interfaces import TransientError
+from websession_core.errors import SessionError
+
+__all__ = ["LateChangeError", "StaleSessionError", "UnsupportedSetupError"]
+
+
+class StaleSessionError(SessionError, TransientError):
+    """Another request changed or deleted this session's row since this request read it.
+
+    Nothing was overwritten. With `pyramid_retry` the request is run again, against the row as it is
+    then (a deleted session stays deleted: the new attempt runs without it); without `pyramid_retry`
+    the application sees this error.
+    """
+
+
+class LateChangeError(SessionError):
+    """The session was changed when the database session had already finished its part of the commit.
+
+    The transaction is aborted, since committing it would have lost that change silently. Change the
+    session before or in `tpc_begin` or `commit` of your data manager, not in `tpc_vote`.
+    """
+
+
+class UnsupportedSetupError(SessionError):
+    """The application is set up in a way that cannot keep the sessions' promises; the text says why."""
+
+
+def _mark_retryable() -> None:
+    # pyramid_retry looks at the class when an exception view has swallowed the error: pyramid_tm tags an
+    # error only after it has rendered the view, too late for a failure at commit.
+    try:
+        from pyramid_retry import mark_error_retryable  # noqa: PLC0415 - optional dependency
+    except ImportError:
+        return
+    mark_error_retryable(StaleSessionError)
+
+
+_mark_retryable()

@@ -1,0 +1,340 @@
+"""``request.session``: Pyramid's `ISession`, over a unit of work."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, Self
+
+from pyramid.interfaces import ISession
+from sqlalchemy.exc import SQLAlchemyError
+from websession_core.errors import NoTransactionError
+from zope.interface import implementer
+
+from .apart import Apart
+from .contents import Contents
+from .transactions import Standing, manager_of, outermost_request, standing
+from .unit import Phase, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+    from uuid import UUID
+
+    from pyramid.request import Request
+    from pyramid.response import Response
+    from transaction import Transaction, TransactionManager
+
+    from .factory import SessionFactory
+
+__all__ = ["WebSession"]
+
+log = logging.getLogger(__name__)
+
+_CSRF_KEY = "_csrft_"  # Pyramid's own sessions and storage policies use this key
+_MISSING: Any = object()
+
+
+@implementer(ISession)
+class WebSession(MutableMapping[str, Any]):
+    """The session of one request: a mapping of JSON values, stored in the application's own transaction.
+
+    Changes are noticed wherever they are made, also inside nested lists and dicts. A value that some
+    supported database cannot hold is refused at the assignment (`UnstorableValueError`), a nested one when
+    the session is written.
+
+    Args:
+        factory: Whose sessions these are.
+        request: The request.
+    """
+
+    def __init__(self, factory: SessionFactory, request: Request) -> None:
+        self._factory = factory
+        self._request = request
+        self._held: Unit | Apart | None = None
+        self._seen_active = False
+        self._registered_on: Request | None = None
+        self._warned = False
+
+    # -- pyramid.interfaces.ISession -----------------------------------------------------------------------
+
+    @property
+    def created(self) -> int:
+        """When the session began, Unix seconds; now, for one that is not stored yet."""
+        row = self._read().row
+        return self._factory.clock() if row is None else row.created
+
+    @property
+    def new(self) -> bool:
+        """Whether the session began with this request."""
+        held = self._open()
+        return held.began_here if isinstance(held, Unit) else held.contents.row is None
+
+    def invalidate(self) -> None:
+        """End the session: its row is deleted in the transaction, and the browser's cookie with it.
+
+        The session is usable at once for new data, under a new identifier and a new cookie: call this before
+        a login if nothing of the anonymous session shall survive.
+
+        Raises:
+            NoTransactionError: There is no transaction to delete the row in.
+        """
+        held = self._open_for_change()
+        if isinstance(held, Unit) and held.is_writable:
+            held.invalidate()
+        else:
+            held.contents = Contents()
+
+    def changed(self) -> None:
+        """Have the session written even if no change can be seen. Never needed for nested changes."""
+        self._change().payload.mark_changed()
+
+    def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
+        """Add a message to a flash queue.
+
+        Args:
+            msg: A JSON value; of a translation string or `Markup` the plain text is kept.
+            queue: The queue's name.
+            allow_duplicate: Whether to add a message that the queue already has.
+
+        Raises:
+            UnstorableValueError: Some supported database cannot hold `msg`.
+        """
+        self._change().flash.push(msg, queue, allow_duplicate)
+
+    def pop_flash(self, queue: str = "") -> list[Any]:
+        """Remove and return the messages of a flash queue, oldest first."""
+        if not self._read().flash.peek(queue):
+            return []  # nothing to change, so allowed where nothing can be changed
+        return self._change().flash.pop(queue)
+
+    def peek_flash(self, queue: str = "") -> list[Any]:
+        """Return a copy of the messages of a flash queue, oldest first."""
+        return self._read().flash.peek(queue)
+
+    def new_csrf_token(self) -> str:
+        """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
+        token = secrets.token_urlsafe(32)
+        self[_CSRF_KEY] = token
+        return token
+
+    def get_csrf_token(self) -> str:
+        """Return the session's token against cross-site request forgery, made if there is none yet."""
+        token = self.get(_CSRF_KEY)
+        return token if isinstance(token, str) else self.new_csrf_token()
+
+    # -- the mapping ---------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: str) -> Any:
+        return self._read().payload[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._change().payload[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._change().payload[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read().payload)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._read().payload)
+
+    def __len__(self) -> int:
+        return len(self._read().payload)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._read().payload
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self._read().payload == (
+            other._read().payload if isinstance(other, WebSession) else other
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # as for every mutable mapping
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return self._read().payload | other
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return other | self._read().payload
+
+    def __ior__(self, other: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Self:
+        self.update(other)
+        return self
+
+    def __repr__(self) -> str:
+        held = self._held
+        if held is None:
+            return "<WebSession, not looked at yet>"
+        row = held.contents.row
+        state = held.phase.value if isinstance(held, Unit) else "read-only"
+        name = "not stored" if row is None else f"{row.id.hex[:4]}…"
+        return f"<WebSession {name}, {state}>"
+
+    def get(self, k: str, default: Any = None) -> Any:
+        """Return the value of key `k`, or `default`."""
+        return self._read().payload.get(k, default)
+
+    def keys(self) -> KeysView[str]:
+        """Return a view of the keys."""
+        return self._read().payload.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return a view of the values."""
+        return self._read().payload.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return a view of the keys and values."""
+        return self._read().payload.items()
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dict of everything, in which changes do not touch the session."""
+        return self._read().payload.copy()
+
+    def pop(self, k: str, default: Any = _MISSING) -> Any:
+        """Remove key `k` and return its value, or `default` if that is given and there is no such key."""
+        if k not in self._read().payload:
+            if default is _MISSING:
+                raise KeyError(k)
+            return default
+        return self._change().payload.pop(k)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the last key and return it with its value."""
+        return self._change().payload.popitem()
+
+    def setdefault(self, k: str, default: Any = None) -> Any:
+        """Return the value of key `k`, which is set to `default` first if there is no such key."""
+        payload = self._read().payload
+        return payload[k] if k in payload else self._change().payload.setdefault(k, default)
+
+    def update(self, d: Any = (), /, **values: Any) -> None:
+        """Set the keys and values of a mapping, of an iterable of pairs, and those named; all or nothing."""
+        self._change().payload.update(d, **values)
+
+    def clear(self) -> None:
+        """Remove all data. The flash queues stay; :meth:`invalidate` ends the whole session."""
+        self._change().payload.clear()
+
+    # -- beyond ISession -----------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> UUID | None:
+        """The primary key of the session's row, None while the session is not stored."""
+        row = self._read().row
+        return None if row is None else row.id
+
+    def row(self) -> Any:
+        """Return the session's row as an object of the application's model, stored if it was not yet.
+
+        It is the object that ``dbsession.get(Model, request.session.id)`` gives: use it for columns and
+        relationships of your own. Leave the columns of the mixins to the session.
+
+        Raises:
+            NoTransactionError: There is no transaction to store and load it in.
+        """
+        held = self._open_for_change()
+        if not isinstance(held, Unit) or not held.is_writable:
+            raise NoTransactionError(
+                "the session's row cannot be loaded: the request's transaction has ended"
+            )
+        dbsession, session_id = held.store_now(self._request)
+        return dbsession.get(self._factory.settings.model_class, session_id)
+
+    # -- private -------------------------------------------------------------------------------------------
+
+    def _read(self) -> Contents:
+        return self._open().contents
+
+    def _change(self) -> Contents:
+        return self._open_for_change().contents
+
+    def _open_for_change(self) -> Unit | Apart:
+        held = self._open()
+        if isinstance(held, Unit):
+            if held.is_writable:
+                held.prepare_change(self._request)
+            else:
+                self._warn_of_dropped_change("the transaction of this request has ended")
+        elif held.ended:
+            self._warn_of_dropped_change("the transaction of this request has ended")
+        else:
+            raise NoTransactionError(
+                "the session cannot be changed here: it is stored in the request's transaction, and no "
+                "transaction is active. Include pyramid_tm; see that tm.activate_hook does not switch it off "
+                "for this request; in a script, a test or a tween above pyramid_tm begin one yourself: "
+                "request.tm.begin()"
+            )
+        return held
+
+    def _open(self) -> Unit | Apart:
+        held = self._held
+        request = self._request
+        if isinstance(held, Unit) and held.is_joined_for(request):
+            return held
+        self._register(request)
+        where, transaction = standing(request, seen_active=self._seen_active)
+        if where is Standing.LIVE and transaction is not None:
+            self._seen_active = self._seen_active or "tm.active" in request.environ
+            if held is None or not self._belongs_in(transaction):
+                held = self._open_in(transaction)
+        elif held is None:
+            held = Apart.read(self._factory, request, ended=where is Standing.ENDED)
+        elif isinstance(held, Apart):
+            held.ended = held.ended or where is Standing.ENDED
+        self._held = held
+        return held
+
+    def _belongs_in(self, transaction: Transaction) -> bool:
+        held = self._held
+        if isinstance(held, Unit):
+            return held.transaction is transaction and held.phase is not Phase.ABORTED
+        # What an error page has read beside a dead transaction stays; what was read before the transaction
+        # began may be out of date in it and is read again.
+        return held is not None and held.ended
+
+    def _open_in(self, transaction: Transaction) -> Unit | Apart:
+        request = self._request
+        manager: TransactionManager = manager_of(request)
+        owner = outermost_request(request)
+        # On the transaction, and not on the request, since subrequests share it; by the request the browser
+        # sent, since a test's transaction goes through many requests.
+        try:
+            units = transaction.data(self._factory)
+        except KeyError:
+            units = {}
+            transaction.set_data(self._factory, units)
+        unit: Unit | None = units.get(owner)
+        if unit is not None and unit.phase is not Phase.ABORTED:
+            return unit
+        unit = Unit(self._factory, owner, transaction, manager)
+        if getattr(request, "exception", None) is None:
+            unit.load(request)
+        else:
+            try:
+                unit.load(request)
+            except SQLAlchemyError:
+                # An error page inside a transaction whose database side is dead. The request's connection is
+                # still checked out, so another one is taken only if the pool has one to spare.
+                return Apart.read(self._factory, request, ended=True, patient=False)
+        units[owner] = unit
+        return unit
+
+    def _register(self, request: Request) -> None:
+        if self._registered_on is None:
+            self._registered_on = outermost_request(request)
+            self._registered_on.add_response_callback(self._respond)
+
+    def _respond(self, request: Request, response: Response) -> None:
+        self._factory.jar.vary(response)
+        held = self._held
+        if isinstance(held, Unit):
+            held.answer(request, response)
+        elif held is not None and held.contents.is_changed:
+            self._warn_of_dropped_change("no transaction is active")
+
+    def _warn_of_dropped_change(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning("A change of the session was dropped, because %s", reason)

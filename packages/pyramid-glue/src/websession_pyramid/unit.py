@@ -1,0 +1,485 @@
+"""The unit of work: one session row, in one transaction.
+
+A unit is made at the first touch of ``request.session`` and kept on the transaction, so that subrequests
+which share the transaction share it too. Its phases, and what moves it from one to the next::
+
+    OPEN ──tpc_begin──▶ SEALED ──tpc_finish──▶ COMMITTED
+      │                    │
+      └──────abort─────────┴──────────────────▶ ABORTED
+
+- **OPEN**: the application reads and changes the session in memory. Nothing is written.
+- **SEALED**: the transaction is being committed. Each step of the two-phase commit writes what has changed
+  since the step before: hooks, flush listeners and other data managers may still change the session.
+- **COMMITTED**: what the unit says is in the database. Only now may a cookie leave.
+- **ABORTED**: the unit shows the row as it was read, as if the request had done nothing.
+
+Why a data manager *and* a before-commit hook: once the managers are being committed, no further one can
+join the transaction. The hook does nothing but make the database session join in time (it must never raise:
+`pyramid_tm` would not abort). The data manager, which sorts just before zope.sqlalchemy's, does the
+writing, where an error aborts everything cleanly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import zope.sqlalchemy
+from sqlalchemy import inspect
+from sqlalchemy.orm import Session, scoped_session
+from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
+from websession_core.state import Ticket
+from websession_models.store import SessionRow
+from zope.interface import implementer
+
+from . import savepoints
+from .contents import Contents, ContentsSnapshot
+from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
+from .transactions import is_outer_test_transaction, would_abort
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pyramid.request import Request
+    from pyramid.response import Response
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Mapper
+    from transaction import Transaction, TransactionManager
+
+    from .factory import SessionFactory
+
+__all__ = ["Phase", "Unit", "database_session"]
+
+log = logging.getLogger(__name__)
+
+
+class Phase(enum.Enum):
+    """Where a unit is in its life; see the module's text."""
+
+    OPEN = "open"
+    SEALED = "sealed"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+class CookieOrder(enum.Enum):
+    """What the response has to tell the browser."""
+
+    KEEP = "nothing"
+    SET = "store this cookie"
+    DELETE = "forget the cookie"
+
+
+class UnitSnapshot(NamedTuple):
+    """Everything about a unit that the rollback of a savepoint brings back."""
+
+    contents: Contents
+    state: ContentsSnapshot
+    removed: tuple[UUID, ...]
+    invalidated: bool
+    wanted: bool
+
+
+@implementer(ISavepointDataManager)
+class Unit:
+    """One session row in one transaction; also the data manager that writes it.
+
+    Args:
+        factory: Whose sessions these are: settings, store, codec.
+        request: The request that the browser sent; its response carries the cookie.
+        transaction: The live transaction.
+        manager: The manager of that transaction.
+
+    Attributes:
+        contents: What the session holds.
+        phase: Where the unit is in its life.
+        transaction: The transaction it belongs to.
+    """
+
+    def __init__(
+        self, factory: SessionFactory, request: Request, transaction: Transaction, manager: TransactionManager
+    ) -> None:
+        self.contents = Contents()
+        self.phase = Phase.OPEN
+        self.transaction = transaction
+        self.transaction_manager = manager  # the name is IDataManager's
+        self._factory = factory
+        self._request = request
+        self._ticket: Ticket | None = None
+        self._as_read: SessionRow | None = None
+        self._reorder = False
+        self._dbsession: Session | None = None
+        self._joined = False
+        self._hooked = False
+        self._removed: tuple[UUID, ...] = ()
+        self._invalidated = False
+        self._wanted = False
+        self._changed_by_error_page = False
+        self._token: str | None = None
+        self._order = CookieOrder.KEEP
+        self._answered = False
+        self._savepoints = savepoints.SavepointStack[UnitSnapshot](self._snapshot, self._restore)
+
+    # -- made at the first touch ---------------------------------------------------------------------------
+
+    def load(self, request: Request) -> None:
+        """Read the session that the browser's cookie names, if any: one SELECT, or none without a ticket.
+
+        Args:
+            request: The request at hand, whose database session is used (a subrequest may be the first to
+                touch the session).
+
+        Raises:
+            SQLAlchemyError: The row could not be read.
+        """
+        self._ticket = ticket = self._factory.read_ticket(self._request)
+        if ticket is not None:
+            self._attach(request)
+            connection = self._connection()
+            row = self._factory.store.load(connection, ticket.session_id)
+            if row is not None and row.epoch == ticket.epoch:
+                self._as_read = row
+                self._reorder = self._factory.store.reorders_keys(connection)
+                self.contents = Contents(row, reorder=self._reorder)
+        if not self.transaction.isDoomed():
+            # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
+            # doomed transaction around many requests would only gather dead managers in it.
+            self.transaction.join(self)
+            self._joined = True
+
+    # -- changes in memory ---------------------------------------------------------------------------------
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a change can still reach the database in this transaction."""
+        return self.phase is Phase.OPEN or self.phase is Phase.SEALED
+
+    def is_joined_for(self, request: Request) -> bool:
+        """Tell, quickly, whether the unit takes part in the transaction, so that its end will be heard of.
+
+        False is no verdict: the caller has to look at the transaction itself.
+        """
+        if self.phase is Phase.SEALED:
+            return True
+        if self.phase is not Phase.OPEN or not self._joined:
+            return False
+        if getattr(request, "exception", None) is None or "tm.active" in request.environ:
+            return True
+        # An error page, and pyramid_tm is through: a before-commit hook of the application's has raised,
+        # which leaves the transaction active for ever. While hooks run their list is not empty.
+        if next(iter(self.transaction.getBeforeCommitHooks()), None) is not None:
+            return True
+        self._drop_changes()
+        return False
+
+    @property
+    def began_here(self) -> bool:
+        """Whether the session began in this transaction."""
+        return self._as_read is None or self._invalidated
+
+    def prepare_change(self, request: Request) -> None:
+        """Make sure that the change about to be made will be noticed at commit.
+
+        Args:
+            request: The request at hand, as for :meth:`load`.
+        """
+        if self._dbsession is None:
+            self._attach(request)
+        if getattr(request, "exception", None) is not None:
+            self._changed_by_error_page = True
+        if self._joined and not self._hooked and self.phase is Phase.OPEN:
+            # Once more after each run of the hooks: one that was registered after ours may be the change.
+            self.transaction.addBeforeCommitHook(self._join_database)
+            self._hooked = True
+
+    def invalidate(self) -> None:
+        """Let the present row be deleted, and start over with nothing, under a new identifier."""
+        if self.contents.row is not None:
+            self._removed = (*self._removed, self.contents.row.id)
+        self._invalidated = True
+        self._wanted = False
+        self.contents = Contents()
+
+    def store_now(self, request: Request) -> tuple[Session, UUID]:
+        """Write the session in the transaction at once, even an empty new one.
+
+        Returns:
+            The database session it was written through, and the row's primary key.
+        """
+        self.prepare_change(request)
+        self._wanted = True
+        self._write()
+        row, dbsession = self.contents.row, self._dbsession
+        if row is None or dbsession is None:  # cannot be: what is wanted was written, or _write raised
+            raise LateChangeError("the session could not be stored")
+        return dbsession, row.id
+
+    # -- the data manager (transaction.interfaces.ISavepointDataManager) -----------------------------------
+
+    def sortKey(self) -> str:  # noqa: N802 - the interface's name
+        """Sort just before zope.sqlalchemy's manager of the same database session."""
+        twophase = self._dbsession is not None and self._dbsession.twophase
+        return "sqlalchemy.twophase" if twophase else "~sqlalchemy"
+
+    def tpc_begin(self, transaction: Transaction) -> None:
+        """Write what the application changed. An error here aborts the transaction cleanly."""
+        self.phase = Phase.SEALED
+        self._write()
+
+    def commit(self, transaction: Transaction) -> None:
+        """Write what flush listeners and other managers changed since; zope.sqlalchemy's turn is next."""
+        self._write()
+
+    def tpc_vote(self, transaction: Transaction) -> None:
+        """Write the last changes and encrypt the cookie, while a failure can still abort everything."""
+        self._write()
+        self._prepare_cookie()
+
+    def tpc_finish(self, transaction: Transaction) -> None:
+        """Note that it is true now: zope.sqlalchemy has committed in its vote, which came after ours."""
+        self._end(Phase.COMMITTED)
+
+    def abort(self, transaction: Transaction) -> None:
+        """Forget every change. Comes for an abort, a failed commit, and a rolled-back savepoint."""
+        # After-commit hooks abort all managers of a committed transaction for tidiness: that is not news.
+        if self.phase is not Phase.COMMITTED:
+            self._drop_changes()
+
+    def tpc_abort(self, transaction: Transaction) -> None:
+        """Forget every change, after a failed commit."""
+        self.abort(transaction)
+
+    def savepoint(self) -> _UnitSavepoint:
+        """Return the present state, for ``request.tm.savepoint()``."""
+        return _UnitSavepoint(self, self._snapshot())
+
+    # -- after the transaction -----------------------------------------------------------------------------
+
+    def answer(self, request: Request, response: Response) -> None:
+        """Put the cookie into the response, if the commit made one true.
+
+        Called from a response callback, after `pyramid_tm` is done. Under a test's own doomed transaction no
+        commit ever comes: the row is written here instead, for the test's next request to see.
+        """
+        if self._answered:
+            return
+        self._answered = True
+        if self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager):
+            if would_abort(request, response):
+                self._drop_changes()
+                return
+            self._write()
+            self._prepare_cookie()
+            self._end(Phase.COMMITTED)
+        if self.phase is not Phase.COMMITTED:
+            return
+        if self._order is CookieOrder.SET and self._token is not None:
+            self._factory.jar.set(request, response, self._token)
+        elif self._order is CookieOrder.DELETE:
+            self._factory.jar.delete(request, response)
+
+    # -- private -------------------------------------------------------------------------------------------
+
+    def _attach(self, request: Request) -> None:
+        self._dbsession = database_session(request, self._factory.settings.dbsession_name)
+        self._savepoints.follow(self._dbsession)
+
+    def _connection(self) -> Connection:
+        # Not `dbsession.execute`: that would flush the application's pending objects at a moment it did not
+        # choose. The mapper tells the engine where several are bound.
+        if self._dbsession is None:  # cannot be: every caller has attached one
+            raise LateChangeError("the session has no database session")
+        return self._dbsession.connection(bind_arguments={"mapper": self._factory.settings.model_class})
+
+    def _join_database(self) -> None:
+        self._hooked = False
+        try:
+            if self._has_work():
+                self._connection()
+        except Exception:
+            log.debug(
+                "The database could not be reached before the commit; the commit will fail", exc_info=True
+            )
+
+    def _has_work(self) -> bool:
+        if self._removed:
+            return True
+        if self.contents.row is None:
+            return self._wanted or not self.contents.is_empty
+        return self.contents.is_changed
+
+    def _write(self) -> None:
+        if not self._has_work():
+            return
+        dbsession = self._dbsession
+        if dbsession is None or (self.phase is Phase.SEALED and not dbsession.in_transaction()):
+            raise LateChangeError(
+                "the session was changed when the database session had already left the commit (it closes in "
+                "its `commit` step if it has nothing to write); change the session earlier, or write "
+                "something through the database session as well"
+            )
+        contents = self.contents
+        # Everything is checked and serialized before the first statement, so nothing half-written stays.
+        data = contents.payload.serialize() if contents.payload.is_changed else None
+        flash = contents.flash.serialize() if contents.flash.is_changed else None
+        connection = self._connection()
+        for session_id in self._removed:
+            self._delete(dbsession, connection, session_id)
+        self._removed = ()
+        if contents.row is not None:
+            if data is not None or flash is not None:
+                contents.row = self._update(dbsession, connection, contents.row, data, flash)
+        elif self._wanted or not contents.is_empty:
+            contents.row = self._insert(connection, data, flash)
+        if data is not None:
+            contents.payload.rebase(data)
+        if flash is not None:
+            contents.flash.rebase(flash)
+        if self._joined:
+            self._mark_changed(dbsession)
+
+    def _insert(self, connection: Connection, data: str | None, flash: str | None) -> SessionRow:
+        factory = self._factory
+        row = SessionRow(
+            id=factory.fresh_session_id(),
+            created=factory.clock(),
+            version=1,
+            epoch=0,
+            data=data or "{}",
+            flash=flash or "{}",
+        )
+        factory.store.insert(
+            connection,
+            session_id=row.id,
+            created=row.created,
+            epoch=row.epoch,
+            data=row.data,
+            flash=row.flash,
+        )
+        return row
+
+    def _update(
+        self, dbsession: Session, connection: Connection, row: SessionRow, data: str | None, flash: str | None
+    ) -> SessionRow:
+        done = self._factory.store.update(connection, row.id, version=row.version, data=data, flash=flash)
+        if not done:
+            raise StaleSessionError(
+                "another request changed or deleted this session since this request read it; nothing was "
+                "overwritten. With pyramid_retry included, the request runs again on its own"
+            )
+        instance = self._instance(dbsession, row.id)
+        if instance is not None:
+            # The application looks at the row through the ORM as well: it shall read what was written. Its
+            # own pending changes, in columns of its own, stay.
+            dbsession.expire(instance, ["version", "data", "flash"])
+        return dataclasses.replace(
+            row,
+            version=row.version + 1,
+            data=row.data if data is None else data,
+            flash=row.flash if flash is None else flash,
+        )
+
+    def _delete(self, dbsession: Session, connection: Connection, session_id: UUID) -> None:
+        model = self._factory.settings.model_class
+        mapper: Mapper[Any] = inspect(model)
+        if mapper.relationships:
+            # The relationships of the user's model may cascade, and only the ORM knows how.
+            instance: Any = dbsession.get(model, session_id)
+            if instance is not None:
+                dbsession.delete(instance)
+                dbsession.flush()
+            return
+        instance = self._instance(dbsession, session_id)
+        if instance is not None:
+            dbsession.expunge(instance)
+        self._factory.store.delete(connection, session_id)
+
+    def _instance(self, dbsession: Session, session_id: UUID) -> Any | None:
+        mapper: Mapper[Any] = inspect(self._factory.settings.model_class)
+        return dbsession.identity_map.get(mapper.identity_key_from_primary_key((session_id,)))
+
+    def _mark_changed(self, dbsession: Session) -> None:
+        # zope.sqlalchemy sees what the ORM writes; statements on the connection it has to be told of.
+        try:
+            zope.sqlalchemy.mark_changed(dbsession, self.transaction_manager)
+        except ValueError:
+            # It tried to join a transaction that is being committed, so it had not joined before.
+            name = self._factory.settings.dbsession_name
+            raise UnsupportedSetupError(
+                f"request.{name} does not take part in the request's transaction, so nothing written through "
+                "it would be committed; register it: zope.sqlalchemy.register(dbsession, "
+                "transaction_manager=request.tm)"
+            ) from None
+
+    def _prepare_cookie(self) -> None:
+        factory, row, ticket = self._factory, self.contents.row, self._ticket
+        if row is None:
+            # Only a logout removes a cookie: one whose session was not found may just have been replaced by
+            # a parallel login, and one that does not decrypt may need a key this server has yet to get.
+            asked_for = self._invalidated and factory.has_cookie(self._request)
+            self._order = CookieOrder.DELETE if asked_for else CookieOrder.KEEP
+            return
+        now = factory.clock()
+        known = ticket is not None and ticket.session_id == row.id and ticket.epoch == row.epoch
+        max_age = factory.settings.cookie_max_age
+        ageing = ticket is not None and max_age is not None and now - ticket.issued_at >= max_age // 2
+        if not known or ageing:
+            self._token = factory.make_token(Ticket(session_id=row.id, epoch=row.epoch, issued_at=now))
+            self._order = CookieOrder.SET
+
+    def _drop_changes(self) -> None:
+        if self.phase is Phase.ABORTED:
+            return
+        if self._changed_by_error_page and self._may_have_work():
+            log.warning("What an error page changed in the session was dropped: the transaction was aborted")
+        self._end(Phase.ABORTED)
+
+    def _may_have_work(self) -> bool:
+        try:
+            return self._has_work()
+        except ValueError:  # something in it cannot be serialized: it was changed, then
+            return True
+
+    def _end(self, phase: Phase) -> None:
+        self.phase = phase
+        self._savepoints.forget()
+        if phase is Phase.ABORTED:
+            self.contents = Contents(self._as_read, reorder=self._reorder)
+
+    def _snapshot(self) -> UnitSnapshot:
+        return UnitSnapshot(
+            self.contents, self.contents.snapshot(), self._removed, self._invalidated, self._wanted
+        )
+
+    def _restore(self, snapshot: UnitSnapshot) -> None:
+        if self.phase is not Phase.OPEN:
+            return
+        self.contents = snapshot.contents
+        self.contents.restore(snapshot.state)
+        self._removed, self._invalidated, self._wanted = snapshot[2:]
+
+
+@implementer(IDataManagerSavepoint)
+class _UnitSavepoint:
+    """A savepoint of the transaction, as far as the session is concerned."""
+
+    def __init__(self, unit: Unit, snapshot: UnitSnapshot) -> None:
+        self._unit = unit
+        self._snapshot = snapshot
+
+    def rollback(self) -> None:
+        """Bring the session back to what it was at the savepoint."""
+        self._unit._restore(self._snapshot)
+
+
+def database_session(request: Request, name: str) -> Session:
+    """Return the SQLAlchemy session of `request`, itself even where a `scoped_session` stands for it.
+
+    Args:
+        request: The request.
+        name: The attribute of the request that holds it.
+    """
+    found: Session | scoped_session[Session] = getattr(request, name)
+    return found() if isinstance(found, scoped_session) else found

@@ -1,0 +1,40 @@
+"""A small Pyramid application on a real database, whose views a test writes as plain functions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+# pytest's importlib mode, which the workspace uses, puts no folder of tests on the path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from site_under_test import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def make_site(websession_database_url: str) -> Iterator[Callable[..., Site]]:
+    """Make applications on the test's database; each must have given all its connections back."""
+    sites: list[Site] = []
+
+    def make(**options: Any) -> Site:
+        site = Site(websession_database_url, **options)
+        sites.append(site)
+        return site
+
+    yield make
+    leaked = [site.engine.pool.checkedout() for site in sites if hasattr(site.engine.pool, "checkedout")]
+    for site in sites:
+        site.engine.dispose()
+    assert not any(leaked), "a connection was not given back to the pool"
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """An application with every default."""
+    return make_site()

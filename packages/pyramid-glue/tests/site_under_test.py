@@ -1,0 +1,160 @@
+"""The application that the glue's tests drive: a real stack, with views that tests write as functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyramid_tm
+import webtest
+import zope.sqlalchemy
+from pyramid.config import Configurator
+from pyramid.response import Response
+from sqlalchemy import ForeignKey, String, create_engine, event, func, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from websession_crypto import generate_secret_key
+from websession_models import BaseMixin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+
+
+class Base(DeclarativeBase):
+    """The declarative base of the tests' models."""
+
+
+class Session(BaseMixin, Base):
+    """The session model."""
+
+    __tablename__ = "session"
+    note: Mapped[str | None] = mapped_column(String(50))
+
+
+class Order(Base):
+    """Something of the application's own, which must agree with the session."""
+
+    __tablename__ = "shop_order"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(String(50))
+    session_id: Mapped[Any] = mapped_column(ForeignKey("session.id"), nullable=True)
+
+
+SECRET_KEY = generate_secret_key()
+
+
+def set_up_sqlite(engine: Engine) -> None:
+    """Make SQLite behave like the others: one writer at a time, who waits instead of failing."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def make_engine(url: str, **options: Any) -> Engine:
+    """Return an engine as the documentation advises: SERIALIZABLE, and SQLite with its recipe."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, **options)
+        set_up_sqlite(engine)
+        return engine
+    return create_engine(url, **{"isolation_level": "SERIALIZABLE", **options})
+
+
+class Site:
+    """One application on one database.
+
+    `site.views["name"] = function` answers ``/name``; the function takes the request and returns what shall
+    be sent as JSON, or a response.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: type = Session,
+        settings: dict[str, Any] | None = None,
+        error_page: Callable[..., Any] | None = None,
+        retry: bool = True,
+        tm: bool = True,
+        configure: Callable[[Configurator], None] | None = None,
+        engine_options: dict[str, Any] | None = None,
+        dbsession_factory: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.engine = make_engine(url, **(engine_options or {}))
+        self.model = model
+        model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
+        self.views: dict[str, Callable[[Any], Any]] = {}
+        self.statements: list[str] = []
+        self._record_statements()
+        make_session = sessionmaker(self.engine)
+
+        def dbsession(request: Any) -> Any:
+            if "app.dbsession" in request.environ:
+                return request.environ["app.dbsession"]
+            if dbsession_factory is not None:
+                return dbsession_factory(request)
+            session = make_session()
+            zope.sqlalchemy.register(session, transaction_manager=request.tm)
+            return session
+
+        self.dbsession_maker = make_session
+        config = Configurator(
+            settings={
+                "tm.manager_hook": pyramid_tm.explicit_manager,
+                "retry.attempts": 3,
+                "session.secret_key": SECRET_KEY,
+                "session.model_class": model,
+                **(settings or {}),
+            }
+        )
+        if tm:
+            config.include("pyramid_tm")
+        if retry:
+            config.include("pyramid_retry")
+        config.include("websession_pyramid")
+        if tm or dbsession_factory:
+            config.add_request_method(dbsession, "dbsession", reify=True)
+        config.add_route("any", "/{name}")
+        config.add_view(self._dispatch, route_name="any")
+        if error_page is not None:
+            config.add_exception_view(error_page, context=Exception)
+        if configure is not None:
+            configure(config)
+        self.app = config.make_wsgi_app()
+
+    def _dispatch(self, request: Any) -> Response:
+        found = self.views[request.matchdict["name"]](request)
+        return found if isinstance(found, Response) else Response(json_body=found)
+
+    def _record_statements(self) -> None:
+        @event.listens_for(self.engine, "before_cursor_execute")
+        def _executed(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            self.statements.append(statement.split(None, 1)[0])
+
+        @event.listens_for(self.engine, "commit")
+        def _committed(_conn: Any) -> None:
+            self.statements.append("COMMIT")
+
+    def browser(self, **environ: Any) -> webtest.TestApp:
+        """Return a browser with an empty cookie jar."""
+        return webtest.TestApp(self.app, extra_environ={"HTTP_HOST": "localhost:80", **environ})
+
+    def view(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Serve `function` under its own name."""
+        self.views[function.__name__] = function
+        return function
+
+    def rows(self) -> list[Any]:
+        """Return what is really in the table, read on a connection of its own."""
+        with self.dbsession_maker() as session:
+            return list(session.scalars(select(self.model)))
+
+    def count(self, model: type) -> int:
+        """Return the number of rows of any model."""
+        with self.dbsession_maker() as session:
+            return session.scalar(select(func.count()).select_from(model)) or 0
