@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Delete, Insert, Select, Update
+    from websession_core import ports
+
+    def _is_the_port(store: Store) -> ports.Store[Connection]:
+        return store  # for the type checker: the shapes must agree
+
 
 __all__ = ["SessionRow", "Store"]
 
@@ -59,7 +64,7 @@ class SessionRow:
 
 
 class Store:
-    """Reads and writes the rows of one session model.
+    """Reads and writes the rows of one session model: the implementation of `websession_core.ports.Store`.
 
     A store has no state but its statements; threads share it. Every method runs exactly one statement.
     SQLAlchemy's and the driver's errors come through, with the bound values taken out of their messages.

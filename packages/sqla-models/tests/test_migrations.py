@@ -1,0 +1,152 @@
+"""A migration that Alembic writes on one engine runs on every engine, and leaves nothing to migrate."""
+
+import io
+import uuid
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import ForeignKey, String, create_engine, inspect, make_url
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from websession_models import SESSION_JSON, BaseMixin, SessionId, Store, fresh_session_id
+
+ENVIRONMENT = """\
+from alembic import context
+from sqlalchemy import create_engine
+
+given = context.config.attributes
+engine = create_engine(given["url"])
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=given["metadata"])
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()
+"""
+
+# What Alembic's own template gives a migration to work with: its two imports and what the types ask for.
+TEMPLATE = """\
+from alembic import op
+import sqlalchemy as sa
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade():
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade():
+    ${downgrades if downgrades else "pass"}
+"""
+
+
+@pytest.fixture
+def new_database(request, tmp_path):
+    """Makes empty databases; `mysql` is MariaDB under its other URL, which selects another dialect."""
+    enabled = request.config.getoption("--websession-engines").split(",")
+    dropped = []
+
+    def create(name: str) -> str:
+        engine = "mariadb" if name == "mysql" else name
+        if engine not in enabled:
+            pytest.skip(f"{engine} is not among the engines of this run")
+        if engine == "sqlite":
+            return f"sqlite:///{tmp_path / uuid.uuid4().hex}.sqlite"
+        server = request.getfixturevalue(f"websession_{engine}")
+        url = server.create_database()
+        dropped.append((server, url))
+        if name == "mysql":
+            return make_url(url).set(drivername="mysql+pymysql").render_as_string(hide_password=False)
+        return url
+
+    yield create
+    for server, url in dropped:
+        server.drop_database(url)
+
+
+@pytest.fixture
+def alembic_for(base, tmp_path):
+    """Makes Alembic configurations of one migration environment for different databases."""
+    scripts = tmp_path / "migrations"
+    (scripts / "versions").mkdir(parents=True)
+    (scripts / "env.py").write_text(ENVIRONMENT)
+    (scripts / "script.py.mako").write_text(TEMPLATE)
+
+    def configure(url: str) -> Config:
+        attributes = {"url": url, "metadata": base.metadata}
+        config = Config(stdout=io.StringIO(), attributes=attributes)
+        config.set_main_option("script_location", str(scripts))
+        return config
+
+    return configure
+
+
+@pytest.fixture
+def model(base):
+    """A session of a user, and a table that refers to sessions."""
+
+    class User(base):
+        __tablename__ = "users"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(String(80), unique=True)
+
+    class WebSession(BaseMixin, base):
+        __tablename__ = "session"
+        user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+        user: Mapped[User | None] = relationship()
+        extra: Mapped[dict | None] = mapped_column(SESSION_JSON)
+
+    class Download(base):
+        __tablename__ = "download"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("session.id", ondelete="CASCADE"))
+        origin: Mapped[uuid.UUID | None] = mapped_column(SessionId(), index=True)
+
+    return WebSession
+
+
+@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb", "mysql"])
+@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])
+def test_a_migration_runs_wherever_it_was_written(written_on, applied_on, model, new_database, alembic_for):
+    url = new_database(applied_on)
+    alembic = alembic_for(url)
+
+    migration = command.revision(alembic_for(new_database(written_on)), autogenerate=True)
+    assert "websession" not in Path(migration.path).read_text()
+    command.upgrade(alembic, "head")
+    command.check(alembic)
+
+    engine = create_engine(url)
+    store = Store.for_model(model)
+    session_id = fresh_session_id()
+    with engine.begin() as connection:
+        store.insert(connection, session_id=session_id, created=1, epoch=0, data='{"a": 1}', flash="{}")
+        assert store.load(connection, session_id).data == '{"a": 1}'
+
+    command.downgrade(alembic, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])
+def test_a_session_table_made_without_a_migration_needs_none(
+    written_on, base, model, new_database, alembic_for
+):
+    url = new_database(written_on)
+    engine = create_engine(url)
+    base.metadata.create_all(engine)
+    engine.dispose()
+
+    command.check(alembic_for(url))
+
+
+def test_the_check_notices_a_table_that_is_not_there(model, new_database, alembic_for):
+    alembic = alembic_for(new_database("sqlite"))
+    command.revision(alembic, message="nothing yet")
+    command.upgrade(alembic, "head")
+
+    with pytest.raises(Exception, match="New upgrade operations detected"):
+        command.check(alembic)
