@@ -1,12 +1,14 @@
 """The pytest plugin: databases for tests of applications that keep sessions in a database.
 
-pytest imports this module in every run of every project it is installed beside, so it imports pytest
-and nothing else; what a fixture needs is imported in the fixture.
+pytest imports this module in every run of every project it is installed beside, so at the top it imports
+pytest and nothing else; what a fixture needs is imported in the fixture.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import importlib.util
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_websession.servers import DatabaseServer, MariaDBServer, PostgreSQLServer
+    from pytest_websession.servers._own import OwnServer
 
 __all__ = [
     "websession_database_url",
@@ -22,8 +25,10 @@ __all__ = [
     "websession_postgresql",
 ]
 
+Server = TypeVar("Server", bound="DatabaseServer")
+
 ENGINES = ("sqlite", "postgresql", "mariadb")
-ENGINE_FIXTURE = "websession_engine_name"
+SERVERS_OF_ONES_OWN = ("postgresql", "mariadb", "mysql")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--websession-engines",
         metavar="NAMES",
         default=",".join(ENGINES),
-        help="database engines to run on, separated by commas (default: %(default)s); tests on an engine that "
-        "is not installed are skipped",
+        help="database engines to run on, separated by commas (default: %(default)s); tests on an engine "
+        "that is not installed are skipped",
     )
     group.addoption(
         "--websession-db-url",
@@ -47,27 +52,57 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that name no engine we know."""
-    unknown = [name for name in _engines(config) if name not in (*ENGINES, "mysql")]
-    if unknown:
+    known = ENGINES if config.getoption("--websession-db-url") is None else SERVERS_OF_ONES_OWN
+    unknown = [name for name in _engines(config) if name not in known]
+    if not unknown:
+        return
+    if known is ENGINES:
         raise pytest.UsageError(
             f"--websession-engines: unknown {', '.join(unknown)}; known are {', '.join(ENGINES)}"
         )
+    # The URL itself is not shown: it has a password in it.
+    raise pytest.UsageError(
+        "--websession-db-url wants the URL of a PostgreSQL or MariaDB server, as in "
+        "postgresql+psycopg://user:password@host/database (for SQLite say --websession-engines=sqlite)"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which engines this run uses, and what is missing for the others."""
+    if importlib.util.find_spec("sqlalchemy") is None:
+        return []  # the URLs are of no use here
+    engines = _engines(config)
+    if config.getoption("--websession-db-url") is not None:
+        return [f"websession: {engines[0]}, on the server of --websession-db-url"]
+    reasons = {name: _missing(name) for name in engines}
+    usable = [name for name, reason in reasons.items() if reason is None]
+    return [
+        f"websession: {', '.join(usable) or 'no database engine'}",
+        *(
+            f"websession: {reason}; its tests are skipped"
+            for reason in reasons.values()
+            if reason is not None
+        ),
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a database once per engine, unless it names its engines itself."""
-    named = any(
-        ENGINE_FIXTURE in str(mark.args[0])
+    fixture = "websession_engine_name"
+    parametrized = [
+        mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
         for mark in metafunc.definition.iter_markers("parametrize")
-        if mark.args
-    )
-    if ENGINE_FIXTURE in metafunc.fixturenames and not named:
-        metafunc.parametrize(ENGINE_FIXTURE, _engines(metafunc.config), indirect=True, scope="session")
+    ]
+    if fixture in metafunc.fixturenames and not any(fixture in names for names in parametrized):
+        metafunc.parametrize(fixture, _engines(metafunc.config), indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def websession_engine_name(request: pytest.FixtureRequest) -> str:
-    """The engine of this run of the test: `sqlite`, `postgresql` or `mariadb`."""
+    """The engine of this run of the test: `sqlite`, `postgresql` or `mariadb`.
+
+    It is what the scheme of `--websession-db-url` says when that is given, so it may be `mysql` then.
+    """
     name: str = request.param
     return name
 
@@ -75,41 +110,88 @@ def websession_engine_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def websession_postgresql() -> Iterator[PostgreSQLServer]:
     """A throw-away PostgreSQL server, one per test process; skips where it cannot run."""
-    from pytest_websession.servers import PostgreSQLServer, ServerUnavailable  # noqa: PLC0415 - late, see above
+    from pytest_websession.servers import PostgreSQLServer  # noqa: PLC0415 - late, see the module's text
 
-    try:
-        server = PostgreSQLServer()
-    except ServerUnavailable as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
+    yield from _throw_away(PostgreSQLServer)
 
 
 @pytest.fixture(scope="session")
 def websession_mariadb() -> Iterator[MariaDBServer]:
     """A throw-away MariaDB server, one per test process; skips where it cannot run."""
-    from pytest_websession.servers import MariaDBServer, ServerUnavailable  # noqa: PLC0415 - late, see above
+    from pytest_websession.servers import MariaDBServer  # noqa: PLC0415 - late, see the module's text
 
-    try:
-        server = MariaDBServer()
-    except ServerUnavailable as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
+    yield from _throw_away(MariaDBServer)
+
+
+@pytest.fixture(scope="session")
+def _websession_own_server(pytestconfig: pytest.Config) -> OwnServer:
+    from pytest_websession.servers._own import OwnServer  # noqa: PLC0415 - late, see the module's text
+
+    # pytest-xdist's workers have this attribute.
+    shared = hasattr(pytestconfig, "workerinput")
+    with _reported_plainly():
+        return OwnServer(pytestconfig.getoption("--websession-db-url"), shared=shared)
 
 
 @pytest.fixture
 def websession_database_url(websession_engine_name: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The SQLAlchemy URL of a new empty database, dropped after the test; once per engine."""
+    """The SQLAlchemy URL of a new, empty database, dropped after the test; once per engine.
+
+    Make the engine as your application makes it: on SQLite it is the application that decides about
+    WAL and BEGIN IMMEDIATE.
+    """
+    if websession_engine_name not in _engines(request.config):
+        pytest.skip(f"{websession_engine_name} is not among the engines of this run")
     if websession_engine_name == "sqlite":
-        tmp_path = request.getfixturevalue("tmp_path")
-        yield f"sqlite:///{tmp_path / 'websession.sqlite'}"
+        yield f"sqlite:///{request.getfixturevalue('tmp_path') / 'websession.sqlite'}"
         return
-    server: DatabaseServer = request.getfixturevalue(f"websession_{websession_engine_name}")
-    url = server.create_database()
+    own = request.config.getoption("--websession-db-url") is not None
+    server: DatabaseServer | OwnServer = request.getfixturevalue(
+        "_websession_own_server" if own else f"websession_{websession_engine_name}"
+    )
+    with _reported_plainly():
+        url = server.create_database()
     yield url
     server.drop_database(url)
 
 
+@contextlib.contextmanager
+def _reported_plainly() -> Iterator[None]:
+    """Report what a server says as it is: a traceback through this plugin would say nothing more."""
+    from pytest_websession.servers import ServerError  # noqa: PLC0415 - late, see the module's text
+
+    try:
+        yield
+    except ServerError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def _throw_away(kind: type[Server]) -> Iterator[Server]:
+    from pytest_websession.servers import ServerUnavailable  # noqa: PLC0415 - late, see the module's text
+
+    try:
+        server = kind()
+        server.start()
+    except ServerUnavailable as error:
+        pytest.skip(str(error))
+    try:
+        yield server
+    finally:
+        server.close()
+
+
 def _engines(config: pytest.Config) -> list[str]:
-    return [name.strip() for name in config.getoption("--websession-engines").split(",") if name.strip()]
+    """Give the names of the engines this run uses, in the order asked for."""
+    url = config.getoption("--websession-db-url")
+    if url is not None:
+        return [url.partition(":")[0].partition("+")[0]]
+    names = (name.strip() for name in config.getoption("--websession-engines").split(","))
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _missing(engine: str) -> str | None:
+    if engine == "sqlite":
+        return None
+    from pytest_websession.servers import MariaDBServer, PostgreSQLServer  # noqa: PLC0415 - late, see above
+
+    return {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}[engine].missing()

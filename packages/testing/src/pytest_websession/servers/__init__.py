@@ -5,8 +5,8 @@ run is killed with `kill -9`.
 """
 
 from pytest_websession.servers._base import DatabaseServer
-from pytest_websession.servers._mariadb import MariaDBServer, find_mariadb
-from pytest_websession.servers._postgresql import PostgreSQLServer, find_postgresql
+from pytest_websession.servers._mariadb import MariaDBServer
+from pytest_websession.servers._postgresql import PostgreSQLServer
 from pytest_websession.servers._process import ServerError, ServerUnavailable
 
 __all__ = [
@@ -15,6 +15,4 @@ __all__ = [
     "PostgreSQLServer",
     "ServerError",
     "ServerUnavailable",
-    "find_mariadb",
-    "find_postgresql",
 ]

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import abc
+import functools
+import importlib.util
 import secrets
 import signal
 import socket
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pytest_websession.servers._process import Account, ServerError, ServerUnavailable, Supervised
+from pytest_websession.servers._url import DatabaseURL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sqlalchemy.engine import Engine
+
 USER = "websession"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
+PORTS = 5  # tries to get one
 
 
 class DatabaseServer(abc.ABC):
@@ -51,9 +57,34 @@ class DatabaseServer(abc.ABC):
         self._settings = dict(settings or {})
         self._password = secrets.token_urlsafe(16)
         self._port = 0
+        self._pid = 0
         self._process: Supervised | None = None
         self._databases: set[str] = set()
+        self._account = Account.for_servers()
         self._find(binaries)
+        driver, install = self._driver
+        try:
+            importlib.import_module(driver)
+        except ImportError as error:
+            raise ServerUnavailable(
+                f"{self._product}'s driver {driver} cannot be imported: {error} ({install})"
+            ) from error
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Say in a sentence what keeps this server from running here, or give None.
+
+        It looks for the programs and the driver, but neither runs the ones nor imports the other.
+        """
+        driver, install = cls._driver
+        try:
+            Account.for_servers()
+            cls._locate(None)
+        except ServerUnavailable as error:
+            return str(error)
+        if importlib.util.find_spec(driver) is None:
+            return f"{cls._product}'s driver {driver} is not installed ({install})"
+        return None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} on port {self._port or '(not started)'}>"
@@ -75,6 +106,11 @@ class DatabaseServer(abc.ABC):
         return self._port
 
     @property
+    def pid(self) -> int:
+        """The process id of the server's main process, as it was started last; 0 before the first start."""
+        return self._pid
+
+    @property
     def directory(self) -> Path:
         """The private directory that holds the data and the log."""
         return self._supervised().directory
@@ -87,18 +123,24 @@ class DatabaseServer(abc.ABC):
         """Start the server, on the data it had before if it ran before; return when it answers.
 
         Raises:
-            ServerError: It does not start; the text ends with its last output.
+            ServerError: It runs already, or it does not start; then the text ends with its last output.
+            ServerUnavailable: No temporary directory can be used by the server's account.
         """
         if self._process is None:
-            account = Account.for_servers()
-            self._process = Supervised(self.engine, account)
-            self._prepare(self._process, account)
-        # The port is only known to be free when the server has it: another process may be faster.
-        for _ in range(5):
+            self._process = Supervised(self.engine, self._account)
+            try:
+                self._prepare(self._process)
+            except BaseException:
+                self._process.close()
+                raise
+        if self._process.wait(0) is None:
+            raise ServerError("the server runs already")
+        # A port is only known to be free when the server has it: another process may be faster.
+        for _ in range(PORTS):
             first = self._port == 0
             port = _free_port() if first else self._port
             before = len(self._process.log())
-            self._process.start(self._command(port), ends_by=self._ends_by)
+            self._pid = self._process.start(self._command(port), ends_by=self._ends_by)
             if self._answers(port):
                 self._port = port
                 return
@@ -121,8 +163,10 @@ class DatabaseServer(abc.ABC):
 
     def create_database(self) -> str:
         """Create an empty database under a new name and give its SQLAlchemy URL."""
-        name = f"websession_{secrets.token_hex(8)}"
-        self._create(name)
+        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
+
+        name = _databases.new_name()
+        _databases.create(self._administration, name)
         self._databases.add(name)
         return self.url(name)
 
@@ -135,27 +179,37 @@ class DatabaseServer(abc.ABC):
         Raises:
             ValueError: This object did not create such a database.
         """
+        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
+
         name = urlsplit(url).path.removeprefix("/")
         if name not in self._databases:
             raise ValueError(f"database {name!r} was not created by this server object")
-        self._drop(name)
+        _databases.drop(self._administration, name)
         self._databases.discard(name)
 
-    @abc.abstractmethod
     def url(self, database: str) -> str:
         """Give the SQLAlchemy URL of a database on this server."""
+        return DatabaseURL(self._url(self._port, database))
 
     # What an engine has to say about itself:
 
-    _ends_by: ClassVar[int]
-    _stops_by: ClassVar[int] = signal.SIGTERM
+    _product: ClassVar[str]
+    _driver: ClassVar[tuple[str, str]]  # the module, and the command that installs it
+    _ends_by: ClassVar[int]  # quickest signal, when the data are no longer wanted
+    _stops_by: ClassVar[int]  # signal for an orderly shutdown that does not wait for clients
+    _maintenance_database: ClassVar[str]
+
+    @classmethod
+    @abc.abstractmethod
+    def _locate(cls, binaries: Path | None) -> Path | tuple[Path, ...]:
+        """Find the programs without running them, or raise ServerUnavailable."""
 
     @abc.abstractmethod
     def _find(self, binaries: Path | None) -> None:
-        """Find programs and driver, or raise ServerUnavailable."""
+        """Keep what `_locate` gives."""
 
     @abc.abstractmethod
-    def _prepare(self, process: Supervised, account: Account) -> None:
+    def _prepare(self, process: Supervised) -> None:
         """Make the data directory."""
 
     @abc.abstractmethod
@@ -163,22 +217,24 @@ class DatabaseServer(abc.ABC):
         """Give the command line that runs the server in the foreground."""
 
     @abc.abstractmethod
-    def _reachable(self, port: int) -> bool:
-        """Tell whether the server on this port accepts our account."""
+    def _url(self, port: int, database: str) -> str: ...
 
-    @abc.abstractmethod
-    def _create(self, name: str) -> None: ...
+    @functools.cached_property
+    def _administration(self) -> Engine:
+        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
 
-    @abc.abstractmethod
-    def _drop(self, name: str) -> None: ...
+        return _databases.administration(self.url(self._maintenance_database))
 
     def _answers(self, port: int) -> bool:
+        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
+
         process = self._supervised()
+        engine = _databases.administration(self._url(port, self._maintenance_database))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if process.wait(0.01) is not None:
                 return False
-            if self._reachable(port):
+            if _databases.accepts(engine):
                 return True
         process.signal(signal.SIGKILL)
         process.wait(STOP_SECONDS)
@@ -188,28 +244,14 @@ class DatabaseServer(abc.ABC):
         process = self._supervised()
         process.signal(number)
         if process.wait(STOP_SECONDS) is None:
-            raise process.failure(f"{self.engine} still runs {STOP_SECONDS:.0f} seconds after a signal")
+            raise process.failure(
+                f"{self.engine} still runs {STOP_SECONDS:.0f} seconds after signal {number}"
+            )
 
     def _supervised(self) -> Supervised:
         if self._process is None:
             raise ServerError("the server was never started")
         return self._process
-
-
-def driver(name: str, install: str) -> Any:
-    """Import a database driver.
-
-    Raises:
-        ServerUnavailable: It is not installed; the text names the command that installs it.
-    """
-    import importlib  # noqa: PLC0415 - only here
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ServerUnavailable(
-            f"the Python driver {name} cannot be imported: {error} ({install})"
-        ) from error
 
 
 def _free_port() -> int:

@@ -6,17 +6,18 @@ import os
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from urllib.parse import quote
 
-from pytest_websession.servers._base import USER, DatabaseServer, driver
-from pytest_websession.servers._process import Account, ServerUnavailable, Supervised
+from pytest_websession.servers._base import USER, DatabaseServer
+from pytest_websession.servers._process import ServerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_websession.servers._process import Supervised
+
 INSTALL = "apt-get install mariadb-server"
-INSTALL_DRIVER = "pip install pymysql"
 
 
 class Programs(NamedTuple):
@@ -35,28 +36,39 @@ class MariaDBServer(DatabaseServer):
     engine: ClassVar[str] = "mariadb"
     _ends_by: ClassVar[int] = signal.SIGKILL
 
-    def url(self, database: str) -> str:
-        """Give the SQLAlchemy URL of a database on this server."""
+    _stops_by: ClassVar[int] = signal.SIGTERM
+    _product: ClassVar[str] = "MariaDB"
+    _driver: ClassVar[tuple[str, str]] = ("pymysql", "pip install pymysql")
+    _maintenance_database: ClassVar[str] = "mysql"
+
+    @classmethod
+    def _locate(cls, binaries: Path | None) -> Programs:
+        path = str(binaries) if binaries is not None else _path_with_sbin()
+        server = shutil.which("mariadbd", path=path) or shutil.which("mysqld", path=path)
+        install = shutil.which("mariadb-install-db", path=path)
+        if server is None or install is None:
+            where = f" in {binaries}" if binaries is not None else ""
+            raise ServerUnavailable(f"MariaDB is not installed{where} ({INSTALL})")
+        return Programs(Path(server), Path(install))
+
+    def _find(self, binaries: Path | None) -> None:
+        self._programs = self._locate(binaries)
+
+    def _url(self, port: int, database: str) -> str:
         return (
-            f"mariadb+pymysql://{USER}:{self._password}@127.0.0.1:{self.port}"
+            f"mariadb+pymysql://{USER}:{self._password}@127.0.0.1:{port}"
             f"/{quote(database, safe='')}?charset=utf8mb4"
         )
 
-    def _find(self, binaries: Path | None) -> None:
-        self._programs = find_mariadb(binaries)
-        self._pymysql = driver("pymysql", INSTALL_DRIVER)
-
-    def _prepare(self, process: Supervised, account: Account) -> None:
+    def _prepare(self, process: Supervised) -> None:
         accounts = process.directory / "accounts.sql"
-        accounts.touch(mode=0o600)
         # Run at each start, before the first connection is accepted.
-        accounts.write_text(
+        self._account.write_private(
+            accounts,
             f"CREATE OR REPLACE USER {USER}@'127.0.0.1' IDENTIFIED BY '{self._password}';\n"
             f"GRANT ALL PRIVILEGES ON *.* TO {USER}@'127.0.0.1' WITH GRANT OPTION;\n"
-            "DROP USER IF EXISTS root@'127.0.0.1', root@'::1', root@localhost, ''@localhost;\n"
+            "DROP USER IF EXISTS root@'127.0.0.1', root@'::1', root@localhost, ''@localhost;\n",
         )
-        if account.other:
-            shutil.chown(accounts, account.uid, account.gid)
         process.run(
             [
                 self._programs.install,
@@ -93,63 +105,12 @@ class MariaDBServer(DatabaseServer):
         if self._durable:
             return []
         return [
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-flush-method=nosync",
-            "--innodb-doublewrite=OFF",
-            "--innodb-log-file-size=16M",
+            # loose: a version that does without one of them starts all the same.
+            "--loose-innodb-flush-log-at-trx-commit=0",
+            "--loose-innodb-flush-method=nosync",
+            "--loose-innodb-doublewrite=OFF",
+            "--loose-innodb-log-file-size=16M",
         ]
-
-    def _reachable(self, port: int) -> bool:
-        try:
-            self._connect(port).close()
-        except self._pymysql.err.OperationalError:
-            return False
-        return True
-
-    def _create(self, name: str) -> None:
-        with self._connect(self.port) as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE `{name}`")
-
-    def _drop(self, name: str) -> None:
-        with self._connect(self.port) as connection, connection.cursor() as cursor:
-            # A forgotten transaction's metadata lock would hold the DROP for a day.
-            cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (name,))
-            for (connection_id,) in cursor.fetchall():
-                try:
-                    cursor.execute("KILL %s", (connection_id,))
-                except self._pymysql.err.Error as error:
-                    if error.args[0] != 1094:  # no such thread: it has gone by itself
-                        raise
-            cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
-
-    def _connect(self, port: int) -> Any:
-        return self._pymysql.connect(
-            host="127.0.0.1",
-            port=port,
-            user=USER,
-            password=self._password,
-            charset="utf8mb4",
-            autocommit=True,
-            connect_timeout=10,
-        )
-
-
-def find_mariadb(binaries: Path | None = None) -> Programs:
-    """Find the programs of an installed MariaDB, without running anything.
-
-    Args:
-        binaries: Look here alone.
-
-    Raises:
-        ServerUnavailable: They are missing; the text names the command that installs them.
-    """
-    path = str(binaries) if binaries is not None else _path_with_sbin()
-    server = shutil.which("mariadbd", path=path) or shutil.which("mysqld", path=path)
-    install = shutil.which("mariadb-install-db", path=path)
-    if server is None or install is None:
-        where = f" in {binaries}" if binaries is not None else ""
-        raise ServerUnavailable(f"MariaDB is not installed{where} ({INSTALL})")
-    return Programs(Path(server), Path(install))
 
 
 def _path_with_sbin() -> str:

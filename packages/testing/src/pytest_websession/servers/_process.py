@@ -71,6 +71,13 @@ class Account:
             return False
         return done.returncode == 0
 
+    def write_private(self, path: Path, text: str) -> None:
+        """Write a new file that only this account (and root) can read."""
+        path.touch(mode=0o600, exist_ok=False)
+        if self.other:
+            os.chown(path, self.uid, self.gid)
+        path.write_text(text, "utf-8")
+
 
 class Supervised:
     """A private directory (mode 0700) and one program at a time in it, under `_supervisor.py`.
@@ -134,9 +141,7 @@ class Supervised:
         """
         self.start(argv, ends_by=ends_by)
         code = self.wait(seconds)
-        if code is None:
-            self.signal(ends_by)
-            self.wait(seconds)
+        if code is None:  # close() will end it
             raise self.failure(f"{argv[0]} took more than {seconds:.0f} seconds")
         if code != 0:
             raise self.failure(f"{argv[0]} failed ({code})")
