@@ -1,1 +1,44 @@
-"""Encrypted, authenticated cookie tokens (XAES-256-GCM) with key rotation, for any web application."""
+"""Encrypted, authenticated cookie tokens (XAES-256-GCM) with key rotation, for any web application.
+
+    codec = TokenCodec(Keyring.from_text(os.environ["COOKIE_KEYS"]), purpose="basket")
+    token = codec.encrypt(b"three apples")
+    codec.decrypt(token)  # b"three apples", or a TokenError
+
+`generate_secret_key`, or ``python -m websession_crypto``, makes a key.
+"""
+
+from .__about__ import __version__
+from .errors import (
+    CryptoError,
+    InvalidTag,
+    KeyFormatError,
+    MalformedToken,
+    PayloadTooLong,
+    TokenError,
+    UnauthenticToken,
+    UnknownTokenVersion,
+)
+from .keys import Keyring, SecretKey, generate_secret_key
+from .tokens import MAX_PAYLOAD_LENGTH, MAX_PURPOSE_LENGTH, MAX_TOKEN_LENGTH, Opened, TokenCodec
+from .xaes import Xaes256Gcm
+
+__all__ = [
+    "MAX_PAYLOAD_LENGTH",
+    "MAX_PURPOSE_LENGTH",
+    "MAX_TOKEN_LENGTH",
+    "CryptoError",
+    "InvalidTag",
+    "KeyFormatError",
+    "Keyring",
+    "MalformedToken",
+    "Opened",
+    "PayloadTooLong",
+    "SecretKey",
+    "TokenCodec",
+    "TokenError",
+    "UnauthenticToken",
+    "UnknownTokenVersion",
+    "Xaes256Gcm",
+    "__version__",
+    "generate_secret_key",
+]
