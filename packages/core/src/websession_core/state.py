@@ -10,36 +10,15 @@ import struct
 import uuid
 from dataclasses import dataclass, fields
 
+from ._numbers import COUNTER_MAX, checked_int
 from .errors import TicketError
+from .policies import Overrides
 
-__all__ = ["COUNTER_MAX", "Ticket"]
-
-COUNTER_MAX = 2**63 - 1
-"""The largest counter, random attempt or time: what a signed 64-bit column (``BIGINT``) holds."""
+__all__ = ["COUNTER_MAX", "Activity", "SessionState", "Ticket"]
 
 # Version byte, identifier, then epoch, generation, attempt, cookie version and issued at.
 _WIRE = struct.Struct(">B16sQQQQQ")
 _WIRE_VERSION = 1
-
-
-def checked_int(name: str, value: object, low: int = 0, high: int = COUNTER_MAX) -> int:
-    """Return `value` if it is an integer (no boolean) from `low` to `high`.
-
-    Args:
-        name: What the value is called in the error message.
-        value: What to check.
-        low: The smallest allowed value.
-        high: The largest allowed value.
-
-    Raises:
-        TypeError: It is not an integer.
-        ValueError: It is out of range.
-    """
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}")
-    return value
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,3 +95,78 @@ class Ticket:
             return cls(uuid.UUID(bytes=session_id), *numbers)
         except ValueError:
             raise TicketError("a number in the ticket is out of range") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What we noted down about a session: a snapshot of its row in the companion table.
+
+    None in a field: the model has no such column, or the row was written before it had. Every number is
+    from 0 to :data:`COUNTER_MAX`; times are Unix seconds.
+
+    Args:
+        active_at: When the session was last used, as far as it was recorded.
+        expires_at: The first second at which the session has ended, by the policies it was last written
+            under; None also: they set no end.
+        generation: The generation of the current ticket.
+        attempt: The attempt of the current ticket.
+        previous_attempt: The attempt of the current ticket of the generation before; None also: there
+            was none, or it is not known.
+        renewed_at: When the current ticket became current.
+        tries: How many candidates were sent since then.
+        tried_at: When the last of them was sent; None also: none was.
+
+    Raises:
+        TypeError: A number is neither None nor an integer.
+        ValueError: A number is out of range.
+    """
+
+    active_at: int | None = None
+    expires_at: int | None = None
+    generation: int | None = None
+    attempt: int | None = None
+    previous_attempt: int | None = None
+    renewed_at: int | None = None
+    tries: int | None = None
+    tried_at: int | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None:
+                checked_int(each.name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What the rules need to know of a session's row: a snapshot of its policy columns.
+
+    Args:
+        created: When the session began, Unix seconds.
+        epoch: How often its identity was rotated.
+        rotated_at: When that last happened, Unix seconds; None: never, or not known.
+        owned: Whether it belongs to somebody; None: the model knows no users.
+        activity: What we noted down about it; None: nothing (no such table, or no such row yet).
+        overrides: What this session wants otherwise than the settings say; None: nothing.
+
+    Raises:
+        TypeError: Something is of a wrong type.
+        ValueError: A number is out of range.
+    """
+
+    created: int
+    epoch: int = 0
+    rotated_at: int | None = None
+    owned: bool | None = None
+    activity: Activity | None = None
+    overrides: Overrides | None = None
+
+    def __post_init__(self) -> None:
+        checked_int("created", self.created)
+        checked_int("epoch", self.epoch)
+        if self.rotated_at is not None:
+            checked_int("rotated_at", self.rotated_at)
+        for name, kind in (("owned", bool), ("activity", Activity), ("overrides", Overrides)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"{name} must be None or {kind.__name__}, not {type(value).__name__}")

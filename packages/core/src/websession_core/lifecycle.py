@@ -1,0 +1,879 @@
+"""All the rules: whether a ticket opens its session, what is to be noted down about it, and when it ends.
+
+Theory of operation
+===================
+
+Values in, values out. A request brings a `Ticket`, the store a `SessionState` (or none), the settings are
+`Policies`, and `now` is an argument. `judge` says what the ticket is, a `Standing`; what follows from
+each is a row of `CONSEQUENCES`. Nothing here reads a clock, draws a number or writes.
+
+A request has two moments. When it **arrives**, `judge` decides. When it **ends** (after the application's
+transaction), `bookkeeping` turns the decisions into compare-and-set writes and stamps them with the time
+of writing. Each says which columns must still hold what was read, and its cookie may leave only if the
+write took effect. A write that did not is forgotten: the next request will see that it is due. Which
+columns are compared and written is a table too (`COMPARED`, `WRITTEN`), from which a store can prepare
+its statements.
+
+The ticket
+----------
+
+Tickets are encrypted and authenticated, so nobody but us makes them, and counters can tell them apart.
+The browser never chooses; it only shows the newest cookie it has processed. What it shows is taken as
+proof of what reached it.
+
+*Renewal.* When the current ticket ``(generation, attempt)`` is due, we send the candidate ``(generation +
+1, tries + 1)`` and note only that we tried. The old ticket stays current: the response may be lost, and
+other requests carry it. When the candidate comes back, it is its own acknowledgement, and *fast-forwards*
+the row. The ticket before then is good for one grace more, for requests still under way, but it is never
+answered with a cookie. Everything else that carries the right epoch is one ticket too many: two cookie
+jars hold descendants of one ticket, and one of them is a thief's. The session is revoked.
+
+*G*, the grace, bounds the time from a browser's sending a request to its having processed the response,
+differences between the servers' clocks included. A candidate sent at *t* has reached the jar by *t + G*,
+or never will. A request with the old ticket that arrives after *t + 2 G* was sent after *t + G*, by a
+browser that holds no candidate: now a second one may be sent, and no two can be under way to the same
+jar. That is why two candidates, and an acknowledgement and the next candidate, are more than 2 *G* apart.
+
+*Attempts are counted, not drawn.* If the database forgets that a candidate was sent (a fail-over to a
+standby that lost the last commits), the same candidate is sent again, under the same name. Were attempts
+random, a browser could be on its way with two different ones, and be taken for two browsers.
+
+*Identity.* A change of user, or ``regenerate()``, moves the epoch (`rotate`), in the application's
+transaction. A ticket of an old epoch opens nothing (session fixation, OWASP ASVS 5.0, 7.2.4). Within 2
+*G* of the rotation it may be an honest request: sent up to *G* after it, and *G* under way. Later it is a
+second jar. The new ticket leaps `GENERATION_LEAP` generations ahead. The companion row is not written by
+the rotation; the new ticket acknowledges itself at its first use, and no acknowledgement of the old epoch
+that is written late can come near it.
+
+*A session of nobody* is not renewed: it is worth no theft, and a late candidate cannot overwrite the
+login's cookie.
+
+*Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
+row's is therefore never an alarm. A higher epoch opens nothing, since the row tells of another user, but
+harms nothing either. All writes compare, so what was decided from an old copy does not take effect.
+
+What cannot be told from a theft
+--------------------------------
+
+- A browser that loses cookies it has already used (restored after a crash from a copy on disk, a cloned
+  virtual machine): that is a second jar.
+- A candidate for a session that belongs to somebody, still under way when the same browser logs in again:
+  it can land after the login's cookie. The user must log in once more.
+- A rotation whose response never arrives: the old cookie is dead all the same. The user, whose login
+  failed visibly, logs in again (`NewSession.LOGIN`); the row left behind is revoked if the old ticket is
+  shown later than 2 *G*.
+- A backup of a row, restored while its browsers are active: keep the application closed for 2 *G*, or set
+  `not_before`.
+
+Time
+----
+
+Whole seconds. A duration of *n* seconds has passed when ``now - since >= n``: a session last active *idle
+timeout* seconds ago has expired, one second less and it has not; `expires_at` is the first second at
+which it has ended. Windows of grace are closed: *G* after the renewal the old ticket is still good, *G +
+1* after it is not.
+
+Clocks step back. An age is never negative: a time up to `CLOCK_STEP` ahead of now counts as now, so that
+small steps log nobody out, and a recorded activity far ahead is written anew, so that a session does not
+outlive its timeout by it. A time still further ahead is nonsense, and counts as long ago: nothing lives
+for ever by a clock that was a year fast.
+
+Timeouts can be switched on, off and changed while rows exist. The settings of now decide and the stored
+deadline, whichever is earlier. A column without a value never raises: activity that was not recorded
+counts as having ended with the creation or the last rotation, and counters begin with the first ticket
+shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from ._numbers import COUNTER_MAX
+from .state import Activity, SessionState, Ticket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from uuid import UUID
+
+    from .policies import Overrides, Policies
+
+__all__ = [
+    "CLOCK_STEP",
+    "COMPARED",
+    "CONSEQUENCES",
+    "GENERATION_LEAP",
+    "RULES",
+    "WRITTEN",
+    "Beginning",
+    "Bookkeeping",
+    "Consequence",
+    "Duty",
+    "NewSession",
+    "Rotation",
+    "Rule",
+    "Standing",
+    "Transition",
+    "Verdict",
+    "begin",
+    "bookkeeping",
+    "deadline",
+    "freshest",
+    "judge",
+    "redate",
+    "reissue",
+    "rotate",
+    "transitions",
+]
+
+CLOCK_STEP: Final = 3600
+"""Seconds. A stored time no further ahead than this was written before a clock stepped back: it means now."""
+
+GENERATION_LEAP: Final = 2**16
+"""How many generations a rotation skips: more than an old epoch's late writes can ever catch up."""
+
+# Without an idle timeout, a deadline that no longer fits the policies is not rewritten more often (seconds).
+_REDATE_DELAY: Final = 60
+
+
+class Standing(StrEnum):
+    """What a ticket is, seen from its session's row; the value is the reason told to people."""
+
+    CURRENT = "current"
+    ACKNOWLEDGEMENT = "acknowledges a renewal"
+    IN_FLIGHT = "still under way"
+    REFUSED = "issued before the cut-off"
+    UNKNOWN = "no such session"
+    STALE_READ = "newer than the row"
+    SUPERSEDED = "identity has changed"
+    EXPIRED_IDLE = "idle timeout"
+    EXPIRED_ABSOLUTE = "absolute timeout"
+    EXPIRED_DEADLINE = "stored deadline"
+    UNACKNOWLEDGED = "renewals never acknowledged"
+    REPLAYED = "replayed"
+
+
+class Duty(StrEnum):
+    """What is to be noted down, each one a single compare-and-set write."""
+
+    RECORD = "record"
+    """Insert the companion row, which a session from before that table has not."""
+    TOUCH = "touch"
+    """Activity: the session ends later."""
+    RENEW = "renew"
+    """A candidate is sent; its cookie leaves only if this took effect."""
+    ACKNOWLEDGE = "acknowledge"
+    """A candidate has come back and becomes the current ticket."""
+    REDATE = "redate"
+    """The session's own timeouts were changed: the deadline follows."""
+    REMOVE = "remove"
+    """The session has ended: delete its rows."""
+    REVOKE = "revoke"
+    """The session was stolen: delete its rows, whatever they hold."""
+
+
+class NewSession(Enum):
+    """What may take the place of a session that a ticket did not open."""
+
+    ANY = "any"
+    """A new session as soon as the application puts something into one."""
+    LOGIN = "login"
+    """Only a login starts a new session; all else that is put into one is dropped and sends no cookie. The
+    browser's newest cookie may be under way to it or be good elsewhere, and must not be overwritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What follows from a standing.
+
+    Attributes:
+        opens: Whether the request runs with the session.
+        instead: What may take its place if it does not (or if the application ends it).
+        duty: What is to be noted down in any case.
+        becomes: The standing of the same ticket once that took effect.
+    """
+
+    opens: bool
+    instead: NewSession = NewSession.ANY
+    duty: Duty | None = None
+    becomes: Standing | None = None
+
+
+_REMOVED: Final = Consequence(opens=False, duty=Duty.REMOVE, becomes=Standing.UNKNOWN)
+
+CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
+    {
+        Standing.CURRENT: Consequence(opens=True),
+        Standing.ACKNOWLEDGEMENT: Consequence(opens=True, duty=Duty.ACKNOWLEDGE, becomes=Standing.CURRENT),
+        Standing.IN_FLIGHT: Consequence(opens=True),
+        Standing.REFUSED: Consequence(opens=False),
+        Standing.UNKNOWN: Consequence(opens=False),
+        Standing.STALE_READ: Consequence(opens=False, instead=NewSession.LOGIN),
+        Standing.SUPERSEDED: Consequence(opens=False, instead=NewSession.LOGIN),
+        Standing.EXPIRED_IDLE: _REMOVED,
+        Standing.EXPIRED_ABSOLUTE: _REMOVED,
+        Standing.EXPIRED_DEADLINE: _REMOVED,
+        Standing.UNACKNOWLEDGED: _REMOVED,
+        Standing.REPLAYED: Consequence(opens=False, duty=Duty.REVOKE, becomes=Standing.UNKNOWN),
+    }
+)
+"""What follows from each standing."""
+
+_ALL_COLUMNS: Final = (
+    "active_at",
+    "expires_at",
+    "generation",
+    "attempt",
+    "previous_attempt",
+    "renewed_at",
+    "tries",
+    "tried_at",
+)
+_DATES: Final = ("active_at", "expires_at")
+_TRIES: Final = ("tries", "tried_at")
+
+COMPARED: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
+    {
+        Duty.RECORD: (),
+        Duty.TOUCH: _DATES,
+        Duty.RENEW: ("generation", "attempt", *_TRIES),
+        Duty.ACKNOWLEDGE: ("generation", "attempt"),
+        Duty.REDATE: (),
+        Duty.REMOVE: (*_DATES, "generation", "attempt", *_TRIES),
+        Duty.REVOKE: (),
+    }
+)
+"""The columns of the companion row that must still hold what was read (null equals null)."""
+
+WRITTEN: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
+    {
+        Duty.RECORD: _ALL_COLUMNS,
+        Duty.TOUCH: _DATES,
+        Duty.RENEW: _TRIES,
+        Duty.ACKNOWLEDGE: ("generation", "attempt", "previous_attempt", "renewed_at", *_TRIES),
+        Duty.REDATE: _DATES,
+        Duty.REMOVE: (),
+        Duty.REVOKE: (),
+    }
+)
+"""The columns of the companion row that are written; those a model does not have are left out."""
+
+
+# --- judging ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    """The windows, in graces. A parameter only for the tests that show what shorter ones would do."""
+
+    in_flight: int = 1
+    superseded: int = 2
+    gap: int = 2
+
+
+_TIMING: Final = _Timing()
+
+
+def _age(now: int, since: int) -> int:
+    """Return the seconds from `since` to `now`: never negative, and endless if `since` is nonsense."""
+    if since <= now:
+        return now - since
+    return 0 if since - now <= CLOCK_STEP else COUNTER_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One ticket before the judge."""
+
+    ticket: Ticket
+    state: SessionState | None
+    policies: Policies
+    now: int
+    timing: _Timing
+
+    @property
+    def row(self) -> SessionState:
+        if self.state is None:
+            raise LookupError("a rule that needs the row comes before the one for unknown sessions")
+        return self.state
+
+    @property
+    def counters(self) -> Activity | None:
+        """The companion row if it has counters: the model may have none, or the row may be older."""
+        activity = self.row.activity
+        return None if activity is None or activity.generation is None else activity
+
+    @property
+    def last_active(self) -> int:
+        row = self.row
+        if row.activity is not None and row.activity.active_at is not None:
+            return row.activity.active_at
+        return max(row.created, row.rotated_at or 0)
+
+    def age(self, since: int) -> int:
+        return _age(self.now, since)
+
+    def within(self, since: int, graces: int) -> bool:
+        return self.age(since) <= graces * self.policies.renewal.grace
+
+
+def _is_refused(case: _Case) -> bool:
+    return case.ticket.issued_at < case.policies.not_before
+
+
+def _is_unknown(case: _Case) -> bool:
+    return case.state is None
+
+
+def _is_stale_read(case: _Case) -> bool:
+    return case.ticket.epoch > case.row.epoch
+
+
+def _is_past_absolute(case: _Case) -> bool:
+    absolute = case.policies.absolute
+    return absolute is not None and case.age(case.row.created) >= absolute.timeout
+
+
+def _is_past_idle(case: _Case) -> bool:
+    idle, absolute = case.policies.idle, case.policies.absolute
+    if idle is None or case.age(case.last_active) < idle.timeout:
+        return False
+    # Both may be over by now: the reason is the one that came first.
+    return (
+        absolute is None
+        or not _is_past_absolute(case)
+        or case.last_active + idle.timeout < case.row.created + absolute.timeout
+    )
+
+
+def _is_past_deadline(case: _Case) -> bool:
+    activity = case.row.activity
+    return activity is not None and activity.expires_at is not None and case.now >= activity.expires_at
+
+
+def _is_superseded(case: _Case) -> bool:
+    row = case.row
+    if case.ticket.epoch == row.epoch:
+        return False
+    # A rotation of unknown time accuses nobody.
+    return row.rotated_at is None or case.within(row.rotated_at, case.timing.superseded)
+
+
+def _is_of_an_old_epoch(case: _Case) -> bool:
+    return case.ticket.epoch < case.row.epoch
+
+
+def _is_acknowledgement(case: _Case) -> bool:
+    counters = case.counters
+    if counters is None:
+        # Counting begins with this ticket, if it is to begin at all.
+        return case.policies.renewal.timeout is not None
+    return case.ticket.generation > (counters.generation or 0)
+
+
+def _is_current(case: _Case) -> bool:
+    counters = case.counters
+    return counters is None or (
+        case.ticket.generation == counters.generation and case.ticket.attempt == (counters.attempt or 0)
+    )
+
+
+def _is_unacknowledged(case: _Case) -> bool:
+    counters = case.counters
+    return (
+        counters is not None
+        and _is_current(case)
+        and (counters.tries or 0) >= case.policies.renewal.max_tries
+        and _is_renewal_due(case)
+    )
+
+
+def _is_in_flight(case: _Case) -> bool:
+    counters = case.counters
+    return (
+        counters is not None
+        and case.ticket.generation + 1 == counters.generation
+        and case.ticket.attempt == counters.previous_attempt
+        and case.within(_renewed_at(case, counters), case.timing.in_flight)
+    )
+
+
+def _is_anything(_case: _Case) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the judge's table: the first that holds decides.
+
+    Attributes:
+        standing: What the ticket is.
+        meaning: When it is that, in words.
+        holds: When it is that, in code (not public).
+    """
+
+    standing: Standing
+    meaning: str
+    holds: Callable[[_Case], bool]
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(Standing.REFUSED, "issued before not_before", _is_refused),
+    Rule(Standing.UNKNOWN, "there is no row", _is_unknown),
+    Rule(Standing.STALE_READ, "a higher epoch than the row's", _is_stale_read),
+    Rule(Standing.EXPIRED_IDLE, "unused for the idle timeout", _is_past_idle),
+    Rule(Standing.EXPIRED_ABSOLUTE, "as old as the absolute timeout", _is_past_absolute),
+    Rule(Standing.EXPIRED_DEADLINE, "the stored deadline has come", _is_past_deadline),
+    Rule(Standing.SUPERSEDED, "a lower epoch, within 2 G of the rotation", _is_superseded),
+    Rule(Standing.REPLAYED, "a lower epoch, later", _is_of_an_old_epoch),
+    Rule(Standing.ACKNOWLEDGEMENT, "a higher generation, or nothing was counted yet", _is_acknowledgement),
+    Rule(Standing.UNACKNOWLEDGED, "current, due for renewal, and no try is left", _is_unacknowledged),
+    Rule(Standing.CURRENT, "this generation and the attempt that won it", _is_current),
+    Rule(Standing.IN_FLIGHT, "the previous one of both, within G of the renewal", _is_in_flight),
+    Rule(Standing.REPLAYED, "anything else", _is_anything),
+)
+"""How a ticket is judged: the first rule that holds decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a ticket is, and what follows. True if it opens the session; if not, it knows why.
+
+    Attributes:
+        standing: What the ticket is.
+        ticket: The ticket that was judged.
+        state: The row it was judged by; None: there was none.
+        policies: The policies it was judged by, the session's own wishes included.
+        duties: What is to be noted down when the request ends, in this order.
+        insists: Whether the touch among them has to wait for a lock for a bounded time: it is so overdue
+            that a user who is active would be timed out.
+    """
+
+    standing: Standing
+    ticket: Ticket
+    state: SessionState | None
+    policies: Policies
+    duties: tuple[Duty, ...] = ()
+    insists: bool = False
+
+    def __bool__(self) -> bool:
+        return CONSEQUENCES[self.standing].opens
+
+    @property
+    def reason(self) -> str:
+        """Why the ticket opens the session or does not, in a few words without secrets."""
+        return self.standing.value
+
+    @property
+    def instead(self) -> NewSession:
+        """What may take the session's place if the ticket does not open it."""
+        return CONSEQUENCES[self.standing].instead
+
+
+def judge(
+    ticket: Ticket,
+    state: SessionState | None,
+    policies: Policies,
+    now: int,
+    *,
+    _timing: _Timing = _TIMING,
+) -> Verdict:
+    """Say what a ticket is, by the row as it was read and at the moment the request arrived.
+
+    Args:
+        ticket: What the request's cookie carried.
+        state: The session's row; None: there is none.
+        policies: What the settings say now; the session's own wishes in `state` are applied here.
+        now: When the request arrived, Unix seconds.
+
+    Returns:
+        The verdict. It never raises, whichever features the row was written with.
+    """
+    if state is not None:
+        policies = policies.effective(state.overrides)
+    case = _Case(ticket, state, policies, now, _timing)
+    standing = next(rule.standing for rule in RULES if rule.holds(case))
+    consequence = CONSEQUENCES[standing]
+    if not consequence.opens:
+        duties = () if consequence.duty is None else (consequence.duty,)
+        return Verdict(standing, ticket, state, policies, duties)
+    return Verdict(
+        standing, ticket, state, policies, tuple(_duties_of_open(case, standing)), _is_touch_overdue(case)
+    )
+
+
+def _duties_of_open(case: _Case, standing: Standing) -> Iterable[Duty]:
+    policies = case.policies
+    if case.row.activity is None:
+        # The row that is inserted says all that the other duties would.
+        if policies.idle or policies.absolute or policies.renewal.timeout is not None:
+            yield Duty.RECORD
+        return
+    duty = CONSEQUENCES[standing].duty
+    if duty is not None:
+        yield duty
+    if standing is Standing.CURRENT and _is_renewal_due(case):
+        yield Duty.RENEW
+    if _is_touch_due(case):
+        yield Duty.TOUCH
+
+
+def _renewed_at(case: _Case, counters: Activity) -> int:
+    if counters.renewed_at is not None:
+        return counters.renewed_at
+    return max(case.row.created, case.row.rotated_at or 0)
+
+
+def _is_renewal_due(case: _Case) -> bool:
+    renewal, counters, gap = case.policies.renewal, case.counters, case.timing.gap
+    if renewal.timeout is None or counters is None or case.row.owned is False:
+        return False
+    renewed_at = _renewed_at(case, counters)
+    if case.within(renewed_at, gap) or (
+        counters.tried_at is not None and case.within(counters.tried_at, gap)
+    ):
+        return False
+    return case.age(renewed_at) >= renewal.timeout or _is_cookie_outdated(
+        case.ticket, case.policies, case.now
+    )
+
+
+def _is_cookie_outdated(ticket: Ticket, policies: Policies, now: int) -> bool:
+    if ticket.cookie_version != policies.cookie_version:
+        return True
+    after = policies.reissue_after
+    return after is not None and _age(now, ticket.issued_at) >= after
+
+
+def _is_touch_due(case: _Case) -> bool:
+    activity, idle = case.row.activity, case.policies.idle
+    if activity is None:
+        return False
+    if idle is None:
+        # Nothing to extend; but the stored deadline must not outlast the policies it was written under.
+        wanted = deadline(case.policies, case.row.created, case.now)
+        return activity.expires_at != wanted and case.age(case.last_active) >= _REDATE_DELAY
+    if activity.active_at is None or activity.expires_at is None:
+        return True
+    if activity.active_at - case.now > max(idle.delay, case.policies.renewal.grace):
+        return True  # written by a clock that has stepped back since
+    return case.age(activity.active_at) >= idle.delay
+
+
+def _is_touch_overdue(case: _Case) -> bool:
+    idle = case.policies.idle
+    return idle is not None and case.age(case.last_active) >= idle.overdue_after
+
+
+def deadline(policies: Policies, created: int, active_at: int) -> int | None:
+    """Return the first second at which a session has ended, if it is not used again.
+
+    Args:
+        policies: What holds for the session.
+        created: When it began, Unix seconds.
+        active_at: When it was last used, Unix seconds.
+
+    Returns:
+        Unix seconds; None: by these policies it never ends.
+    """
+    ends = []
+    if policies.idle is not None:
+        ends.append(active_at + policies.idle.timeout)
+    if policies.absolute is not None:
+        ends.append(created + policies.absolute.timeout)
+    return min(*ends, COUNTER_MAX) if ends else None
+
+
+def freshest(tickets: Iterable[Ticket]) -> Ticket | None:
+    """Return the ticket to judge if a request carries several cookies of our name.
+
+    A browser sends both when the cookie's domain or path was changed: the old one stays in the jar. To
+    judge that one would take an honest browser for a thief.
+
+    Args:
+        tickets: All that the request carried and that could be decrypted.
+
+    Returns:
+        The one that was issued last, among those of one session the one of the highest epoch and
+        generation; None if there is none.
+    """
+    best: dict[UUID, Ticket] = {}
+    for ticket in tickets:
+        rival = best.get(ticket.session_id)
+        if rival is None or _rank(ticket) > _rank(rival):
+            best[ticket.session_id] = ticket
+    return max(best.values(), key=lambda ticket: ticket.issued_at, default=None)
+
+
+def _rank(ticket: Ticket) -> tuple[int, int, int]:
+    return ticket.epoch, ticket.generation, ticket.issued_at
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """One compare-and-set write, for a transaction of its own.
+
+    It takes effect as a whole or not at all. RECORD takes effect only if there is a session row and no
+    companion row; REMOVE and REVOKE delete both rows; the others update the companion row.
+
+    Attributes:
+        duty: What it is.
+        session_id: Whose rows.
+        expected: What the companion row must still hold, by column (null equals null).
+        values: What it is to hold, by column; columns the model does not have are left out.
+        insists: Whether it has to wait for a lock for a bounded time, rather than not at all.
+        epoch: What the session row's epoch must still be, if that can be compared in the same statement
+            without waiting for a lock; None: it does not matter. It keeps a candidate from following a
+            login that was committed meanwhile.
+        candidate: The ticket to send, only if the write took effect.
+    """
+
+    duty: Duty
+    session_id: UUID
+    expected: Mapping[str, int | None]
+    values: Mapping[str, int | None]
+    insists: bool = False
+    epoch: int | None = None
+    candidate: Ticket | None = None
+
+
+def bookkeeping(verdict: Verdict, now: int, *, rotated: bool = False) -> tuple[Bookkeeping, ...]:
+    """Return what is to be written when the request has ended.
+
+    Args:
+        verdict: What was decided when it arrived.
+        now: The time of writing, Unix seconds.
+        rotated: Whether the request rotated the session's identity meanwhile: its cookie is the new one, and
+            nothing more is to be said of the old ticket.
+
+    Returns:
+        The writes, independent of each other; at most one carries a candidate. If the application has
+        deleted the session, write none of them.
+    """
+    skipped = {Duty.RENEW, Duty.ACKNOWLEDGE} if rotated else set()
+    return tuple(_write(verdict, duty, now) for duty in verdict.duties if duty not in skipped)
+
+
+def _write(verdict: Verdict, duty: Duty, now: int) -> Bookkeeping:
+    ticket, state, policies = verdict.ticket, verdict.state, verdict.policies
+    activity = (state and state.activity) or Activity()
+    tries = (activity.tries or 0) + 1
+    counters: dict[str, int | None]
+    if duty is Duty.RENEW:
+        counters = {"tries": tries, "tried_at": now}
+    else:
+        one_behind = activity.generation is not None and ticket.generation == activity.generation + 1
+        counters = {
+            "generation": ticket.generation,
+            "attempt": ticket.attempt,
+            "previous_attempt": (activity.attempt or 0) if one_behind else None,
+            "renewed_at": now,
+            "tries": 0,
+            "tried_at": None,
+        }
+    ends = None if state is None else deadline(policies, state.created, now)
+    available = {"active_at": now, "expires_at": ends, **counters}
+    return Bookkeeping(
+        duty,
+        ticket.session_id,
+        expected=_as_read(state, duty),
+        values={column: available[column] for column in WRITTEN[duty]},
+        insists=duty is Duty.REVOKE or (duty is Duty.TOUCH and verdict.insists),
+        epoch=ticket.epoch if duty is Duty.RENEW else None,
+        candidate=_successor(ticket, tries, policies, now) if duty is Duty.RENEW else None,
+    )
+
+
+def _as_read(state: SessionState | None, duty: Duty) -> dict[str, int | None]:
+    if state is None or state.activity is None:
+        return {}
+    return {column: getattr(state.activity, column) for column in COMPARED[duty]}
+
+
+def _successor(ticket: Ticket, attempt: int, policies: Policies, now: int) -> Ticket:
+    return replace(
+        ticket,
+        generation=ticket.generation + 1,
+        attempt=attempt,
+        cookie_version=policies.cookie_version,
+        issued_at=now,
+    )
+
+
+def redate(ticket: Ticket, state: SessionState, policies: Policies, now: int) -> Bookkeeping:
+    """Return the write that is due after a session's own timeouts were changed.
+
+    It insists and compares nothing: a touch prepared before must not win over it, and the user may not come
+    back before the old deadline.
+
+    Args:
+        ticket: The session's ticket.
+        state: The session with its new wishes.
+        policies: What the settings say now.
+        now: The time of writing, Unix seconds.
+    """
+    policies = policies.effective(state.overrides)
+    duty = Duty.RECORD if state.activity is None else Duty.REDATE
+    verdict = Verdict(Standing.CURRENT, ticket, state, policies)
+    return replace(_write(verdict, duty, now), insists=True)
+
+
+def reissue(verdict: Verdict, now: int) -> Ticket | None:
+    """Return the ticket to send again because its cookie is outdated; None if it is not.
+
+    For sessions that are not renewed: the attributes or the key of the cookie have changed, or a persistent
+    cookie has used up a tenth of its Max-Age. Nothing is written. (With renewal, a candidate does this, and
+    is the only cookie ever sent for an existing session.)
+
+    Args:
+        verdict: What was decided when the request arrived.
+        now: The time of sending, Unix seconds.
+    """
+    policies = verdict.policies
+    if verdict.standing is not Standing.CURRENT or policies.renewal.timeout is not None:
+        return None
+    if not _is_cookie_outdated(verdict.ticket, policies, now):
+        return None
+    return replace(verdict.ticket, cookie_version=policies.cookie_version, issued_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A new session.
+
+    Attributes:
+        state: What its rows hold; the companion row is inserted with the session's.
+        ticket: Its first ticket.
+    """
+
+    state: SessionState
+    ticket: Ticket
+
+
+def begin(
+    session_id: UUID,
+    policies: Policies,
+    now: int,
+    *,
+    owned: bool | None = None,
+    overrides: Overrides | None = None,
+) -> Beginning:
+    """Return a new session and its first ticket.
+
+    Args:
+        session_id: A fresh identifier of 128 random bits.
+        policies: What the settings say now.
+        now: When it begins, Unix seconds.
+        owned: Whether it belongs to somebody; None: the model knows no users.
+        overrides: What this session wants otherwise than the settings say.
+    """
+    policies = policies.effective(overrides)
+    activity = Activity(
+        active_at=now,
+        expires_at=deadline(policies, now, now),
+        generation=0,
+        attempt=0,
+        renewed_at=now,
+        tries=0,
+    )
+    return Beginning(
+        SessionState(created=now, owned=owned, activity=activity, overrides=overrides),
+        Ticket(session_id, cookie_version=policies.cookie_version, issued_at=now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A session's new identity, to be written in the application's transaction with the change of user.
+
+    Attributes:
+        epoch: The row's new epoch.
+        rotated_at: When it was rotated, Unix seconds.
+        ticket: Its ticket, to be sent once that is committed.
+    """
+
+    epoch: int
+    rotated_at: int
+    ticket: Ticket
+
+
+def rotate(ticket: Ticket, state: SessionState, policies: Policies, now: int, attempt: int) -> Rotation:
+    """Return a session's next identity; every ticket before is worthless once it is committed.
+
+    The companion row is not written: the new ticket is of a higher generation than any before, and
+    acknowledges itself at its first use.
+
+    Args:
+        ticket: The ticket that opened the session.
+        state: The session as it was read.
+        policies: What the settings say now.
+        now: When it is rotated, Unix seconds.
+        attempt: A fresh random number from 0 to `COUNTER_MAX`: if a fail-over forgets this rotation and
+            another one takes its place, their tickets still differ.
+    """
+    generation = state.activity.generation if state.activity is not None else None
+    epoch = state.epoch + 1
+    return Rotation(
+        epoch,
+        now,
+        Ticket(
+            ticket.session_id,
+            epoch=epoch,
+            generation=max(ticket.generation, generation or 0) + GENERATION_LEAP,
+            attempt=attempt,
+            cookie_version=policies.effective(state.overrides).cookie_version,
+            issued_at=now,
+        ),
+    )
+
+
+# --- the diagram --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """How a ticket comes from one standing to another.
+
+    Attributes:
+        source: What it was.
+        event: What happened, in a few words.
+        target: What it is then.
+    """
+
+    source: Standing
+    event: str
+    target: Standing
+
+
+_OPEN: Final = tuple(standing for standing, consequence in CONSEQUENCES.items() if consequence.opens)
+
+# What befalls a ticket without a duty of its own: the doings of others, and time.
+_PASSAGES: Final[tuple[Transition, ...]] = (
+    Transition(Standing.CURRENT, "a candidate is acknowledged", Standing.IN_FLIGHT),
+    Transition(Standing.ACKNOWLEDGEMENT, "another attempt is acknowledged", Standing.REPLAYED),
+    Transition(Standing.IN_FLIGHT, "G passes", Standing.REPLAYED),
+    Transition(Standing.SUPERSEDED, "2 G pass", Standing.REPLAYED),
+    Transition(Standing.STALE_READ, "the row is read again", Standing.CURRENT),
+    Transition(Standing.CURRENT, "max_tries candidates are lost", Standing.UNACKNOWLEDGED),
+    *(Transition(source, "identity rotated", Standing.SUPERSEDED) for source in _OPEN),
+    *(Transition(source, "not_before is set", Standing.REFUSED) for source in _OPEN),
+    *(Transition(source, "idle timeout passes", Standing.EXPIRED_IDLE) for source in _OPEN),
+    *(Transition(source, "absolute timeout passes", Standing.EXPIRED_ABSOLUTE) for source in _OPEN),
+    *(Transition(source, "stored deadline passes", Standing.EXPIRED_DEADLINE) for source in _OPEN),
+    *(Transition(source, "session ends", Standing.UNKNOWN) for source in _OPEN),
+)
+
+
+def transitions() -> tuple[Transition, ...]:
+    """Return the state diagram of a ticket: what each duty makes of it, and what befalls it otherwise."""
+    done = (
+        Transition(standing, consequence.duty.value, consequence.becomes)
+        for standing, consequence in CONSEQUENCES.items()
+        if consequence.duty is not None and consequence.becomes is not None
+    )
+    return (*done, *_PASSAGES)
