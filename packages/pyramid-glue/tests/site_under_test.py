@@ -8,6 +8,7 @@ import pyramid_tm
 import webtest
 import zope.sqlalchemy
 from pyramid.config import Configurator
+from pyramid.interfaces import ISessionFactory
 from pyramid.response import Response
 from sqlalchemy import ForeignKey, String, create_engine, event, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
@@ -126,6 +127,7 @@ class Site:
         if configure is not None:
             configure(config)
         self.app = config.make_wsgi_app()
+        self.factory = self.app.registry.getUtility(ISessionFactory)
 
     def _dispatch(self, request: Any) -> Response:
         found = self.views[request.matchdict["name"]](request)

@@ -136,13 +136,16 @@ class Unit:
         """
         self._ticket = ticket = self._factory.read_ticket(self._request)
         if ticket is not None:
-            self._attach(request)
+            name = self._factory.settings.dbsession_name
+            self._dbsession = dbsession = database_session(request, name)
             connection = self._connection()
             row = self._factory.store.load(connection, ticket.session_id)
             if row is not None and row.epoch == ticket.epoch:
                 self._as_read = row
                 self._reorder = self._factory.store.reorders_keys(connection)
                 self.contents = Contents(row, reorder=self._reorder)
+            # Not before: the rollback of a savepoint that is open already goes back to what was just read.
+            self._savepoints.follow(dbsession)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
             # doomed transaction around many requests would only gather dead managers in it.
@@ -186,7 +189,8 @@ class Unit:
             request: The request at hand, as for :meth:`load`.
         """
         if self._dbsession is None:
-            self._attach(request)
+            self._dbsession = database_session(request, self._factory.settings.dbsession_name)
+            self._savepoints.follow(self._dbsession)
         if getattr(request, "exception", None) is not None:
             self._changed_by_error_page = True
         if self._joined and not self._hooked and self.phase is Phase.OPEN:
@@ -281,10 +285,6 @@ class Unit:
             self._factory.jar.delete(request, response)
 
     # -- private -------------------------------------------------------------------------------------------
-
-    def _attach(self, request: Request) -> None:
-        self._dbsession = database_session(request, self._factory.settings.dbsession_name)
-        self._savepoints.follow(self._dbsession)
 
     def _connection(self) -> Connection:
         # Not `dbsession.execute`: that would flush the application's pending objects at a moment it did not
