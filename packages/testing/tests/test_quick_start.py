@@ -1,0 +1,365 @@
+"""README's Quick Start, to the letter, in a project laid out as Pyramid's official cookiecutter lays it out.
+
+`quickstart/` is that project before the Quick Start. Here it is copied, changed by what the code blocks of
+README.md say and by nothing else, and run as its developer would run it: in an environment of its own, by its
+own commands, with warnings as errors.
+"""
+
+import http.cookiejar
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PROJECT = Path(__file__).with_name("quickstart")
+ENGINES = ("sqlite", "postgresql", "mariadb")
+
+# WebOb imports the standard library's `cgi` on Python 3.11 and 3.12, which says so.
+WARNINGS = "error,ignore:'cgi' is deprecated:DeprecationWarning"
+LOGGED_PROBLEM = re.compile(r"\b(WARNI|ERROR|CRITI)\b|Warning")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One code block of the Quick Start, and the paragraph that introduces it."""
+
+    introduction: str
+    language: str
+    code: str
+
+
+def quick_start() -> list[Step]:
+    section = (ROOT / "README.md").read_text().split("\n## Quick Start\n")[1].split("\n## ")[0]
+    return [Step(*found) for found in re.findall(r"\n\n([^`].*?)\n\n```(\w+)\n(.*?)```", section, re.DOTALL)]
+
+
+def the_step(language: str, mentions: str) -> str:
+    """Return the one code block in a language whose introducing paragraph mentions a word."""
+    (code,) = [
+        step.code
+        for step in quick_start()
+        if step.language == language and mentions in step.introduction.split("\n\n")[-1]
+    ]
+    return code
+
+
+@dataclass(frozen=True)
+class Project:
+    """The user's project, and the environment it is installed in."""
+
+    folder: Path
+    environment: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))
+        }
+        path = f"{self.environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return inherited | {"PATH": path, "PYTHONWARNINGS": WARNINGS}
+
+    def shell(self, commands: str) -> str:
+        """Run lines as a developer types them in the project's folder; return what they printed."""
+        done = subprocess.run(
+            ["/bin/sh", "-e", "-c", commands],
+            cwd=self.folder,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def edit(self, name: str, pattern: str, replacement: str) -> None:
+        """Replace the one place of a file that matches a pattern."""
+        path = self.folder / name
+        text, count = re.subn(
+            pattern, lambda match: match.expand(replacement), path.read_text(), flags=re.MULTILINE
+        )
+        assert count == 1, f"{pattern} in {name}: {count}"
+        path.write_text(text)
+
+    def use_database(self, url: str) -> None:
+        for ini in ("development.ini", "testing.ini"):
+            self.edit(ini, r"^sqlalchemy\.url = .*$", f"sqlalchemy.url = {url.replace('%', '%%')}")
+
+    @property
+    def pristine(self) -> Path:
+        """Where a copy is kept of the project as the Quick Start left it."""
+        return self.folder.with_name("pristine")
+
+    @property
+    def versions(self) -> Path:
+        return self.folder / "yourproject" / "alembic" / "versions"
+
+
+def escaped(text: str) -> str:
+    return text.replace("\\", "\\\\")
+
+
+def follow_the_quick_start(project: Project) -> None:
+    model = project.folder / "yourproject" / "models" / "session.py"
+    model.write_text(the_step("python", "`yourproject/models/session.py`"))
+
+    line = the_step("python", "`yourproject/models/__init__.py`")
+    project.edit("yourproject/models/__init__.py", r"^(from \.mymodel import .*\n)", rf"\1{escaped(line)}")
+
+    for ini in ("development.ini", "testing.ini"):
+        assert f"`{ini}`" in "".join(step.introduction for step in quick_start())
+        key = project.shell(the_step("console", "Make a key")).strip()
+        lines = the_step("ini", "`development.ini`").replace("(the key)", key)
+        project.edit(ini, r"^(sqlalchemy\.url = .*\n)", rf"\1{escaped(lines)}")
+
+    line = the_step("python", "`yourproject/__init__.py`")
+    project.edit(
+        "yourproject/__init__.py", r"^( +)(config\.include\(.\.models.\)\n)", rf"\1\2\1{escaped(line)}"
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Follow the Quick Start in a copy of the project, installed in an environment of its own."""
+    folder = tmp_path_factory.mktemp("project") / "yourproject"
+    shutil.copytree(PROJECT, folder)
+    environment = tmp_path_factory.mktemp("environment")
+
+    # The versions of others' packages are those that all tests run on; ours are built from this checkout.
+    ours = {path.name for path in (ROOT / "packages").glob("*/src/*")}
+    constraints = tmp_path_factory.mktemp("constraints") / "others.txt"
+    others = {
+        one.name: one.version
+        for one in importlib.metadata.distributions()
+        if one.name.replace("-", "_") not in ours and one.read_text("direct_url.json") is None
+    }
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in others.items()))
+    refresh = [f"--refresh-package={name.replace('_', '-')}" for name in sorted(ours)]
+
+    uv = [sys.executable, "-m", "uv"]
+    install = [*uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python"]
+    _, _, paths = the_step("console", "Install it").partition("pip install ")
+    for command in (
+        [*uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, environment],
+        [*install, "--constraint", constraints, *refresh, *paths.split()],
+        [
+            *install,
+            "--constraint",
+            constraints,
+            "--editable",
+            f"{folder}[testing]",
+            "psycopg[binary]",
+            "pymysql",
+        ],
+    ):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    project = Project(folder, environment)
+    follow_the_quick_start(project)
+    shutil.copytree(folder, project.pristine)
+    return project
+
+
+@pytest.fixture
+def project(installed: Project) -> Project:
+    """Give the project as it is right after the Quick Start, before its migration."""
+    shutil.rmtree(installed.folder)
+    shutil.copytree(installed.pristine, installed.folder)
+    return installed
+
+
+@pytest.fixture(scope="module")
+def migrations() -> dict[str, dict[str, str]]:
+    """Remember the migration that each engine's database led alembic to write, by file name."""
+    return {}
+
+
+@pytest.fixture
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Make an empty database on a named engine."""
+    made = []
+
+    def make(engine: str) -> str:
+        if engine == "sqlite":
+            return f"sqlite:///{tmp_path / 'generating.sqlite'}"
+        server = request.getfixturevalue(f"websession_{engine}")
+        url = server.create_database()
+        made.append((server, url))
+        return url
+
+    yield make
+    for server, url in made:
+        server.drop_database(url)
+
+
+@pytest.fixture
+def migrate(
+    project: Project, migrations: dict[str, dict[str, str]], empty_database: Callable[[str], str]
+) -> Callable[[str], None]:
+    """Give the project the migration that is generated on a named engine."""
+
+    def give(engine: str) -> None:
+        if engine not in migrations:
+            project.use_database(empty_database(engine))
+            project.shell(the_step("console", "alembic"))
+            assert "No new upgrade operations detected" in project.shell("alembic -c development.ini check")
+            migrations[engine] = {path.name: path.read_text() for path in project.versions.glob("*.py")}
+            assert len(migrations[engine]) == 1
+        for name, text in migrations[engine].items():
+            (project.versions / name).write_text(text)
+
+    return give
+
+
+ALEMBIC = """
+from alembic.config import main
+for command in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
+    main(["-c", "development.ini", *command])
+"""
+
+
+@pytest.mark.parametrize("generated_on", ENGINES)
+def test_a_migration_generated_on_one_engine_runs_on_every_engine_and_leaves_nothing_to_migrate(
+    project: Project, migrate: Callable[[str], None], generated_on: str, websession_database_url: str
+) -> None:
+    migrate(generated_on)
+    project.use_database(websession_database_url)
+    (project.folder / "migrate.py").write_text(ALEMBIC)
+    assert "No new upgrade operations detected" in project.shell("python migrate.py")
+
+
+def test_the_projects_own_tests_pass_in_the_cookiecutters_fixtures(
+    project: Project,
+    migrate: Callable[[str], None],
+    websession_engine_name: str,
+    websession_database_url: str,
+) -> None:
+    migrate(websession_engine_name)
+    project.use_database(websession_database_url)
+    example = textwrap.indent(the_step("python", "`request.session`"), "    ")
+    (project.folder / "tests" / "test_readme.py").write_text(
+        f"def test_the_example(app_request):\n    request = app_request\n{example}"
+        "    assert request.session['cart'] == {'apples': 3}\n"
+        "    assert request.session.pop_flash() == ['Three apples are in your cart.']\n"
+    )
+    printed = project.shell("python -m pytest -p no:cacheprovider")
+    assert re.search(r"=+ \d+ passed in ", printed), printed
+
+
+class Browser:
+    """Sends requests to the running application, with a cookie jar."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.cookies = http.cookiejar.CookieJar()
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies))
+        self._opener = urllib.request.build_opener(*handlers)
+
+    def visits(self, path: str) -> list[str]:
+        with self._opener.open(f"{self.address}{path}", timeout=20) as response:
+            return json.load(response)["visits"]
+
+    def fails(self, path: str) -> bool:
+        try:
+            self._opener.open(f"{self.address}{path}", timeout=20).close()
+        except urllib.error.HTTPError as error:
+            return error.code == 500
+        return False
+
+
+@contextmanager
+def served(project: Project, port: int, log: Path) -> Iterator[None]:
+    """Serve the project with `pserve development.ini` until the end of the block; log to a file."""
+    pserve = [project.environment / "bin" / "pserve", "development.ini"]
+    with (
+        log.open("a") as output,
+        subprocess.Popen(
+            pserve, cwd=project.folder, env=project.variables, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            deadline = time.monotonic() + 30
+            while not reachable(port):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+
+
+def reachable(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_the_served_application_keeps_a_session_over_requests_rollbacks_and_restarts_and_warns_of_nothing(
+    project: Project,
+    migrate: Callable[[str], None],
+    websession_engine_name: str,
+    websession_database_url: str,
+    tmp_path: Path,
+) -> None:
+    migrate(websession_engine_name)
+    project.use_database(websession_database_url)
+    project.shell("alembic -c development.ini upgrade head")
+    port = free_port()
+    project.edit("development.ini", r"^listen = .*$", f"listen = 127.0.0.1:{port}")
+    browser, stranger = Browser(f"http://127.0.0.1:{port}"), Browser(f"http://127.0.0.1:{port}")
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+
+    with served(project, port, first):
+        assert browser.visits("/visits") == []
+        assert not list(browser.cookies)
+        assert browser.visits("/visit?page=a") == ["a"]
+        assert browser.visits("/visit?page=b") == ["a", "b"]
+        assert browser.visits("/visits") == ["a", "b"]
+        assert stranger.visits("/visits") == []
+        assert not LOGGED_PROBLEM.search(first.read_text()), first.read_text()
+
+        assert browser.fails("/visit-and-fail?page=c")
+        assert browser.visits("/visits") == ["a", "b"]
+        assert stranger.fails("/visit-and-fail?page=c")
+        assert not list(stranger.cookies)
+
+    with served(project, port, second):
+        assert browser.visits("/visits") == ["a", "b"]
+        assert browser.visits("/visit?page=d") == ["a", "b", "d"]
+        assert not LOGGED_PROBLEM.search(second.read_text()), second.read_text()
+
+
+def test_the_page_on_pypi_gives_the_same_steps() -> None:
+    page = (ROOT / "packages" / "meta" / "README.md").read_text()
+    for language, mentions in (
+        ("python", "`yourproject/models/session.py`"),
+        ("ini", "`development.ini`"),
+        ("python", "`yourproject/__init__.py`"),
+    ):
+        assert textwrap.indent(the_step(language, mentions), "    ") in page
+    for command in (the_step("console", "Make a key") + the_step("console", "alembic")).splitlines():
+        assert f"`{command}`" in page
