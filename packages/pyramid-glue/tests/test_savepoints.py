@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from site_under_test import Order
 
 
-class BrokenError(Exception):
-    """What the tests raise inside a savepoint."""
+@contextlib.contextmanager
+def rolled_back(dbsession):
+    """Open a savepoint that is rolled back at the end."""
+    savepoint = dbsession.begin_nested()
+    yield
+    savepoint.rollback()
 
 
 @pytest.fixture
@@ -37,9 +43,8 @@ def test_a_rolled_back_savepoint_undoes_the_sessions_changes(site, browser):
     def it(request):
         request.session["before"] = 1
         request.session["cart"].append("before")
-        with pytest.raises(BrokenError), request.dbsession.begin_nested():
+        with rolled_back(request.dbsession):
             change(request)
-            raise BrokenError
         inside = request.session.copy()
         request.session["after"] = 1
         return inside
@@ -67,9 +72,8 @@ def test_a_released_savepoint_keeps_them(site, browser):
 def test_a_session_first_touched_inside_a_rolled_back_savepoint_is_as_read(site, browser):
     @site.view
     def it(request):
-        with pytest.raises(BrokenError), request.dbsession.begin_nested():
+        with rolled_back(request.dbsession):
             change(request)
-            raise BrokenError
 
     browser.get("/it")
     assert browser.get("/look").json_body == [{"cart": ["apples"], "n": 1}, []]
@@ -80,9 +84,8 @@ def test_a_session_begun_inside_a_rolled_back_savepoint_never_was(site):
 
     @site.view
     def it(request):
-        with pytest.raises(BrokenError), request.dbsession.begin_nested():
+        with rolled_back(request.dbsession):
             request.session["a"] = 1
-            raise BrokenError
 
     assert "Set-Cookie" not in browser.get("/it").headers
     assert site.rows() == []
@@ -94,17 +97,15 @@ def test_savepoints_nest(site, browser):
         session, dbsession = request.session, request.dbsession
         with dbsession.begin_nested():
             session["outer"] = 1
-            with pytest.raises(BrokenError), dbsession.begin_nested():
+            with rolled_back(dbsession):
                 session["inner"] = 1
                 with dbsession.begin_nested():
                     session["innermost"] = 1
-                raise BrokenError
             session["outer again"] = 1
-        with pytest.raises(BrokenError), dbsession.begin_nested():
+        with rolled_back(dbsession):
             session.clear()
             with dbsession.begin_nested():
                 session["lost with the outer one"] = 1
-            raise BrokenError
 
     browser.get("/it")
     assert browser.get("/look").json_body[0] == {
@@ -118,10 +119,9 @@ def test_savepoints_nest(site, browser):
 def test_a_rolled_back_logout_was_none(site, browser):
     @site.view
     def it(request):
-        with pytest.raises(BrokenError), request.dbsession.begin_nested():
+        with rolled_back(request.dbsession):
             request.session.invalidate()
             request.session["other"] = 1
-            raise BrokenError
         request.session["n"] = 3
 
     assert "Set-Cookie" not in browser.get("/it").headers
@@ -135,9 +135,8 @@ def test_a_row_written_inside_a_rolled_back_savepoint_is_written_at_the_commit(s
     @site.view
     def it(request):
         request.session["a"] = 1
-        with pytest.raises(BrokenError), request.dbsession.begin_nested():
+        with rolled_back(request.dbsession):
             request.session.row()
-            raise BrokenError
 
     browser.get("/it")
     assert browser.get("/look").json_body[0] == {"a": 1}
@@ -147,9 +146,8 @@ def test_an_update_written_inside_a_rolled_back_savepoint_is_written_at_the_comm
     @site.view
     def it(request):
         request.session["n"] = 5
-        with pytest.raises(BrokenError), request.dbsession.begin_nested():
+        with rolled_back(request.dbsession):
             request.session.row().note = "lost"
-            raise BrokenError
 
     browser.get("/it")
     assert browser.get("/look").json_body[0] == {"cart": ["apples"], "n": 5}

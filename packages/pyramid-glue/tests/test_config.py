@@ -1,0 +1,239 @@
+"""Configuration: mistakes stop the start, all at once; a weak set-up is warned of."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pyramid_tm
+import pytest
+from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
+from pyramid.authorization import ACLAuthorizationPolicy
+from pyramid.config import Configurator
+from pyramid.interfaces import ISessionFactory
+from pyramid.testing import DummyRequest
+from site_under_test import SECRET_KEY, Base, Session
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from websession_core.errors import ConfigurationError
+from websession_crypto import Keyring, generate_secret_key
+from websession_models import BaseMixin
+from websession_pyramid import factory_args_from_settings, get_session_factory
+
+GOOD = {"session.secret_key": SECRET_KEY, "session.model_class": "site_under_test.Session"}
+
+
+class Parent(Base):
+    """A table for joined inheritance."""
+
+    __tablename__ = "parent"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class JoinedSession(BaseMixin, Parent):
+    """A model whose columns span two tables."""
+
+    __tablename__ = "joined_session"
+    id: Mapped[int] = mapped_column(ForeignKey("parent.id"), primary_key=True)
+
+
+class NotASession(Base):
+    """A model without our mixin."""
+
+    __tablename__ = "not_a_session"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def factory_of(config):
+    config.commit()
+    return config.registry.getUtility(ISessionFactory)
+
+
+def include(settings):
+    config = Configurator(settings=settings)
+    config.include("pyramid_sqlalchemy_sessions")
+    return factory_of(config)
+
+
+def test_the_two_settings_of_the_quick_start_are_enough():
+    settings = include(GOOD).settings
+    assert settings.model_class is Session
+    assert settings.cookie_name == "session"
+    assert settings.dbsession_name == "dbsession"
+
+
+def test_keys_may_stand_on_lines_of_their_own():
+    keys = [generate_secret_key(), generate_secret_key()]
+    keyring = include({**GOOD, "session.secret_key": f"\n    {keys[0]}\n    {keys[1]}\n"}).settings.secret_key
+    assert len(keyring) == 2
+
+
+def test_the_prefix_can_be_changed():
+    settings = {name.replace("session.", "web."): value for name, value in GOOD.items()}
+    settings["pyramid_sqlalchemy_sessions.prefix"] = "web."
+    settings["session.something_else"] = "of the application's"
+    assert include({**settings, "web.cookie_name": "id"}).settings.cookie_name == "id"
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(ConfigurationError) as caught:
+        include(
+            {
+                "session.secret_key": "hunter2",
+                "session.model_class": "nowhere.Session",
+                "session.cookie_max_age": "soon",
+                "session.cookie_samesite": "Never",
+                "session.cookie_nmae": "id",
+            }
+        )
+    mistaken = {mistake.setting for mistake in caught.value.mistakes}
+    assert mistaken == {
+        "session.secret_key",
+        "session.model_class",
+        "session.cookie_max_age",
+        "session.cookie_samesite",
+        "session.cookie_nmae",
+    }
+    message = str(caught.value)
+    assert "cookie_name" in message
+    assert "generate_secret_key" in message
+    assert "hunter2" not in message
+
+
+def test_settings_that_are_missing_are_named():
+    with pytest.raises(ConfigurationError) as caught:
+        include({})
+    assert {mistake.setting for mistake in caught.value.mistakes} == {
+        "session.secret_key",
+        "session.model_class",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [(JoinedSession, "inherit"), (NotASession, "BaseMixin"), (dict, "mapped"), ("x.y", "x"), (7, "")],
+)
+def test_a_model_that_cannot_serve_is_refused_with_the_reason(model, reason):
+    with pytest.raises(ConfigurationError, match=rf"session\.model_class(?s:.*){reason}"):
+        include({**GOOD, "session.model_class": model})
+
+
+def test_a_relative_dotted_name_is_resolved_like_the_configurators():
+    config = Configurator(settings={**GOOD, "session.model_class": ".Session"}, package="site_under_test")
+    arguments = factory_args_from_settings(config.get_settings(), config.maybe_dotted)
+    assert arguments["model_class"] is Session
+
+
+def test_a_factory_can_be_made_in_code():
+    factory = get_session_factory(SECRET_KEY, Session, cookie_name="id", cookie_max_age=60)
+    assert factory.settings.cookie_max_age == 60
+    again = get_session_factory(**factory_args_from_settings(GOOD))
+    assert again.settings.cookie_name == "session"
+    assert get_session_factory(Keyring.from_text(SECRET_KEY), "site_under_test.Session")
+    with pytest.raises(ConfigurationError, match="cookie_nmae"):
+        get_session_factory(SECRET_KEY, Session, cookie_nmae="id")
+
+
+def test_repoze_tm2_is_refused_with_the_reason():
+    factory = get_session_factory(SECRET_KEY, Session)
+    request = DummyRequest(environ={"repoze.tm.active": True})
+    with pytest.raises(Exception, match=r"repoze\.tm2 .* pyramid_tm"):
+        factory(request).get("a")
+
+
+def test_two_applications_in_one_process_do_not_influence_each_other():
+    class OtherBase(DeclarativeBase):
+        pass
+
+    class Other(BaseMixin, OtherBase):
+        __tablename__ = "other"
+        data: Mapped[dict] = mapped_column("payload", BaseMixin.data.column.type)
+        more: Mapped[str | None] = mapped_column(String(5))
+
+    one = include({**GOOD, "session.cookie_name": "one"})
+    two = include({**GOOD, "session.model_class": Other, "session.cookie_name": "two"})
+    assert (one.settings.cookie_name, one.settings.model_class) == ("one", Session)
+    assert (two.settings.cookie_name, two.settings.model_class) == ("two", Other)
+
+
+class TestWarnings:
+    """Warnings of a set-up in which sessions cannot keep all their promises."""
+
+    @pytest.fixture
+    def warnings(self, caplog):
+        def of(settings=None, configure=None, tm=True):
+            caplog.clear()
+            caplog.set_level(logging.WARNING)
+            config = Configurator(
+                settings={**GOOD, "tm.manager_hook": "pyramid_tm.explicit_manager", **(settings or {})}
+            )
+            # Before the others: what is warned of must not depend on the order.
+            config.include("pyramid_sqlalchemy_sessions")
+            if tm:
+                config.include("pyramid_tm")
+            if configure:
+                configure(config)
+            config.make_wsgi_app()
+            return [record.getMessage() for record in caplog.records]
+
+        return of
+
+    def test_a_perfect_quick_start_warns_of_nothing(self, warnings):
+        assert warnings() == []
+
+    def test_pyramid_tm_is_missing(self, warnings):
+        (message,) = warnings(tm=False)
+        assert "config.include('pyramid_tm')" in message
+
+    def test_the_transaction_manager_is_implicit(self, warnings):
+        (message,) = warnings({"tm.manager_hook": None})
+        assert "tm.manager_hook = pyramid_tm.explicit_manager" in message
+
+    def test_a_managers_hook_of_the_applications_is_taken_as_it_is(self, warnings):
+        assert warnings({"tm.manager_hook": pyramid_tm.explicit_manager}) == []
+
+    @pytest.mark.parametrize("annotate", [True, False])
+    @pytest.mark.parametrize("kind", ["policy with the helper", "legacy policy", "other policy"])
+    def test_every_request_would_read_the_session(self, warnings, annotate, kind):
+        class WithHelper:
+            def __init__(self):
+                self.helper = SessionAuthenticationHelper()
+
+        class Other:
+            __slots__ = ()
+
+        def configure(config):
+            if kind == "policy with the helper":
+                config.set_security_policy(WithHelper())
+            elif kind == "other policy":
+                config.set_security_policy(Other())
+            else:
+                with pytest.warns(DeprecationWarning, match="deprecated"):
+                    config.set_authorization_policy(ACLAuthorizationPolicy())
+                with pytest.warns(DeprecationWarning, match="deprecated"):
+                    config.set_authentication_policy(SessionAuthenticationPolicy())
+
+        messages = warnings({"tm.annotate_user": str(annotate)}, configure)
+        expected = annotate and kind != "other policy"
+        assert ["tm.annotate_user = false" in message for message in messages] == ([True] if expected else [])
+
+
+def test_includeme_needs_no_database():
+    """Neither a driver nor a server: the model is enough."""
+    script = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+import sqlalchemy
+from pyramid.config import Configurator
+def refuse(*args, **kwargs):
+    raise AssertionError("I/O at start-up")
+sqlalchemy.create_engine = refuse
+from site_under_test import Session
+config = Configurator(settings={{"session.secret_key": {SECRET_KEY!r}, "session.model_class": Session}})
+config.include("pyramid_sqlalchemy_sessions")
+config.commit()
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stderr
