@@ -17,7 +17,6 @@ def main(global_config: dict[str, str], **settings: Any) -> Router:
     """The WSGI application, from the settings of an ini file."""
     use_secret_key_file(settings)
     with Configurator(settings=settings) as config:
-        config.include("pyramid_jinja2")
         config.include(".models")
         config.include("pyramid_sqlalchemy_sessions")
         config.include(".security")

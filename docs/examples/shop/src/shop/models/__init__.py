@@ -38,7 +38,8 @@ configure_mappers()
 
 def get_engine(settings: dict[str, Any], prefix: str = "sqlalchemy.") -> Engine:
     """The engine the settings describe; on SQLite with transactions that really isolate."""
-    engine = engine_from_config(settings, prefix)
+    # Values stay out of error messages, and so out of the log: addresses are among them, and sessions.
+    engine = engine_from_config(settings, prefix, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         _use_real_transactions(engine)
     return engine

@@ -1,0 +1,67 @@
+"""Login and logout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.security import forget, remember
+from pyramid.view import forbidden_view_config, view_config
+from sqlalchemy import select
+
+from ..forms import one_line
+from ..models import User
+from ..passwords import check_password
+from ..seeds import DEMO_USERS
+from ..storefront import own_path
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+MAX_PASSWORD = 200
+
+
+@view_config(route_name="login", request_method="GET", renderer="shop:templates/login.jinja2")
+def show_login(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    after = own_path(request.GET.get("next"), request.route_path("home"))
+    if request.identity is not None:
+        return HTTPSeeOther(after)
+    return login_page(after)
+
+
+@view_config(route_name="login", request_method="POST", renderer="shop:templates/login.jinja2")
+def login(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    after = own_path(request.POST.get("next"), request.route_path("home"))
+    name = one_line(request.POST.get("name", ""))
+    password = request.POST.get("password", "")[:MAX_PASSWORD]
+
+    user: User | None = request.dbsession.scalar(select(User).where(User.name == name.lower()))
+    if not check_password(password, user.password_hash if user else None) or user is None:
+        request.response.status_int = 422
+        return login_page(after, name=name, failed=True)
+
+    headers = remember(request, user.id)
+    request.session.flash(f"Welcome, {user.full_name}.")
+    return HTTPSeeOther(after, headers=headers)
+
+
+def login_page(after: str, *, name: str = "", failed: bool = False) -> dict[str, Any]:
+    """What the template gets. The passwords are on the page because this is a demo."""
+    return {"after": after, "name": name, "failed": failed, "demo_users": DEMO_USERS}
+
+
+@view_config(route_name="logout", request_method="POST")
+def logout(request: Request) -> HTTPSeeOther:
+    return HTTPSeeOther(request.route_path("logged_out"), headers=forget(request))
+
+
+@view_config(route_name="logged_out", request_method="GET", renderer="shop:templates/logged_out.jinja2")
+def logged_out(request: Request) -> dict[str, Any]:
+    """A page without forms, hence without a token: it is shown without a new session."""
+    return {}
+
+
+@forbidden_view_config()
+def login_first(request: Request) -> HTTPSeeOther:
+    """In this shop whoever may not see a page has to log in, and may see it then."""
+    return HTTPSeeOther(request.route_path("login", _query={"next": request.path}))

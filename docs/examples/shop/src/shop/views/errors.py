@@ -1,0 +1,53 @@
+"""Pages for what goes wrong.
+
+They are shown while a transaction is being given up, or after it: what they write into the session would
+be lost. So they only read it, and have links but no forms.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pyramid.exceptions import BadCSRFOrigin, BadCSRFToken
+from pyramid.view import exception_view_config, notfound_view_config
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..storefront import DEFAULT_THEME, own_path
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+log = logging.getLogger(__name__)
+
+
+@notfound_view_config(renderer="shop:templates/errors/not_found.jinja2")
+def not_found(request: Request) -> dict[str, Any]:
+    request.response.status_int = 404
+    return {"theme": request.theme}
+
+
+@exception_view_config(BadCSRFToken, renderer="shop:templates/errors/expired_form.jinja2")
+@exception_view_config(BadCSRFOrigin, renderer="shop:templates/errors/expired_form.jinja2")
+def expired_form(error: Exception, request: Request) -> dict[str, Any]:
+    """A form without the session's token: usually one that was open across a logout or a night."""
+    request.response.status_int = 403
+    came_from = urlsplit(request.referer or "")
+    same_host = came_from.netloc == request.host
+    back = own_path(came_from.path if same_host else None, request.route_path("home"))
+    return {"theme": request.theme, "back": back}
+
+
+# Errors that pyramid_retry will try again are none yet: no page for those.
+@exception_view_config(Exception, retryable_error=False, renderer="shop:templates/errors/server_error.jinja2")
+def server_error(error: Exception, request: Request) -> dict[str, Any]:
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    request.response.status_int = 500
+    try:
+        theme = request.theme
+    except SQLAlchemyError:
+        # The database itself may be what is broken, and this page is to be shown even then.
+        log.warning("the error page does without the session", exc_info=True)
+        theme = DEFAULT_THEME
+    return {"theme": theme}
