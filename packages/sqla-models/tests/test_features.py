@@ -275,9 +275,11 @@ def test_a_model_class_that_is_no_longer_used_is_not_kept_alive():
 
         model = model_with(Base)
         store = Store.for_model(model)
-        with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        engine = sqlalchemy.create_engine("sqlite://")
+        with engine.connect() as connection:
             Base.metadata.create_all(connection)
             store.load(connection, uuid.UUID(int=1))
+        engine.dispose()
         return weakref.ref(model)
 
     reference = use_a_model()
