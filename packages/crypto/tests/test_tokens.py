@@ -397,7 +397,7 @@ class TestConstruction:
         with pytest.raises(TypeError, match="purpose is str, not bytes"):
             TokenCodec(keyring, purpose=b"session")  # type: ignore[arg-type]
         with pytest.raises(TypeError):
-            TokenCodec(keyring, "session")  # type: ignore[misc, call-arg]
+            TokenCodec(keyring, "session")  # type: ignore[call-arg]
 
     @pytest.mark.parametrize("payload", ["text", None, bytearray(b"x"), 5])
     def test_a_payload_is_bytes(self, payload: object) -> None:
