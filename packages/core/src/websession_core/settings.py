@@ -26,6 +26,15 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from .errors import ConfigurationError, Mistake
+from .policies import (
+    DEFAULT_GRACE,
+    DEFAULT_MAX_TRIES,
+    LONGEST,
+    AbsoluteTimeout,
+    IdleTimeout,
+    Policies,
+    Renewal,
+)
 
 __all__ = [
     "COOKIE_MAX_AGE_LIMIT",
@@ -120,6 +129,7 @@ def _option(
 
 # --- parsers: from text or a Python value -------------------------------------------------------
 
+_LATEST: Final = 10**11  # Unix seconds, the year 5138: beyond it somebody has given milliseconds
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
@@ -197,6 +207,37 @@ def _cookie_max_age(value: Any) -> int | None:
     if seconds > COOKIE_MAX_AGE_LIMIT:
         raise ValueError("is longer than browsers keep any cookie")
     return seconds
+
+
+def _duration(value: Any) -> int | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in {"", "none"}):
+        return None
+    return _positive(value)
+
+
+def _positive(value: Any) -> int:
+    number = _seconds(value)
+    if number <= 0:
+        raise ValueError("must be greater than 0")
+    if number > LONGEST:
+        raise ValueError(f"must not be greater than {LONGEST}")
+    return number
+
+
+def _extension_delay(value: Any) -> int | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in {"", "none"}):
+        return None
+    number = _seconds(value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def _moment(value: Any) -> int:
+    number = _seconds(value)
+    if not 0 <= number <= _LATEST:
+        raise ValueError("is no time of a session")
+    return number
 
 
 def _cookie_path(value: Any) -> str:
@@ -336,6 +377,87 @@ class Settings:
             expects="use Lax, Strict or None, as text",
         ),
     )
+
+    idle_timeout: int | None = field(
+        default=None,
+        metadata=_option(
+            _duration,
+            doc="After how long without a request a session ends. The model needs IdleMixin.",
+            expects="give a number of seconds above 0, or leave it out for no such timeout",
+            unit="seconds",
+        ),
+    )
+    extension_delay: int | None = field(
+        default=None,
+        metadata=_option(
+            _extension_delay,
+            doc="How long after it was last noted down activity is noted down anew: a longer delay means "
+            "fewer writes, and an idle timeout that may come that much earlier. Without it a tenth of "
+            "the idle timeout, at most 60 seconds.",
+            expects="give a number of seconds shorter than idle_timeout; 0 notes down every request",
+            unit="seconds",
+        ),
+    )
+    absolute_timeout: int | None = field(
+        default=None,
+        metadata=_option(
+            _duration,
+            doc="How long after its creation a session ends, used or not. The model needs AbsoluteMixin.",
+            expects="give a number of seconds above 0, or leave it out for no such timeout",
+            unit="seconds",
+        ),
+    )
+    renewal_timeout: int | None = field(
+        default=None,
+        metadata=_option(
+            _duration,
+            doc="How often the cookie of a session that belongs to somebody changes, so that a stolen one is "
+            "soon worthless and a copy is noticed. The model needs RenewalMixin.",
+            expects="give a number of seconds, at least twice renewal_grace, or leave it out for no renewal",
+            unit="seconds",
+        ),
+    )
+    renewal_grace: int = field(
+        default=DEFAULT_GRACE,
+        metadata=_option(
+            _positive,
+            doc="A bound on the time from a browser's sending a request to its having processed the response, "
+            "differences between the servers' clocks included. Where uploads take longer, so should this.",
+            expects="give a number of seconds above 0",
+            unit="seconds",
+        ),
+    )
+    renewal_max_tries: int = field(
+        default=DEFAULT_MAX_TRIES,
+        metadata=_option(
+            _positive,
+            doc="After how many renewed cookies that never came back the session ends: whoever swallows them "
+            "all must not live for ever.",
+            expects="give a number above 0",
+        ),
+    )
+    not_before: int = field(
+        default=0,
+        metadata=_option(
+            _moment,
+            doc="Cookies issued before this moment are refused: set it to now after a key or a table has "
+            "leaked, or a backup was restored.",
+            expects="give a time in seconds since 1970 (date +%s prints the present one)",
+            unit="seconds since 1970-01-01 UTC",
+        ),
+    )
+
+    @property
+    def policies(self) -> Policies:
+        """What these settings say about how long a session lives and how often its ticket changes."""
+        idle, absolute = self.idle_timeout, self.absolute_timeout
+        return Policies(
+            idle=None if idle is None else IdleTimeout(idle, self.extension_delay),
+            absolute=None if absolute is None else AbsoluteTimeout(absolute),
+            renewal=Renewal(self.renewal_timeout, self.renewal_grace, self.renewal_max_tries),
+            not_before=self.not_before,
+            cookie_max_age=self.cookie_max_age,
+        )
 
     def __post_init__(self) -> None:
         draft = Draft({row.name: getattr(self, row.name) for row in OPTIONS}, prefix="", converters={})
@@ -559,7 +681,48 @@ def _cross_site_cookies(draft: Draft) -> Iterator[Mistake]:
         )
 
 
+def _idle_within_absolute(draft: Draft) -> Iterator[Mistake]:
+    idle, absolute = draft["idle_timeout"], draft["absolute_timeout"]
+    if idle is not None and absolute is not None and idle >= absolute:
+        yield draft.mistake(
+            "idle_timeout",
+            f"is not shorter than {draft.name('absolute_timeout')}, so it would never come to pass",
+            f"make it shorter than {absolute} seconds, or leave it out",
+        )
+
+
+def _delay_within_idle(draft: Draft) -> Iterator[Mistake]:
+    delay, idle = draft["extension_delay"], draft["idle_timeout"]
+    if delay is None:
+        return
+    if idle is None:
+        yield draft.mistake(
+            "extension_delay",
+            f"means nothing without {draft.name('idle_timeout')}",
+            f"set {draft.name('idle_timeout')} too, or leave it out",
+        )
+    elif delay >= idle:
+        yield draft.mistake(
+            "extension_delay",
+            f"is not shorter than {draft.name('idle_timeout')}, so active users would be timed out",
+            f"make it shorter than {idle} seconds, or leave it out",
+        )
+
+
+def _renewal_beyond_grace(draft: Draft) -> Iterator[Mistake]:
+    renewal, grace = draft["renewal_timeout"], draft["renewal_grace"]
+    if renewal is not None and renewal < 2 * grace:
+        yield draft.mistake(
+            "renewal_timeout",
+            f"is shorter than twice {draft.name('renewal_grace')}, which two renewals must be apart",
+            f"make it at least {2 * grace} seconds, or {draft.name('renewal_grace')} shorter",
+        )
+
+
 _CHECKS: Final[tuple[Check, ...]] = (
+    _idle_within_absolute,
+    _delay_within_idle,
+    _renewal_beyond_grace,
     _promised_secure,
     _promised_path,
     _promised_host,
