@@ -444,7 +444,10 @@ class TestTable:
 
         assert [name for name, row in rows.items() if row.required] == ["secret_key", "model_class"]
         assert [name for name, row in rows.items() if row.secret] == ["secret_key"]
-        assert [name for name, row in rows.items() if row.unit == "seconds"] == ["cookie_max_age"]
+        durations = {"cookie_max_age", "extension_delay", "renewal_grace"} | {
+            f"{kind}_timeout" for kind in ("idle", "absolute", "renewal")
+        }
+        assert {name for name, row in rows.items() if row.unit == "seconds"} == durations
         for name, row in rows.items():
             if not row.required:
                 assert row.parse(row.default) == row.default == getattr(parse(), name)

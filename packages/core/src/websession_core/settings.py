@@ -421,8 +421,9 @@ class Settings:
         default=DEFAULT_GRACE,
         metadata=_option(
             _positive,
-            doc="A bound on the time from a browser's sending a request to its having processed the response, "
-            "differences between the servers' clocks included. Where uploads take longer, so should this.",
+            doc="A bound on the time from a browser's sending a request to its having processed the "
+            "response, differences between the servers' clocks included. Where uploads take longer, make "
+            "it longer.",
             expects="give a number of seconds above 0",
             unit="seconds",
         ),
