@@ -16,7 +16,7 @@ DEFAULT_THEME = "auto"
 
 # Addresses to return to come from forms, and forms come from anywhere: only paths of this shop's own
 # shape pass. What browsers read as another host (`//host`, `/\host`, `/<tab>/host`) does not.
-OWN_PATH = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9_/-]*)?(?:\?[A-Za-z0-9_=&%-]*)?")
+OWN_PATH = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9_/-]*)?(?:\?[A-Za-z0-9_/=&%-]*)?")
 
 
 def includeme(config: Configurator) -> None:

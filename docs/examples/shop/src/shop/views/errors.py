@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 from pyramid.exceptions import BadCSRFOrigin, BadCSRFToken
 from pyramid.view import exception_view_config, notfound_view_config
-from sqlalchemy.exc import SQLAlchemyError
 
-from ..storefront import DEFAULT_THEME, own_path
+from ..storefront import own_path
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -33,9 +32,9 @@ def not_found(request: Request) -> dict[str, Any]:
 def expired_form(error: Exception, request: Request) -> dict[str, Any]:
     """A form without the session's token: usually one that was open across a logout or a night."""
     request.response.status_int = 403
-    came_from = urlsplit(request.referer or "")
-    same_host = came_from.netloc == request.host
-    back = own_path(came_from.path if same_host else None, request.route_path("home"))
+    came_from = request.referer or ""
+    ours = came_from.startswith(request.host_url + "/")
+    back = own_path(urlsplit(came_from).path if ours else None, request.route_path("home"))
     return {"theme": request.theme, "back": back}
 
 
@@ -44,10 +43,4 @@ def expired_form(error: Exception, request: Request) -> dict[str, Any]:
 def server_error(error: Exception, request: Request) -> dict[str, Any]:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     request.response.status_int = 500
-    try:
-        theme = request.theme
-    except SQLAlchemyError:
-        # The database itself may be what is broken, and this page is to be shown even then.
-        log.warning("the error page does without the session", exc_info=True)
-        theme = DEFAULT_THEME
-    return {"theme": theme}
+    return {"theme": request.theme}

@@ -1,0 +1,207 @@
+"""Two ways to test an application that keeps sessions in its database.
+
+`testapp`, `tm` and `dbsession` are the fixtures of Pyramid's cookiecutter: everything one test does happens
+in one transaction, which is given up at the end. `browser` and `new_browser` commit for real, each test in
+a database file of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import transaction
+from pyramid_sqlalchemy_sessions import generate_secret_key
+from shop import main, models
+from shop.seeds import DEMO_USERS
+from shop.storage import ensure_database
+from sqlalchemy import URL
+from webtest import TestApp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pyramid.router import Router
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
+    from webtest import TestResponse
+
+ADA, NOOR = DEMO_USERS
+
+ADDRESS = {
+    "name": "Ida Brenner",
+    "street": "Lindenstraße 12",
+    "postcode": "10115",
+    "city": "Berlin",
+    "country": "DE",
+}
+
+
+class Browser(TestApp):
+    """A browser with cookies of its own, and with the things that many tests do first."""
+
+    @property
+    def session_cookie(self) -> str | None:
+        return self.cookies.get("session")
+
+    def add(self, slug: str, quantity: int = 1) -> TestResponse:
+        form = self.get(f"/products/{slug}").forms["buy"]
+        form["quantity"] = quantity
+        return form.submit(status=303).follow()
+
+    def log_in(self, user: Any = ADA, page: str = "/login") -> TestResponse:
+        form = self.get(page).forms["login"]
+        form["name"], form["password"] = user.name, user.password
+        return form.submit(status=303).follow()
+
+    def log_out(self) -> TestResponse:
+        page = self.get("/")
+        form = next(form for form in page.forms.values() if form.action == "/logout")
+        return form.submit(status=303).follow()
+
+    def choose_theme(self, theme: str, page: str = "/") -> TestResponse:
+        forms = self.get(page).forms.values()
+        form = next(form for form in forms if form.action == "/theme")
+        return form.submit("theme", value=theme, status=303).follow()
+
+    def fill_address(self, **changes: str) -> TestResponse:
+        """Send the first step of the checkout; the answer to it."""
+        return self.fill(self.get("/checkout/address"), {**ADDRESS, **changes})
+
+    def fill_delivery(self, **answers: str) -> TestResponse:
+        """Send the second step of the checkout; the answer to it."""
+        return self.fill(self.get("/checkout/delivery"), {"method": "courier", **answers})
+
+    def review(self) -> TestResponse:
+        """Fill in the first two steps; the page of the third."""
+        self.fill_address()
+        self.fill_delivery()
+        return self.get("/checkout/review")
+
+    @staticmethod
+    def fill(page: TestResponse, answers: dict[str, str]) -> TestResponse:
+        form = page.forms["checkout"]
+        for name, value in answers.items():
+            form[name].force_value(value)
+        return form.submit(status="*")
+
+
+def engine_on(file: Path) -> Iterator[Engine]:
+    engine = models.get_engine({"sqlalchemy.url": URL.create("sqlite", database=str(file))})
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app_settings() -> dict[str, Any]:
+    return {
+        "session.secret_key": generate_secret_key(),
+        "session.model_class": "shop.models.session.Session",
+    }
+
+
+@pytest.fixture(scope="session")
+def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as a shop has it on its first day, to copy from: hashing passwords takes its time."""
+    file = tmp_path_factory.mktemp("shop") / "filled.sqlite"
+    for engine in engine_on(file):
+        ensure_database(engine)
+    return file
+
+
+# Real commits
+
+
+@pytest.fixture(scope="session")
+def database_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shop") / "shop.sqlite"
+
+
+@pytest.fixture(scope="session")
+def long_lived_engine(database_file: Path) -> Iterator[Engine]:
+    yield from engine_on(database_file)
+
+
+@pytest.fixture(scope="session")
+def long_lived_shop(long_lived_engine: Engine, app_settings: dict[str, Any]) -> Router:
+    """Starting an application takes longer than most tests: they share one, and only its database is new."""
+    return main({}, dbengine=long_lived_engine, **app_settings)
+
+
+@pytest.fixture
+def database(filled_database: Path, database_file: Path, long_lived_engine: Engine) -> Iterator[Path]:
+    shutil.copy(filled_database, database_file)
+    yield database_file
+    # SQLite writes its log into the file and removes it once the last connection is closed.
+    long_lived_engine.dispose()
+
+
+@pytest.fixture
+def shop(long_lived_shop: Router, database: Path) -> Router:
+    return long_lived_shop
+
+
+@pytest.fixture
+def restarted_shop(database: Path, app_settings: dict[str, Any]) -> Iterator[Router]:
+    """The application as a new process would start it: nothing but the database and the key is the same."""
+    for engine in engine_on(database):
+        yield main({}, dbengine=engine, **app_settings)
+
+
+@pytest.fixture
+def engine(database: Path) -> Iterator[Engine]:
+    """For a look at what was committed, and for breaking things."""
+    yield from engine_on(database)
+
+
+@pytest.fixture
+def new_browser(shop: Router) -> Callable[[], Browser]:
+    return lambda: Browser(shop)
+
+
+@pytest.fixture
+def browser(new_browser: Callable[[], Browser]) -> Browser:
+    return new_browser()
+
+
+# One outer transaction, as in the cookiecutter
+
+
+@pytest.fixture(scope="session")
+def dbengine(filled_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    file = shutil.copy(filled_database, tmp_path_factory.mktemp("shop") / "functional.sqlite")
+    yield from engine_on(file)
+
+
+@pytest.fixture(scope="session")
+def app(app_settings: dict[str, Any], dbengine: Engine) -> Router:
+    return main({}, dbengine=dbengine, **app_settings)
+
+
+@pytest.fixture
+def tm() -> Iterator[transaction.TransactionManager]:
+    tm = transaction.TransactionManager(explicit=True)
+    tm.begin()
+    tm.doom()
+    yield tm
+    tm.abort()
+
+
+@pytest.fixture
+def dbsession(app: Router, tm: transaction.TransactionManager) -> Session:
+    return models.get_tm_session(app.registry["dbsession_factory"], tm)
+
+
+@pytest.fixture
+def testapp(app: Router, tm: transaction.TransactionManager, dbsession: Session) -> Browser:
+    return Browser(
+        app,
+        extra_environ={
+            "HTTP_HOST": "example.com",
+            "tm.active": True,
+            "tm.manager": tm,
+            "app.dbsession": dbsession,
+        },
+    )

@@ -1,0 +1,137 @@
+import pytest
+from shop.models import Session
+from shop.seeds import DEMO_USERS
+from sqlalchemy import func, select
+
+
+def sessions(engine):
+    with engine.begin() as connection:
+        return connection.scalar(select(func.count()).select_from(Session))
+
+
+@pytest.mark.parametrize("user", DEMO_USERS, ids=lambda user: user.name)
+def test_demo_users_can_log_in_with_what_the_page_says(browser, user):
+    assert user.password in browser.get("/login")
+    page = browser.log_in(user)
+    assert f"Welcome, {user.full_name}." in page
+    assert user.full_name in page.html.select_one(".who").text
+
+
+def test_login_keeps_the_cart_and_the_theme_under_a_new_cookie(browser):
+    browser.add("round-teapot", 2)
+    browser.choose_theme("dark")
+    before = browser.session_cookie
+    page = browser.log_in()
+    assert page.html.select_one("#cart-count").text == "2"
+    assert page.html.html["data-theme"] == "dark"
+    assert browser.session_cookie != before
+
+
+def test_the_cookie_from_before_the_login_opens_nothing(browser, new_browser):
+    browser.add("round-teapot", 2)
+    thief = new_browser()
+    thief.set_cookie("session", browser.session_cookie)
+    assert thief.get("/").html.select_one("#cart-count").text == "2"
+    browser.log_in()
+    page = thief.get("/")
+    assert page.html.select_one(".who") is None
+    assert page.html.select_one("#cart-count").text == "0"
+
+
+def test_login_replaces_the_row_of_the_session(browser, engine):
+    browser.add("round-teapot")
+    browser.log_in()
+    assert sessions(engine) == 1
+
+
+def test_a_form_from_before_the_login_is_refused_after_it(browser):
+    form = browser.get("/products/round-teapot").forms["buy"]
+    browser.log_in()
+    form.submit(status=403)
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("ada", "wrong"), ("nobody", "tea-at-four"), ("", ""), ("ada", "\x00\x07")]
+)
+def test_a_wrong_login_is_told_and_changes_nothing(browser, name, password):
+    browser.add("round-teapot")
+    before = browser.session_cookie
+    form = browser.get("/login").forms["login"]
+    form["name"], form["password"] = name, password
+    page = form.submit(status=422)
+    assert "do not belong together" in page.html.select_one("[role=alert]").text
+    assert page.forms["login"]["name"].value == name
+    assert page.forms["login"]["password"].value == ""
+    assert browser.session_cookie == before
+    assert browser.get("/").html.select_one("#cart-count").text == "1"
+
+
+def test_names_are_known_in_any_case(browser):
+    form = browser.get("/login").forms["login"]
+    form["name"], form["password"] = " Ada ", "tea-at-four"
+    form.submit(status=303)
+
+
+def test_logout_empties_everything_and_takes_the_cookie_away(browser, engine):
+    browser.add("round-teapot")
+    browser.log_in()
+    browser.choose_theme("dark")
+    page = browser.log_out()
+    assert "You are logged out" in page
+    assert browser.session_cookie is None
+    assert sessions(engine) == 0
+    page = browser.get("/")
+    assert page.html.select_one("#cart-count").text == "0"
+    assert page.html.select_one(".who") is None
+    assert "data-theme" not in page.html.html.attrs
+
+
+def test_the_cookie_from_before_the_logout_opens_nothing(browser, new_browser):
+    browser.log_in()
+    thief = new_browser()
+    thief.set_cookie("session", browser.session_cookie)
+    browser.log_out()
+    assert thief.get("/").html.select_one(".who") is None
+
+
+def test_logging_out_in_one_browser_leaves_the_other_logged_in(new_browser):
+    one, other = new_browser(), new_browser()
+    one.log_in()
+    other.log_in()
+    one.log_out()
+    assert other.get("/").html.select_one(".who")
+
+
+def test_the_login_page_sends_whoever_is_logged_in_away(browser):
+    browser.log_in()
+    assert browser.get("/login?next=/cart", status=303).location == "http://localhost/cart"
+
+
+def test_a_page_for_users_asks_for_the_login_first_and_is_shown_after_it(browser):
+    page = browser.get("/orders", status=303).follow()
+    assert page.request.path == "/login"
+    assert browser.log_in(page="/login?next=/orders").request.path == "/orders"
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://elsewhere.example/",
+        "//elsewhere.example/",
+        "/\\elsewhere.example/",
+        "/\t/elsewhere.example/",
+        "javascript:alert(1)",
+        "/cart\nSet-Cookie: a=b",
+    ],
+)
+def test_login_leads_nowhere_but_into_the_shop(browser, elsewhere):
+    form = browser.get("/login").forms["login"]
+    form["name"], form["password"], form["next"] = "ada", "tea-at-four", elsewhere
+    assert form.submit(status=303).location == "http://localhost/"
+
+
+def test_a_user_that_was_deleted_is_logged_out(browser, engine):
+    browser.log_in()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM account WHERE name = 'ada'")
+    assert browser.get("/").html.select_one(".who") is None

@@ -1,0 +1,94 @@
+import pytest
+
+POSTS = [
+    "/cart",
+    "/cart/add",
+    "/cart/remove",
+    "/checkout/address",
+    "/checkout/delivery",
+    "/checkout/review",
+    "/login",
+]
+POSTS += ["/logout", "/theme"]
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_every_form_without_a_token_is_refused(browser, path):
+    page = browser.post(path, {"slug": "assam-tin", "theme": "dark"}, status=403)
+    assert "This form has gone cold" in page
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_every_form_with_the_token_of_another_browser_is_refused(browser, new_browser, path):
+    token = new_browser().get("/login").forms["login"]["csrf_token"].value
+    browser.get("/")
+    browser.post(path, {"csrf_token": token, "slug": "assam-tin", "theme": "dark"}, status=403)
+
+
+def test_a_refused_form_changes_nothing(browser):
+    browser.add("assam-tin")
+    browser.post("/cart/remove", {"slug": "assam-tin"}, status=403)
+    assert browser.get("/cart").html.select_one("#cart-count").text == "1"
+
+
+def test_a_refused_form_leads_back_to_its_page_and_nowhere_else(browser):
+    def link(referer):
+        page = browser.post("/login", headers={"Referer": referer}, status=403)
+        return page.html.select_one("main a")["href"]
+
+    assert link("http://localhost/login?next=/cart") == "/login"
+    assert link("http://elsewhere.example/login") == "/"
+    assert link("http://localhost//elsewhere.example") == "/"
+
+
+@pytest.mark.parametrize(
+    "path", ["/no/such/page", "/products/samovar", "/orders/ABCD-EFGH-2345", "/cart/add"]
+)
+def test_a_page_that_does_not_exist_is_friendly_and_in_the_chosen_theme(browser, path):
+    browser.choose_theme("dark")
+    page = browser.get(path, status=404)
+    assert page.html.html["data-theme"] == "dark"
+    assert page.html.select_one("main a")["href"] == "/"
+
+
+def test_error_pages_start_no_session(browser):
+    browser.get("/no/such/page", status=404)
+    browser.post("/theme", status=403)
+    assert browser.session_cookie is None
+
+
+def test_what_breaks_in_a_view_is_shown_in_the_chosen_theme_and_logged(browser, engine, caplog):
+    browser.choose_theme("dark")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE product RENAME TO elsewhere")
+    page = browser.get("/", status=500)
+    assert page.html.html["data-theme"] == "dark"
+    assert "Something broke" in page
+    assert "no such table: product" in caplog.text
+    assert "no such table" not in page
+
+
+def test_what_breaks_at_the_commit_is_shown_in_the_chosen_theme(browser, engine):
+    browser.add("assam-tin")
+    browser.choose_theme("dark")
+    form = browser.review().forms["checkout"]
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER broken BEFORE INSERT ON customer_order BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+    page = form.submit(status=500)
+    assert page.html.html["data-theme"] == "dark"
+
+
+def test_the_error_page_is_shown_even_if_the_sessions_are_what_is_broken(browser, engine):
+    browser.choose_theme("dark")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE session RENAME TO elsewhere")
+    page = browser.get("/", status=500)
+    assert "Something broke" in page
+    assert "data-theme" not in page.html.html.attrs
+
+
+def test_a_cookie_that_is_nonsense_is_a_new_visitor(browser):
+    browser.set_cookie("session", "nonsense")
+    assert browser.get("/").html.select_one("#cart-count").text == "0"

@@ -1,0 +1,131 @@
+"""The project around the application: ini files, storage, commands."""
+
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from pyramid.paster import get_app
+from shop import models
+from shop.models import Product, User
+from shop.models.meta import Base
+from shop.scripts.demo import open_database
+from shop.scripts.initialize_db import main as initialize_db
+from shop.storage import ensure_database, ensure_secret_key, has_other_tables
+from sqlalchemy import URL, func, select
+from webtest import TestApp
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the ini files, so that what they name lands beside the copy."""
+    for name in ("development.ini", "production.ini"):
+        shutil.copy(PROJECT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def new_engine(tmp_path):
+    engines = []
+
+    def make(name="shop.sqlite"):
+        engines.append(
+            models.get_engine({"sqlalchemy.url": URL.create("sqlite", database=str(tmp_path / name))})
+        )
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+def count(engine, model):
+    with engine.begin() as connection:
+        return connection.scalar(select(func.count()).select_from(model))
+
+
+@pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
+def test_an_ini_file_works_once_the_database_is_initialized(checkout, ini, capsys, monkeypatch):
+    monkeypatch.setattr("shop.scripts.initialize_db.setup_logging", lambda _uri: None)
+    assert initialize_db([str(checkout / ini)]) == 0
+    assert capsys.readouterr().out == "The database is ready.\n"
+    app = get_app(str(checkout / ini))
+    try:
+        page = TestApp(app).get("/", extra_environ={"wsgi.url_scheme": "https"})
+    finally:
+        app.registry["dbsession_factory"].kw["bind"].dispose()
+    assert "Round teapot" in page
+
+
+def test_initializing_twice_changes_nothing(checkout, monkeypatch):
+    monkeypatch.setattr("shop.scripts.initialize_db.setup_logging", lambda _uri: None)
+    initialize_db([str(checkout / "development.ini")])
+    key = (checkout / "var" / "secret.key").read_text()
+    initialize_db([str(checkout / "development.ini")])
+    assert (checkout / "var" / "secret.key").read_text() == key
+
+
+@pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
+def test_no_ini_file_holds_a_key(ini):
+    lines = (PROJECT / ini).read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if line.startswith("session.secret_key")]
+
+
+def test_a_key_is_made_once_and_for_its_owner_only(tmp_path):
+    file = tmp_path / "var" / "secret.key"
+    ensure_secret_key(file)
+    key = file.read_text()
+    ensure_secret_key(file)
+    assert file.read_text() == key
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_two_shops_have_two_keys(tmp_path):
+    for name in ("one", "two"):
+        ensure_secret_key(tmp_path / name)
+    assert (tmp_path / "one").read_text() != (tmp_path / "two").read_text()
+
+
+def test_an_empty_database_is_filled_once(new_engine):
+    engine = new_engine()
+    for _ in range(2):
+        ensure_database(engine)
+        assert (count(engine, Product), count(engine, User)) == (8, 2)
+    assert not has_other_tables(engine)
+
+
+def test_a_database_of_another_version_is_set_aside_and_replaced(new_engine, tmp_path, capsys):
+    engine = new_engine()
+    ensure_database(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE product ADD COLUMN weight INTEGER")
+    assert has_other_tables(engine)
+    engine.dispose()
+
+    replaced = open_database({"sqlalchemy.url": engine.url})
+    assert count(replaced, Product) == 8
+    assert not has_other_tables(replaced)
+    replaced.dispose()
+    assert has_other_tables(new_engine("shop.sqlite.old"))
+    assert "shop.sqlite.old" in capsys.readouterr().out
+
+
+def test_every_constraint_has_a_name(new_engine):
+    unnamed = [
+        constraint
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if constraint.name is None
+    ]
+    assert unnamed == []
+
+
+def test_foreign_keys_are_enforced(new_engine):
+    engine = new_engine()
+    ensure_database(engine)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
