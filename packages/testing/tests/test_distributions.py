@@ -24,6 +24,14 @@ from packaging.utils import canonicalize_name
 
 PACKAGES = Path(__file__).parents[2]
 
+# Warnings are errors, but those about `cgi`, which WebOb imports, and `pkg_resources`, which Pyramid does.
+OTHERS = (
+    "ignore:'cgi' is deprecated",
+    "ignore:pkg_resources is deprecated",
+    "ignore:Deprecated call to `pkg_resources.declare_namespace",
+)
+STRICT = ("-I", "-W", "error", *(part for warning in OTHERS for part in ("-W", warning)))
+
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
@@ -121,7 +129,7 @@ class Environment:
         return {entry["name"]: entry["version"] for entry in listed}
 
     def execute(self, code: str, *arguments: str) -> str:
-        return run(self.python, "-I", "-W", "error", "-c", code, *arguments, cwd=self.python.parent)
+        return run(self.python, *STRICT, "-c", code, *arguments, cwd=self.python.parent)
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,11 @@ ROOT = Path(__file__).parents[3]
 PROJECT = Path(__file__).with_name("quickstart")
 ENGINES = ("sqlite", "postgresql", "mariadb")
 
-# WebOb imports the standard library's `cgi` on Python 3.11 and 3.12, which says so.
-WARNINGS = "error,ignore:'cgi' is deprecated:DeprecationWarning"
+# Errors, but those about `cgi`, which WebOb imports, and `pkg_resources`, which Pyramid does.
+WARNINGS = (
+    "error,ignore:'cgi' is deprecated,ignore:pkg_resources is deprecated,"
+    "ignore:Deprecated call to `pkg_resources.declare_namespace"
+)
 LOGGED_PROBLEM = re.compile(r"\b(WARNI|ERROR|CRITI)\b|Warning")
 
 
