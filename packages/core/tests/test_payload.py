@@ -445,6 +445,17 @@ class TestSavepoints:
         assert payload["name"] == "Bob"
         assert payload.is_changed
 
+    def test_what_counts_as_original_is_not_spoiled_by_what_follows_a_restore(self, payload: Payload) -> None:
+        payload["cart"]["pears"]
+        before = payload.snapshot()
+        payload.restore(before)
+        payload["cart"]["apples"] = 2
+        payload.rebase(payload.serialize())
+        payload.restore(before)
+
+        assert payload["cart"]["apples"] == 1
+        assert not payload.is_changed
+
     def test_a_write_before_the_savepoint_is_remembered(self, payload: Payload) -> None:
         payload["cart"]["apples"] = 2
         payload.rebase(payload.serialize())

@@ -156,6 +156,18 @@ class PayloadBesideADictionary(RuleBasedStateMachine):
         self.serialized = None
 
     @rule()
+    def store(self) -> None:
+        self.serialize()
+        self.note_that_it_was_stored()
+
+    @precondition(lambda self: self.aliases)
+    @rule(data=st.data(), value=VALUES)
+    def change_in_place_before_and_after_storing(self, data: st.DataObject, value: Any) -> None:
+        self.change_in_place(data, value, "x")
+        self.store()
+        self.change_in_place(data, value, "y")
+
+    @rule()
     def begin_a_savepoint(self) -> None:
         self.snapshots.append((self.payload.snapshot(), copy.deepcopy(self.model), self.stored))
 
@@ -175,6 +187,8 @@ class PayloadBesideADictionary(RuleBasedStateMachine):
         snapshot, model, stored = self.snapshots[-1]
         for _ in range(2 if again else 1):
             self.change_in_place(data, value, "x")
+            if again:
+                self.store()
             self.payload.restore(snapshot)
             self.go_to(copy.deepcopy(model), stored)
             for key in self.model:
