@@ -37,7 +37,7 @@ import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     importlib.import_module(module.name)
-for name in package.__all__:
+for name in getattr(package, "__all__", ()):  # a package may hold modules alone
     getattr(package, name)
 """
 
