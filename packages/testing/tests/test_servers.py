@@ -33,6 +33,15 @@ def kind(request):
 
 
 @pytest.fixture
+def any_kind():
+    """One of them, for what does not depend on the engine."""
+    for kind in KINDS.values():
+        if kind.missing() is None:
+            return kind
+    pytest.skip("there is no server here")
+
+
+@pytest.fixture
 def server(kind, request):
     """One that runs for the whole session: do not kill it."""
     return request.getfixturevalue(f"websession_{kind.engine}")
@@ -152,7 +161,7 @@ class TestAServer:
 
     def test_listens_on_the_loopback_address_alone(self, server: DatabaseServer):
         question = "SELECT @@bind_address" if server.engine == "mariadb" else "SHOW listen_addresses"
-        with connected(server.url("mysql" if server.engine == "mariadb" else "postgres")) as connection:
+        with connected(server.url(maintenance(type(server)))) as connection:
             assert run(connection, question).scalar_one() == "127.0.0.1"
 
     def test_is_not_started_twice(self, server: DatabaseServer):
@@ -178,13 +187,12 @@ class TestCrashing:
                 assert run(connection, "SELECT name FROM fruit").scalar_one() == "apple"
             assert server.pid != first
 
-    def test_durable_means_flushing(self, kind):
+    def test_durable_means_flushing(self, kind, server):
         question = "SELECT @@innodb_flush_log_at_trx_commit" if kind is MariaDBServer else "SHOW fsync"
-        answers = []
-        for durable in (True, False):
-            with kind(durable=durable) as server, connected(server.url(server_database(kind))) as connection:
-                answers.append(str(run(connection, question).scalar_one()))
-        assert answers == (["1", "0"] if kind is MariaDBServer else ["on", "off"])
+        with kind(durable=True) as durable, connected(durable.url(maintenance(kind))) as connection:
+            assert str(run(connection, question).scalar_one()) in {"1", "on"}
+        with connected(server.url(maintenance(kind))) as connection:
+            assert str(run(connection, question).scalar_one()) in {"0", "off"}
 
     def test_a_killed_postgresql_leaves_no_shared_memory(self):
         if shutil.which("ipcs") is None or PostgreSQLServer.missing():
@@ -209,7 +217,7 @@ class TestSettings:
         )
         with (
             kind(settings={name: "17"}) as server,
-            connected(server.url(server_database(kind))) as connection,
+            connected(server.url(maintenance(kind))) as connection,
         ):
             assert str(run(connection, question).scalar_one()) == "17"
 
@@ -218,7 +226,7 @@ class TestSettings:
             pass
 
 
-def server_database(kind):
+def maintenance(kind):
     return "mysql" if kind is MariaDBServer else "postgres"
 
 
@@ -261,7 +269,7 @@ class TestInstallation:
 
     def test_may_start_where_the_temporary_directory_is_closed(self, kind, tmp_path, monkeypatch):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        with kind() as server, connected(server.url(server_database(kind))) as connection:
+        with kind() as server, connected(server.url(maintenance(kind))) as connection:
             assert run(connection, "SELECT 1").scalar_one() == 1
 
 
@@ -317,15 +325,15 @@ class TestNothingStays:
             running.kill()
             until(lambda: not directory.exists())
 
-    def test_when_the_process_forgets_to_close_it(self, kind):
-        with program(kind, STARTED, "os._exit(7)") as running:
+    def test_when_the_process_forgets_to_close_it(self, any_kind):
+        with program(any_kind, STARTED, "os._exit(7)") as running:
             directory, pid = running.stdout.readline().split()
             until(lambda: not Path(directory).exists())
             assert not alive(int(pid))
         assert running.returncode == 7
 
-    def test_when_the_watching_process_is_asked_to_end(self, kind):
-        with program(kind, STARTED, WAITS) as running:
+    def test_when_the_watching_process_is_asked_to_end(self, any_kind):
+        with program(any_kind, STARTED, WAITS) as running:
             directory, pid = running.stdout.readline().split()
             parent = subprocess.run(
                 ["ps", "-o", "ppid=", "-p", pid], check=True, capture_output=True, text=True
@@ -335,7 +343,7 @@ class TestNothingStays:
             assert not alive(int(pid))
             running.kill()
 
-    def test_after_closing_not_even_a_zombie(self, kind):
+    def test_after_closing_not_even_a_zombie(self, any_kind):
         closes_twice = """
             server.close()
             server.close()
@@ -344,13 +352,13 @@ class TestNothingStays:
             except ChildProcessError:  # no child at all, dead or alive
                 print("alone")
         """
-        with program(kind, STARTED, closes_twice) as running:
+        with program(any_kind, STARTED, closes_twice) as running:
             directory, pid = running.stdout.readline().split()
             assert running.stdout.readline() == "alone\n"
             assert not Path(directory).exists()
             assert not alive(int(pid))
 
-    def test_although_a_forked_child_has_inherited_the_pipe_to_the_watching_process(self, kind):
+    def test_although_a_forked_child_has_inherited_the_pipe_to_the_watching_process(self, any_kind):
         forks = """
             child = os.fork()
             if child == 0:
@@ -362,7 +370,7 @@ class TestNothingStays:
             print("closed", flush=True)
             os.waitpid(child, 0)
         """
-        with program(kind, STARTED, forks) as running:
+        with program(any_kind, STARTED, forks) as running:
             directory, pid = running.stdout.readline().split()
             assert running.stdout.readline() == "closed\n"
             assert not Path(directory).exists()
@@ -377,8 +385,8 @@ class TestNothingStays:
         server.close()
         assert not directory.exists()
 
-    def test_and_a_closed_server_says_so(self, kind):
-        with kind() as server:
+    def test_and_a_closed_server_says_so(self, any_kind):
+        with any_kind() as server:
             pass
         with pytest.raises(ServerError, match="was closed"):
             server.start()
