@@ -22,7 +22,7 @@ def includeme(config: Configurator) -> None:
     config.add_cache_buster("shop:static", QueryStringConstantCacheBuster(fingerprint(STATIC_FOLDER)))
 
     config.add_route("home", "/")
-    config.add_route("product", "/products/{slug}")
+    config.add_route("product", "/products/{slug:[a-z-]+}")
 
     config.add_route("cart", "/cart")
     config.add_route("cart_add", "/cart/add")
@@ -34,7 +34,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("checkout_review", "/checkout/review")
 
     config.add_route("orders", "/orders")
-    config.add_route("order", "/orders/{reference}")
+    config.add_route("order", "/orders/{reference:[A-Z0-9-]+}")
 
     config.add_route("login", "/login")
     config.add_route("logout", "/logout")

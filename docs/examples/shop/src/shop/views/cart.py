@@ -8,6 +8,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.view import view_config
 
 from ..cart import MAX_QUANTITY
+from ..forms import one_line
 from .catalogue import find_product
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def cart(request: Request) -> dict[str, Any]:
 
 @view_config(route_name="cart_add", request_method="POST")
 def add(request: Request) -> HTTPSeeOther:
-    product = find_product(request, request.POST.get("slug"))
+    product = find_product(request, one_line(request.POST.get("slug", "")))
     quantity = read_quantity(request.POST.get("quantity", "1"))
     if quantity is None:
         request.session.flash(f"Choose a number between 1 and {MAX_QUANTITY}.", "error")
@@ -53,7 +54,7 @@ def update(request: Request) -> HTTPSeeOther:
 
 @view_config(route_name="cart_remove", request_method="POST")
 def remove(request: Request) -> HTTPSeeOther:
-    product = find_product(request, request.POST.get("slug"))
+    product = find_product(request, one_line(request.POST.get("slug", "")))
     if request.cart.remove(product.slug):
         request.session.flash(f"{product.name} is no longer in your cart.")
     return HTTPSeeOther(request.route_path("cart"))

@@ -26,7 +26,7 @@ def product(request: Request) -> dict[str, Any]:
     return {"product": find_product(request, request.matchdict["slug"]), "max_quantity": MAX_QUANTITY}
 
 
-def find_product(request: Request, slug: str | None) -> Product:
+def find_product(request: Request, slug: str) -> Product:
     """The product of that name.
 
     Raises:
