@@ -62,8 +62,10 @@ class PayloadBesideADictionary(RuleBasedStateMachine):
 
     @initialize(document=DOCUMENTS, reorder=st.booleans())
     def load(self, document: dict[str, Any], reorder: bool) -> None:
-        self.payload = Payload(json.dumps(document), reorder=reorder)
-        self.loaded = loads(json.dumps(document), reorder=reorder)
+        # A database either gives back the text that was written or has an order of keys of its own.
+        text = json.dumps(document) if reorder else dumps(document)
+        self.payload = Payload(text, reorder=reorder)
+        self.loaded = loads(text, reorder=reorder)
         self.snapshots = []
         self.go_to(copy.deepcopy(self.loaded), dumps(document))
 
@@ -107,7 +109,8 @@ class PayloadBesideADictionary(RuleBasedStateMachine):
     @rule(data=st.data(), value=VALUES, key=st.sampled_from("xyz"))
     def change_in_place(self, data: st.DataObject, value: Any, key: str) -> None:
         mine, model = self.aliases[data.draw(st.integers(0, len(self.aliases) - 1))]
-        for target, new in ((mine, value), (model, copy.deepcopy(value))):
+        # Copies on both sides: the same container twice would be shared in the payload only.
+        for target, new in ((mine, copy.deepcopy(value)), (model, copy.deepcopy(value))):
             if isinstance(target, list):
                 if len(target) > 2:
                     target.clear()

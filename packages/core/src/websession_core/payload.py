@@ -530,7 +530,8 @@ class Payload(_Tracked, MutableMapping[str, Any]):
     Args:
         text: The stored text, a JSON object; None for a new, empty payload. It is decoded on first
             use, which raises `MalformedPayloadError` if it is none.
-        reorder: The database does not keep the order of keys; see `loads`.
+        reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
+            object must come in the order in which `dumps` wrote them.
     """
 
     __slots__ = ()
@@ -658,7 +659,8 @@ class FlashQueues(_Tracked):
     Args:
         text: The stored text, a JSON object of lists; None for no messages. It is decoded on first
             use, which raises `MalformedPayloadError` if it is none.
-        reorder: The database does not keep the order of keys; see `loads`.
+        reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
+            object must come in the order in which `dumps` wrote them.
     """
 
     __slots__ = ()
