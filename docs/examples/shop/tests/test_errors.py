@@ -51,6 +51,19 @@ def test_a_page_that_does_not_exist_is_friendly_and_in_the_chosen_theme(browser,
     assert page.html.select_one("main a")["href"] == "/"
 
 
+@pytest.mark.parametrize("path", ["/%FF", "/products/%FF", "/login?next=%FF"])
+def test_an_address_that_is_no_text_is_the_askers_mistake(browser, path):
+    page = browser.get(path, status=400)
+    assert page.html.select_one("main a")["href"] == "/"
+
+
+@pytest.mark.parametrize(("path", "field"), [("/login", "name"), ("/cart/add", "slug"), ("/theme", "theme")])
+def test_a_file_where_text_was_asked_is_the_askers_mistake(browser, path, field):
+    token = browser.get("/login").forms["login"]["csrf_token"].value
+    answer = browser.post(path, {"csrf_token": token}, upload_files=[(field, "file.txt", b"ada")], status="*")
+    assert 400 <= answer.status_int < 500
+
+
 def test_error_pages_start_no_session(browser):
     browser.get("/no/such/page", status=404)
     browser.post("/theme", status=403)

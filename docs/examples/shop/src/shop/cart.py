@@ -58,10 +58,12 @@ class Cart:
         lines = self._session.setdefault("cart", {"lines": []})["lines"]
         for line in lines:
             if line["slug"] == slug:
-                line["quantity"] = min(line["quantity"] + quantity, MAX_QUANTITY)
-                return line["quantity"]
-        lines.append({"slug": slug, "quantity": min(quantity, MAX_QUANTITY)})
-        return lines[-1]["quantity"]
+                now: int = min(line["quantity"] + quantity, MAX_QUANTITY)
+                line["quantity"] = now
+                return now
+        now = min(quantity, MAX_QUANTITY)
+        lines.append({"slug": slug, "quantity": now})
+        return now
 
     def change(self, slug: str, quantity: int) -> None:
         """Set how many of a product there are; nothing happens if it is not in the cart."""

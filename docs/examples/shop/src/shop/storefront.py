@@ -1,4 +1,4 @@
-"""What every page needs: the cart, the theme, and a way to write prices."""
+"""What every page needs: the cart, the theme, what was filled in, and a way to write prices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ OWN_PATH = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9_/-]*)?(?:\?[A-Za-z0-9_/=&%-]
 
 
 def includeme(config: Configurator) -> None:
-    """Add `request.cart` and `request.theme`, and prepare Jinja."""
+    """Add `request.form_fields`, `request.cart` and `request.theme`, and prepare Jinja."""
+    config.add_request_method(form_fields, reify=True)
     config.add_request_method(cart, reify=True)
     config.add_request_method(theme, property=True)
 
@@ -36,6 +37,11 @@ def includeme(config: Configurator) -> None:
     config.include("pyramid_jinja2")
 
 
+def form_fields(request: Request) -> dict[str, str]:
+    """What was filled in; an uploaded file, which none of our forms asks for, is no answer."""
+    return {name: value for name, value in request.POST.items() if isinstance(value, str)}
+
+
 def cart(request: Request) -> Cart:
     """The cart of this request's session."""
     return Cart(request.session)
@@ -43,7 +49,8 @@ def cart(request: Request) -> Cart:
 
 def theme(request: Request) -> str:
     """One of `THEMES`."""
-    return request.session.get("theme", DEFAULT_THEME)
+    chosen: str = request.session.get("theme", DEFAULT_THEME)
+    return chosen
 
 
 def money(cents: int) -> str:

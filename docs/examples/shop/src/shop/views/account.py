@@ -31,9 +31,9 @@ def show_login(request: Request) -> dict[str, Any] | HTTPSeeOther:
 
 @view_config(route_name="login", request_method="POST", renderer="shop:templates/login.jinja2")
 def login(request: Request) -> dict[str, Any] | HTTPSeeOther:
-    after = own_path(request.POST.get("next"), request.route_path("home"))
-    name = one_line(request.POST.get("name", ""))
-    password = request.POST.get("password", "")[:MAX_PASSWORD]
+    after = own_path(request.form_fields.get("next"), request.route_path("home"))
+    name = one_line(request.form_fields.get("name", ""))
+    password = request.form_fields.get("password", "")[:MAX_PASSWORD]
 
     user: User | None = request.dbsession.scalar(select(User).where(User.name == name.lower()))
     if not check_password(password, user.password_hash if user else None) or user is None:

@@ -23,8 +23,8 @@ def cart(request: Request) -> dict[str, Any]:
 
 @view_config(route_name="cart_add", request_method="POST")
 def add(request: Request) -> HTTPSeeOther:
-    product = find_product(request, one_line(request.POST.get("slug", "")))
-    quantity = read_quantity(request.POST.get("quantity", "1"))
+    product = find_product(request, one_line(request.form_fields.get("slug", "")))
+    quantity = read_quantity(request.form_fields.get("quantity", "1"))
     if quantity is None:
         request.session.flash(f"Choose a number between 1 and {MAX_QUANTITY}.", "error")
         return HTTPSeeOther(request.route_path("product", slug=product.slug))
@@ -40,7 +40,7 @@ def add(request: Request) -> HTTPSeeOther:
 def update(request: Request) -> HTTPSeeOther:
     """Take over the quantities of the whole table, or none of them."""
     quantities = {
-        line.product.slug: read_quantity(request.POST.get(f"quantity-{line.product.slug}"))
+        line.product.slug: read_quantity(request.form_fields.get(f"quantity-{line.product.slug}"))
         for line in request.cart.priced(request.dbsession)
     }
     if None in quantities.values():
@@ -54,7 +54,7 @@ def update(request: Request) -> HTTPSeeOther:
 
 @view_config(route_name="cart_remove", request_method="POST")
 def remove(request: Request) -> HTTPSeeOther:
-    product = find_product(request, one_line(request.POST.get("slug", "")))
+    product = find_product(request, one_line(request.form_fields.get("slug", "")))
     if request.cart.remove(product.slug):
         request.session.flash(f"{product.name} is no longer in your cart.")
     return HTTPSeeOther(request.route_path("cart"))

@@ -95,7 +95,7 @@ class AddressStep(Step):
     def save(self) -> dict[str, Any] | HTTPSeeOther:
         if missing := self.not_yet():
             return missing
-        values, errors = check_address(self.request.POST)
+        values, errors = check_address(self.request.form_fields)
         if errors:
             self.request.response.status_int = 422
             return self.form(values, errors)
@@ -117,7 +117,7 @@ class DeliveryStep(Step):
     def save(self) -> dict[str, Any] | HTTPSeeOther:
         if missing := self.not_yet("address"):
             return missing
-        values, errors = check_delivery(self.request.POST)
+        values, errors = check_delivery(self.request.form_fields)
         if errors:
             self.request.response.status_int = 422
             return self.form(values, errors)
@@ -151,7 +151,7 @@ class ReviewStep(Step):
     def place(self) -> HTTPSeeOther:
         """Write the order and clear the cart: both happen, or neither, for both are in one transaction."""
         request = self.request
-        reference = request.POST.get("reference")
+        reference = request.form_fields.get("reference")
         if reference in request.session.get("orders", []):
             request.session.flash("You had placed this order already. It has not been placed twice.")
             return HTTPSeeOther(request.route_path("order", reference=reference))

@@ -27,6 +27,13 @@ def not_found(request: Request) -> dict[str, Any]:
     return {"theme": request.theme}
 
 
+@exception_view_config(UnicodeDecodeError, renderer="shop:templates/errors/not_found.jinja2")
+def unreadable(error: Exception, request: Request) -> dict[str, Any]:
+    """An address with bytes that are no text, which browsers never send."""
+    request.response.status_int = 400
+    return {"theme": request.theme}
+
+
 @exception_view_config(BadCSRFToken, renderer="shop:templates/errors/expired_form.jinja2")
 @exception_view_config(BadCSRFOrigin, renderer="shop:templates/errors/expired_form.jinja2")
 def expired_form(error: Exception, request: Request) -> dict[str, Any]:

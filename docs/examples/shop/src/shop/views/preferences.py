@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @view_config(route_name="theme", request_method="POST")
 def theme(request: Request) -> HTTPSeeOther:
-    chosen = request.POST.get("theme")
+    chosen = request.form_fields.get("theme")
     if chosen not in THEMES:
         raise HTTPBadRequest
     request.session["theme"] = chosen
-    return HTTPSeeOther(own_path(request.POST.get("next"), request.route_path("home")))
+    return HTTPSeeOther(own_path(request.form_fields.get("next"), request.route_path("home")))
