@@ -627,9 +627,9 @@ class Bookkeeping:
         expected: What the companion row must still hold, by column (null equals null).
         values: What it is to hold, by column; columns the model does not have are left out.
         insists: Whether it has to wait for a lock for a bounded time, rather than not at all.
-        epoch: What the session row's epoch must still be, if that can be compared in the same statement
-            without waiting for a lock; None: it does not matter. It keeps a candidate from following a
-            login that was committed meanwhile.
+        epoch: What the session row's epoch must still be, compared in the same statement without locking
+            that row; None: it does not matter. It keeps a candidate from following a login that was
+            committed meanwhile.
         candidate: The ticket to send, only if the write took effect.
     """
 
