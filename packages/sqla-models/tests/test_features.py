@@ -68,7 +68,7 @@ def test_a_mapped_class_without_the_mixin_is_told_what_it_lacks(base):
         data: Mapped[str]
 
     assert problems_of(User) == (
-        "it has no column for 'created', 'version', 'epoch', 'flash': inherit from BaseMixin",
+        "it has no column for 'created', 'version', 'epoch', 'rotated_at', 'flash': inherit from BaseMixin",
     )
 
 

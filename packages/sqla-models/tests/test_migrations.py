@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import ForeignKey, String, create_engine, inspect, make_url
 from sqlalchemy.orm import Mapped, mapped_column, relationship
-from websession_models import SESSION_JSON, BaseMixin, SessionId, Store, fresh_session_id
+from websession_models import SESSION_JSON, BaseMixin, SessionId, SessionRow, Store, fresh_session_id
 
 ENVIRONMENT = """\
 from alembic import context
@@ -123,7 +123,7 @@ def test_a_migration_runs_wherever_it_was_written(written_on, applied_on, model,
     store = Store.for_model(model)
     session_id = fresh_session_id()
     with engine.begin() as connection:
-        store.insert(connection, session_id=session_id, created=1, epoch=0, data='{"a": 1}', flash="{}")
+        store.insert(connection, SessionRow(session_id, 1, 1, 0, '{"a": 1}', "{}"))
         assert store.load(connection, session_id).data == '{"a": 1}'
 
     command.downgrade(alembic, "base")

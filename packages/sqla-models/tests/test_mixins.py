@@ -7,7 +7,7 @@ from operator import and_, or_
 
 from sqlalchemy import ForeignKey, String, inspect
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
-from websession_models import SESSION_JSON, BaseMixin, SessionId, Store, fresh_session_id
+from websession_models import SESSION_JSON, BaseMixin, SessionId, SessionRow, Store, fresh_session_id
 
 
 def test_fresh_identifiers_differ_and_every_bit_of_them_is_random():
@@ -26,8 +26,15 @@ def test_the_quick_start_model_needs_a_table_name_and_nothing_else(base, engine)
     base.metadata.create_all(engine)
 
     columns = inspect(engine).get_columns("session")
-    assert [column["name"] for column in columns] == ["id", "created", "version", "epoch", "data", "flash"]
-    assert not any(column["nullable"] for column in columns)
+    assert {column["name"]: column["nullable"] for column in columns} == {
+        "id": False,
+        "created": False,
+        "version": False,
+        "epoch": False,
+        "rotated_at": True,
+        "data": False,
+        "flash": False,
+    }
     assert inspect(engine).get_indexes("session") == []
 
 
@@ -87,7 +94,7 @@ def test_columns_can_be_renamed_and_other_columns_added(base, engine):
     store = Store.for_model(WebSession)
     session_id = fresh_session_id()
     with engine.begin() as connection:
-        store.insert(connection, session_id=session_id, created=5, epoch=1, data='{"a":1}', flash="{}")
+        store.insert(connection, SessionRow(session_id, 5, 1, 1, '{"a":1}', "{}"))
         store.update(connection, session_id, version=1, data='{"a":2}')
         row = store.load(connection, session_id)
         stored = connection.exec_driver_sql("SELECT theme FROM visits WHERE payload IS NOT NULL").scalar()

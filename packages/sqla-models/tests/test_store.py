@@ -63,9 +63,7 @@ def store(model, base, engine) -> Store:
 
 def insert_one(store: Store, connection, *, data: str = "{}", flash: str = "{}", epoch: int = 0) -> uuid.UUID:
     session_id = fresh_session_id()
-    store.insert(
-        connection, session_id=session_id, created=1_700_000_000, epoch=epoch, data=data, flash=flash
-    )
+    store.insert(connection, SessionRow(session_id, 1_700_000_000, 1, epoch, data, flash))
     return session_id
 
 
@@ -393,7 +391,7 @@ def test_sessions_of_two_models_do_not_mix(base, engine):
     web, admin = Store.for_model(WebSession), Store.for_model(AdminSession)
     with engine.begin() as connection:
         session_id = insert_one(web, connection)
-        admin.insert(connection, session_id=session_id, created=1, epoch=0, data='{"a": 1}', flash="{}")
+        admin.insert(connection, SessionRow(session_id, 1, 1, 0, '{"a": 1}', "{}"))
         web.update(connection, session_id, version=1, data='{"web": true}')
 
         assert admin.load(connection, session_id).data == '{"a": 1}'
@@ -417,6 +415,6 @@ def test_a_databases_error_does_not_show_the_data(store, engine):
     with engine.begin() as connection:
         session_id = insert_one(store, connection)
     with engine.connect() as connection, pytest.raises(IntegrityError) as caught:
-        store.insert(connection, session_id=session_id, created=1, epoch=0, data='{"pin": 4711}', flash="{}")
+        store.insert(connection, SessionRow(session_id, 1, 1, 0, '{"pin": 4711}', "{}"))
 
     assert "4711" not in str(caught.value)

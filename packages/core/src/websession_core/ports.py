@@ -6,14 +6,18 @@ part of each, in prose. Identifiers and random numbers are plain arguments every
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 if TYPE_CHECKING:
+    from typing import Unpack
     from uuid import UUID
 
-__all__ = ["Clock", "Store", "StoredRow", "TicketCodec"]
+    from .state import SessionState
+
+__all__ = ["Changes", "Clock", "Store", "StoredRow", "TicketCodec"]
 
 _ConnectionT_contra = TypeVar("_ConnectionT_contra", contravariant=True)
+_RowT = TypeVar("_RowT", bound="StoredRow")
 
 
 class Clock(Protocol):
@@ -84,8 +88,31 @@ class StoredRow(Protocol):
         """The flash queues, JSON text for `FlashQueues`."""
         ...
 
+    @property
+    def state(self) -> SessionState:
+        """What the rules of :mod:`websession_core.lifecycle` need to know of it."""
+        ...
 
-class Store(Protocol[_ConnectionT_contra]):
+
+class Changes(TypedDict, total=False):
+    """What an update can change of a row besides its data; what is not given stays.
+
+    None is a value here: it means that there is none, or, for the timeouts, that the settings decide.
+    """
+
+    epoch: int
+    rotated_at: int | None
+    userid: Any
+    csrf_token: str | None
+    authenticated_at: int | None
+    idle_timeout: int | None
+    extension_delay: int | None
+    absolute_timeout: int | None
+    renewal_timeout: int | None
+    cookie_max_age: int | None
+
+
+class Store(Protocol[_ConnectionT_contra, _RowT]):
     """Reads and writes rows, on a connection and in a transaction that belong to the caller.
 
     A store neither begins nor ends transactions and keeps no state about rows. Errors of the database come
@@ -93,29 +120,20 @@ class Store(Protocol[_ConnectionT_contra]):
     not show what was stored.
     """
 
-    def load(self, connection: _ConnectionT_contra, session_id: UUID, /) -> StoredRow | None:
-        """Return the row as the connection's transaction sees it.
+    def load(self, connection: _ConnectionT_contra, session_id: UUID, /) -> _RowT | None:
+        """Return the row, and what was noted down about it, as the connection's transaction sees it.
 
         None if there is none: it was deleted, has expired and was collected, is not visible yet, or never
         existed. These cannot be told apart, and the caller must not treat any of them as an attack.
         """
         ...
 
-    def insert(
-        self,
-        connection: _ConnectionT_contra,
-        /,
-        *,
-        session_id: UUID,
-        created: int,
-        epoch: int,
-        data: str,
-        flash: str,
-    ) -> None:
-        """Insert a new row, at version 1.
+    def insert(self, connection: _ConnectionT_contra, row: _RowT, /) -> None:
+        """Insert a new row, and with it what is noted down about it (the state's `activity`), if anything.
 
         A row with that identifier is an error of the database, never an update: identifiers are random, so
-        it can only mean that this very session was inserted before.
+        it can only mean that this very session was inserted before. `ValueError`: the row has a value for
+        something that the store has no place for.
         """
         ...
 
@@ -128,17 +146,21 @@ class Store(Protocol[_ConnectionT_contra]):
         version: int,
         data: str | None = None,
         flash: str | None = None,
-        epoch: int | None = None,
+        **changes: Unpack[Changes],
     ) -> bool:
-        """Write what is not None and add one to the version, if the row still has this version.
+        """Write what is given and add one to the version, if the row still has this version.
 
-        False means that it has not: somebody else wrote or deleted it meanwhile, and nothing was
-        written. The row is never inserted: a session that was ended must stay ended.
+        `data` and `flash` stay if they are None. False means that the row has another version: somebody else
+        wrote or deleted it meanwhile, and nothing was written. The row is never inserted: a session that
+        was ended must stay ended. `ValueError`: the store has no place for one of the changes.
         """
         ...
 
     def delete(self, connection: _ConnectionT_contra, session_id: UUID, /) -> bool:
-        """Delete the row, whatever its version; False if there is none, which is no error."""
+        """Delete the row, whatever its version; False if there is none, which is no error.
+
+        What was noted down about it stays: that is not the business of this transaction.
+        """
         ...
 
     def reorders_keys(self, connection: _ConnectionT_contra, /) -> bool:

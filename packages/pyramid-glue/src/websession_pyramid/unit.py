@@ -350,14 +350,7 @@ class Unit:
             data=data or "{}",
             flash=flash or "{}",
         )
-        factory.store.insert(
-            connection,
-            session_id=row.id,
-            created=row.created,
-            epoch=row.epoch,
-            data=row.data,
-            flash=row.flash,
-        )
+        factory.store.insert(connection, row)
         return row
 
     def _update(

@@ -1,18 +1,43 @@
 """SQLAlchemy models and the store of server-side web sessions."""
 
 from websession_models.features import ModelError, ModelFeatures, features_of
-from websession_models.mixins import BaseMixin, fresh_session_id
+from websession_models.mixins import (
+    AbsoluteMixin,
+    AuthenticatedAtMixin,
+    BaseMixin,
+    ConfigAbsoluteMixin,
+    ConfigCookieMixin,
+    ConfigIdleMixin,
+    ConfigRenewalMixin,
+    CSRFMixin,
+    FullyFeaturedSession,
+    IdleMixin,
+    RenewalMixin,
+    UseridMixin,
+    fresh_session_id,
+)
 from websession_models.store import SessionRow, Store
 from websession_models.types import SESSION_JSON, SessionId
 
 __all__ = [
     "SESSION_JSON",
+    "AbsoluteMixin",
+    "AuthenticatedAtMixin",
     "BaseMixin",
+    "CSRFMixin",
+    "ConfigAbsoluteMixin",
+    "ConfigCookieMixin",
+    "ConfigIdleMixin",
+    "ConfigRenewalMixin",
+    "FullyFeaturedSession",
+    "IdleMixin",
     "ModelError",
     "ModelFeatures",
+    "RenewalMixin",
     "SessionId",
     "SessionRow",
     "Store",
+    "UseridMixin",
     "features_of",
     "fresh_session_id",
 ]

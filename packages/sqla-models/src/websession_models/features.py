@@ -7,12 +7,15 @@ Nothing here configures mappers either: a model's relationships may name classes
 from __future__ import annotations
 
 import weakref
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, Table
+from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, String, Table
 from sqlalchemy.orm import Mapper
 
+from websession_models import mixins
+from websession_models.companion import SUFFIX, companion_of
 from websession_models.types import SessionId
 
 if TYPE_CHECKING:
@@ -22,7 +25,27 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelError", "ModelFeatures", "features_of"]
 
-BASE_ATTRIBUTES = ("id", "created", "version", "epoch", "data", "flash")
+BASE_ATTRIBUTES = ("id", "created", "version", "epoch", "rotated_at", "data", "flash")
+
+# The attributes that each feature has in the model's row.
+_MIXINS: Mapping[type, tuple[str, ...]] = MappingProxyType(
+    {
+        mixins.UseridMixin: ("userid",),
+        mixins.CSRFMixin: ("csrf_token",),
+        mixins.AuthenticatedAtMixin: ("authenticated_at",),
+        mixins.IdleMixin: (),
+        mixins.AbsoluteMixin: (),
+        mixins.RenewalMixin: (),
+        mixins.ConfigIdleMixin: ("idle_timeout", "extension_delay"),
+        mixins.ConfigAbsoluteMixin: ("absolute_timeout",),
+        mixins.ConfigRenewalMixin: ("renewal_timeout",),
+        mixins.ConfigCookieMixin: ("cookie_max_age",),
+    }
+)
+_NULLABLE = frozenset({"rotated_at", *(name for names in _MIXINS.values() for name in names)})
+
+# What `secrets.token_hex(32)` needs: 256 bits in hexadecimal digits.
+_CSRF_LENGTH = 64
 
 # The ways of loading that fetch a relationship together with its owner.
 _EAGER_LOADING = frozenset({"joined", "selectin", "subquery", "immediate", False})
@@ -46,12 +69,26 @@ class ModelFeatures:
     Attributes:
         name: the model's dotted name, for messages.
         table: the one table that holds the sessions.
-        columns: the table's columns by the names of `BaseMixin`'s attributes, whatever their own names are.
+        columns: the table's columns by the names of the mixins' attributes, whatever their own names are.
+        mixins: which of our feature mixins the model has.
+        companion: the companion table, or None if no mixin of the model's needs one.
+        activity: the companion's columns that this model uses, by name and without the key.
         identity: the discriminator column and the value in it that marks the model's rows, or None if the
             model has no polymorphic identity.
     """
 
-    __slots__ = ("__weakref__", "_eager", "_model", "columns", "identity", "name", "table")
+    __slots__ = (
+        "__weakref__",
+        "_eager",
+        "_model",
+        "activity",
+        "columns",
+        "companion",
+        "identity",
+        "mixins",
+        "name",
+        "table",
+    )
 
     def __init__(self, model: type) -> None:
         """Check `model` and take down what it offers.
@@ -60,7 +97,7 @@ class ModelFeatures:
             ModelError: the class cannot be a session model; its `problems` has every reason.
         """
         mapper = _mapper_of(model)
-        problems = tuple(_problems(mapper))
+        problems = tuple(_problems(model, mapper))
         if problems:
             raise ModelError(model, problems)
         # A strong reference from here to the class would keep it, and so this very entry of the
@@ -72,7 +109,17 @@ class ModelFeatures:
         if not isinstance(table, Table):  # pragma: no cover - among the problems
             raise TypeError(table)
         self.table = table
-        self.columns: Mapping[str, Column[Any]] = {name: mapper.columns[name] for name in BASE_ATTRIBUTES}
+        self.mixins = _mixins_of(model)
+        self.columns: Mapping[str, Column[Any]] = {
+            name: mapper.columns[name] for name in _attributes_of(self.mixins)
+        }
+        used = mixins.activity_columns(model)
+        self.companion: Table | None = companion_of(table) if used else None
+        self.activity: Mapping[str, Column[Any]] = (
+            {}
+            if self.companion is None
+            else {column.name: column for column in self.companion.columns if column.name in used}
+        )
         self.identity = _identity(mapper)
 
     def __repr__(self) -> str:
@@ -88,6 +135,14 @@ class ModelFeatures:
             relationships = self._mapper().relationships
             self._eager = any(relationship.lazy in _EAGER_LOADING for relationship in relationships)
         return self._eager
+
+    def offers(self, mixin: type) -> bool:
+        """Return whether the model has a feature.
+
+        Args:
+            mixin: the feature's mixin, `IdleMixin` for example.
+        """
+        return mixin in self.mixins
 
     def criterion(self) -> ColumnElement[bool] | None:
         """Return the condition that keeps out other classes' rows, or None if the table has none."""
@@ -149,7 +204,18 @@ def _identity(mapper: Mapper[Any]) -> tuple[Column[Any], Any] | None:
     return discriminator, mapper.polymorphic_identity
 
 
-def _problems(mapper: Mapper[Any]) -> Iterator[str]:
+def _mixins_of(model: type) -> frozenset[type]:
+    return frozenset(mixin for mixin in _MIXINS if issubclass(model, mixin))
+
+
+def _attributes_of(features: frozenset[type]) -> tuple[str, ...]:
+    return (
+        *BASE_ATTRIBUTES,
+        *(name for mixin, names in _MIXINS.items() if mixin in features for name in names),
+    )
+
+
+def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
     table = mapper.local_table
     if not isinstance(table, Table):
         yield "it is mapped to a join or a query: sessions need a table"
@@ -164,11 +230,14 @@ def _problems(mapper: Mapper[Any]) -> Iterator[str]:
     if missing:
         yield f"it has no column for {', '.join(map(repr, missing))}: inherit from BaseMixin"
         return
+    yield from _feature_problems(model, mapper, table)
     if mapper.polymorphic_abstract:
         yield "it is polymorphic_abstract: name the class whose rows the sessions are"
     if mapper.single and mapper.polymorphic_on is not None and not isinstance(mapper.polymorphic_on, Column):
         yield "polymorphic_on is an expression: a new row could not be marked as this class's"
-    columns = {name: mapper.columns[name] for name in BASE_ATTRIBUTES}
+    columns = {
+        name: mapper.columns[name] for name in _attributes_of(_mixins_of(model)) if name in mapper.columns
+    }
     if list(table.primary_key.columns) != [columns["id"]]:
         yield "the primary key must be 'id' alone"
     if mapper.version_id_col is columns["version"]:
@@ -181,9 +250,22 @@ def _problems(mapper: Mapper[Any]) -> Iterator[str]:
             yield f"column {column.name!r} is NOT NULL without a default: no new session could be inserted"
 
 
+def _feature_problems(model: type, mapper: Mapper[Any], table: Table) -> Iterator[str]:
+    features = _mixins_of(model)
+    for mixin in _MIXINS:
+        gone = [name for name in _MIXINS[mixin] if mixin in features and name not in mapper.columns]
+        if gone:
+            yield f"it has {mixin.__name__} but no column for {', '.join(map(repr, gone))}"
+    if mixins.activity_columns(model) and companion_of(table) is None:
+        yield (
+            f"the table {table.name + SUFFIX!r} is missing from the metadata: "
+            "declare the mixins before the class is mapped, and leave the table there"
+        )
+
+
 def _column_problems(name: str, column: Column[Any]) -> Iterator[str]:
-    if column.nullable:
-        yield f"{name!r} must be NOT NULL (nullable=False)"
+    if column.nullable != (name in _NULLABLE):
+        yield f"{name!r} must be {'NOT NULL (nullable=False)' if column.nullable else 'nullable'}"
     kind = column.type
     match name:
         case "id":
@@ -195,9 +277,14 @@ def _column_problems(name: str, column: Column[Any]) -> Iterator[str]:
             # A decorated type would be bypassed: the store writes and reads JSON text itself.
             if not isinstance(kind, JSON):
                 yield f"{name!r} must be a JSON column (SESSION_JSON), not {_type_name(kind)}"
-        case "created":
+        case "created" | "rotated_at" | "authenticated_at":
             if not isinstance(kind, BigInteger):
-                yield f"'created' must be a BigInteger (32 bits end in 2038), not {_type_name(kind)}"
+                yield f"{name!r} must be a BigInteger (32 bits end in 2038), not {_type_name(kind)}"
+        case "csrf_token":
+            if not isinstance(kind, String) or (kind.length or _CSRF_LENGTH) < _CSRF_LENGTH:
+                yield f"'csrf_token' must be a String of {_CSRF_LENGTH} characters, not {kind!r}"
+        case "userid":
+            pass  # whatever the application's users are known by
         case _:
             if not isinstance(kind, Integer) or isinstance(kind, SmallInteger):
                 yield f"{name!r} must be an Integer, not {_type_name(kind)}"

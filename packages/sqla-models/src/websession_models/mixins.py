@@ -1,7 +1,12 @@
-"""The columns of a session: what the application says about it, written in its own transaction.
+"""The columns of a session, by feature.
 
 Mixins declare columns and nothing else. Every column can be declared again in the model, to give it another
 name or further arguments, and the model may have columns and relationships of its own.
+
+What the application says about a session is in the model's row and is written in the application's
+transaction. What we note down about it is in the companion table (see `websession_models.companion`), which
+the timeout and renewal mixins declare. All features combine freely; which ones a model has can change at any
+time, with rows in the table: a new column needs a migration, and none needs a value.
 """
 
 from __future__ import annotations
@@ -9,14 +14,33 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Integer
+from sqlalchemy import BigInteger, Integer, String, event
 from sqlalchemy.orm import Mapped, mapped_column
 
+from websession_models.companion import declare_companion
 from websession_models.types import SESSION_JSON, SessionId
 
-__all__ = ["BaseMixin", "fresh_session_id"]
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Mapper
+
+__all__ = [
+    "AbsoluteMixin",
+    "AuthenticatedAtMixin",
+    "BaseMixin",
+    "CSRFMixin",
+    "ConfigAbsoluteMixin",
+    "ConfigCookieMixin",
+    "ConfigIdleMixin",
+    "ConfigRenewalMixin",
+    "FullyFeaturedSession",
+    "IdleMixin",
+    "RenewalMixin",
+    "UseridMixin",
+    "activity_columns",
+    "fresh_session_id",
+]
 
 
 def fresh_session_id() -> uuid.UUID:
@@ -61,8 +85,122 @@ class BaseMixin:
     epoch: Mapped[int] = mapped_column(Integer, nullable=False, default=0, sort_order=-47)
     """Counts changes of identity. A ticket that carries another epoch opens nothing."""
 
+    rotated_at: Mapped[int | None] = mapped_column(BigInteger, nullable=True, sort_order=-46)
+    """When the epoch last moved, in Unix seconds; NULL: never."""
+
     data: Mapped[dict[str, Any]] = mapped_column(SESSION_JSON, nullable=False, default=dict, sort_order=48)
     """What the application put into the session: a JSON object."""
 
     flash: Mapped[dict[str, Any]] = mapped_column(SESSION_JSON, nullable=False, default=dict, sort_order=49)
     """The flash queues by their names: a JSON object of arrays."""
+
+
+class UseridMixin:
+    """The session belongs to a user.
+
+    Declare the column again for users whose key is no integer, and add a relationship if you like; with
+    `lazy="joined"` the user comes with the session's own query:
+
+        class Session(UseridMixin, BaseMixin, Base):
+            __tablename__ = "session"
+            userid: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"), index=True)
+            user: Mapped[User | None] = relationship(lazy="joined")
+    """
+
+    userid: Mapped[int | None] = mapped_column(Integer, nullable=True, index=True, sort_order=-45)
+    """Whose session it is; NULL: nobody's. Changing it changes the `epoch` in the same statement."""
+
+
+class CSRFMixin:
+    """The token against cross-site request forgery has a column of its own, outside of the data."""
+
+    csrf_token: Mapped[str | None] = mapped_column(String(64), nullable=True, sort_order=-44)
+    """The token; NULL: none was asked for yet."""
+
+
+class AuthenticatedAtMixin:
+    """The session knows when its user last proved who they are (OWASP ASVS 5.0, 7.5)."""
+
+    authenticated_at: Mapped[int | None] = mapped_column(BigInteger, nullable=True, sort_order=-43)
+    """When that was, in Unix seconds; NULL: never in this session."""
+
+
+class _CompanionMixin:
+    """What the mixins have in common that need the companion table."""
+
+
+class IdleMixin(_CompanionMixin):
+    """The session can end when it was not used for some time. Its columns are in the companion table."""
+
+
+class AbsoluteMixin(_CompanionMixin):
+    """The session can end some time after it began. Its column is in the companion table."""
+
+
+class RenewalMixin(_CompanionMixin):
+    """The session's ticket can be renewed now and then. Its columns are in the companion table."""
+
+
+class ConfigIdleMixin(IdleMixin):
+    """An idle timeout of each session's own. NULL in a column: as the settings say."""
+
+    idle_timeout: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-42)
+    """In seconds; 0: none."""
+
+    extension_delay: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-41)
+    """In seconds; 0: every request is recorded."""
+
+
+class ConfigAbsoluteMixin(AbsoluteMixin):
+    """An absolute timeout of each session's own."""
+
+    absolute_timeout: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-40)
+    """In seconds; 0: none; NULL: as the settings say."""
+
+
+class ConfigRenewalMixin(RenewalMixin):
+    """A renewal timeout of each session's own."""
+
+    renewal_timeout: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-39)
+    """In seconds; 0: no renewal; NULL: as the settings say."""
+
+
+class ConfigCookieMixin:
+    """A lifetime of the cookie for each session ("remember me")."""
+
+    cookie_max_age: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-38)
+    """In seconds; 0: until the browser is closed; NULL: as the settings say."""
+
+
+class FullyFeaturedSession(
+    UseridMixin,
+    CSRFMixin,
+    AuthenticatedAtMixin,
+    ConfigIdleMixin,
+    ConfigAbsoluteMixin,
+    ConfigRenewalMixin,
+    ConfigCookieMixin,
+    BaseMixin,
+):
+    """All features at once, in front of the application's declarative base.
+
+    class Session(FullyFeaturedSession, Base):
+        __tablename__ = "session"
+    """
+
+
+_ACTIVITY = {
+    IdleMixin: ("active_at", "expires_at"),
+    AbsoluteMixin: ("expires_at",),
+    RenewalMixin: ("generation", "attempt", "previous_attempt", "renewed_at", "tries", "tried_at"),
+}
+
+
+def activity_columns(model: type) -> frozenset[str]:
+    """Return the names of the columns that `model` needs in its companion table; without any it has none."""
+    return frozenset(name for mixin, names in _ACTIVITY.items() if issubclass(model, mixin) for name in names)
+
+
+@event.listens_for(_CompanionMixin, "after_mapper_constructed", propagate=True)
+def _declare_companion(mapper: Mapper[Any], model: type) -> None:
+    declare_companion(mapper, activity_columns(model))

@@ -12,23 +12,28 @@ may change what a session holds.
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import StatementError
+from websession_core.policies import LONGEST, Overrides
+from websession_core.state import COUNTER_MAX, Activity, SessionState
 
+from websession_models.companion import KEY
 from websession_models.features import ModelFeatures, features_of
+from websession_models.mixins import UseridMixin
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Unpack
 
     from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Delete, Insert, Select, Update
     from websession_core import ports
 
-    def _is_the_port(store: Store) -> ports.Store[Connection]:
+    def _is_the_port(store: Store) -> ports.Store[Connection, SessionRow]:
         return store  # for the type checker: the shapes must agree
 
 
@@ -37,7 +42,9 @@ __all__ = ["SessionRow", "Store"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SessionRow:
-    """One row of a session table, as read.
+    """One row of a session table with its companion, as read or as it is to be inserted.
+
+    What belongs to a feature that the model does not have is None.
 
     Attributes:
         id: the primary key.
@@ -46,6 +53,14 @@ class SessionRow:
         epoch: the number of changes of identity so far.
         data: the session's data, the text of a JSON object.
         flash: the flash queues, the text of a JSON object.
+        rotated_at: when the epoch last moved, in Unix seconds; None: never, or not known.
+        userid: whose session it is; None: nobody's.
+        csrf_token: the token against cross-site request forgery; None: none was asked for yet.
+        authenticated_at: when the user last proved who they are, in Unix seconds; None: never.
+        overrides: what this session wants otherwise than the settings say; None: the model has no
+            `Config…` mixin.
+        activity: what was noted down about it; None: nothing (no companion table, or no row in it yet).
+        knows_users: whether the model has `UseridMixin`.
     """
 
     id: uuid.UUID
@@ -54,6 +69,25 @@ class SessionRow:
     epoch: int
     data: str
     flash: str
+    rotated_at: int | None = None
+    userid: Any = None
+    csrf_token: str | None = None
+    authenticated_at: int | None = None
+    overrides: Overrides | None = None
+    activity: Activity | None = None
+    knows_users: bool = False
+
+    @property
+    def state(self) -> SessionState:
+        """What the rules need to know of it."""
+        return SessionState(
+            created=self.created,
+            epoch=self.epoch,
+            rotated_at=self.rotated_at,
+            owned=self.userid is not None if self.knows_users else None,
+            activity=self.activity,
+            overrides=self.overrides,
+        )
 
     def __repr__(self) -> str:
         # Enough to tell rows apart in a debugger; neither a full identifier nor anybody's data.
@@ -66,8 +100,9 @@ class SessionRow:
 class Store:
     """Reads and writes the rows of one session model: the implementation of `websession_core.ports.Store`.
 
-    A store has no state but its statements; threads share it. Every method runs exactly one statement.
-    SQLAlchemy's and the driver's errors come through, with the bound values taken out of their messages.
+    A store has no state but its statements; threads share it. Every method runs exactly one statement, but
+    for `insert`, which runs a second one where the model has a companion table. SQLAlchemy's and the driver's
+    errors come through, with the bound values taken out of their messages.
 
     Attributes:
         features: what the model offers.
@@ -102,36 +137,34 @@ class Store:
 
     def load(self, connection: Connection, session_id: uuid.UUID) -> SessionRow | None:
         """Return the row with that key as the connection's transaction sees it, or None."""
+        statements = self._for(connection)
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
-        row: Any = _execute(connection, self._for(connection).select, {_ID: session_id}).first()
-        return None if row is None else SessionRow(*row)
+        found: Any = _execute(connection, statements.select, {_ID: session_id}).first()
+        return None if found is None else statements.row(found)
 
-    def insert(
-        self,
-        connection: Connection,
-        *,
-        session_id: uuid.UUID,
-        created: int,
-        epoch: int,
-        data: str,
-        flash: str,
-    ) -> None:
-        """Insert a new row at version 1; the model's own columns take their defaults.
+    def insert(self, connection: Connection, row: SessionRow) -> None:
+        """Insert a new row, and its companion if `row` has an activity; other columns take their defaults.
 
         Args:
-            connection: where to run the statement.
-            session_id: the primary key, from `fresh_session_id()`.
-            created: when the session begins, in Unix seconds.
-            epoch: the generation of its identity.
-            data: the text of a JSON object.
-            flash: the text of a JSON object.
+            connection: where to run the statements.
+            row: what to insert, under a key from `fresh_session_id()`. What an activity has and the model
+                has no column for is left out.
 
         Raises:
+            ValueError: the row has a value for something that the model has no column for.
             sqlalchemy.exc.IntegrityError: a row with that key exists, or a constraint of the
                 application's is violated.
         """
-        values = {_ID: session_id, _CREATED: created, _EPOCH: epoch, _DATA: data, _FLASH: flash}
-        _execute(connection, self._for(connection).insert, values)
+        statements = self._for(connection)
+        values = {name: getattr(row, name) for name in _ROW_FIELDS}
+        if row.overrides is not None:
+            values.update((name, getattr(row.overrides, name)) for name in _OVERRIDES)
+        self._refuse_unknown(name for name, value in values.items() if value is not None)
+        columns = self.features.columns
+        _execute(connection, statements.insert, {_PREFIX + name: values.get(name) for name in columns})
+        if row.activity is not None and statements.insert_companion is not None:
+            noted = {_PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+            _execute(connection, statements.insert_companion, {_ID: row.id, **noted})
 
     def update(
         self,
@@ -141,7 +174,7 @@ class Store:
         version: int,
         data: str | None = None,
         flash: str | None = None,
-        epoch: int | None = None,
+        **changes: Unpack[ports.Changes],
     ) -> bool:
         """Write what is given and let the version grow by one, unless somebody else wrote since.
 
@@ -151,20 +184,29 @@ class Store:
             version: the version that was read; the row must still have it.
             data: the text of a JSON object, or None to leave the column alone.
             flash: the text of a JSON object, or None to leave the column alone.
-            epoch: the new generation of the identity, or None to leave it alone.
+            changes: new values by attribute, among which None is a value: `epoch`, `rotated_at`, `userid`,
+                `csrf_token`, `authenticated_at`, `idle_timeout`, `extension_delay`, `absolute_timeout`,
+                `renewal_timeout`, `cookie_max_age`.
 
         Returns:
             Whether the row was written: False if it is gone or has another version.
+
+        Raises:
+            ValueError: the model has no column for one of the changes.
         """
-        given = {_DATA: data, _FLASH: flash, _EPOCH: epoch}
-        values = {name: value for name, value in given.items() if value is not None}
+        self._refuse_unknown(changes)
+        texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
+        values = {_PREFIX + name: value for name, value in {**texts, **changes}.items()}
         statement = self._for(connection).update(tuple(values))
         result = _execute(connection, statement, {_ID: session_id, _VERSION: version, **values})
         # The version always changes, so this holds for drivers that count changed rows, too.
         return result.rowcount == 1
 
     def delete(self, connection: Connection, session_id: uuid.UUID) -> bool:
-        """Delete the row with that key.
+        """Delete the row with that key, in the application's transaction.
+
+        Its companion row is no part of that transaction, or a logout could conflict with bookkeeping; it
+        goes afterwards, by `Bookkeeper.forget()` or with the next cleaning.
 
         Returns:
             Whether there was one.
@@ -182,6 +224,11 @@ class Store:
             return any(isinstance(column.type.dialect_impl(dialect), JSONB) for column in columns)
         return dialect.name == "mysql" and not getattr(dialect, "is_mariadb", False)
 
+    def _refuse_unknown(self, names: Iterable[str]) -> None:
+        unknown = [name for name in names if name not in self.features.columns]
+        if unknown:
+            raise ValueError(f"{self.features.name} has no column for {', '.join(map(repr, unknown))}")
+
     def _for(self, connection: Connection) -> _Statements:
         name = connection.dialect.name
         known = self._statements.get(name)
@@ -193,18 +240,44 @@ class Store:
 _stores: weakref.WeakKeyDictionary[type, Store] = weakref.WeakKeyDictionary()
 
 # Bound parameters must not be called like a column of the table, and the application names those.
-_ID = "websession_id"
-_CREATED = "websession_created"
-_VERSION = "websession_version"
-_EPOCH = "websession_epoch"
-_DATA = "websession_data"
-_FLASH = "websession_flash"
+_PREFIX: Final = "websession_"
+_ID: Final = _PREFIX + "id"
+_VERSION: Final = _PREFIX + "version"
+_TEXTS: Final = frozenset({"data", "flash"})
+
+_ROW_FIELDS: Final = (
+    "id",
+    "created",
+    "version",
+    "epoch",
+    "data",
+    "flash",
+    "rotated_at",
+    "userid",
+    "csrf_token",
+    "authenticated_at",
+)
+_OVERRIDES: Final = tuple(field.name for field in fields(Overrides))
 
 
 class _Statements:
     """The statements of one model for one dialect; kept, so that SQLAlchemy compiles each of them once."""
 
-    __slots__ = ("_columns", "_dialect", "_table", "_updates", "_where", "delete", "insert", "select")
+    __slots__ = (
+        "_activity",
+        "_columns",
+        "_dialect",
+        "_knows_users",
+        "_overrides",
+        "_plain",
+        "_table",
+        "_updates",
+        "_where",
+        "delete",
+        "insert",
+        "insert_companion",
+        "select",
+    )
 
     def __init__(self, features: ModelFeatures, dialect: str) -> None:
         columns = features.columns
@@ -216,18 +289,33 @@ class _Statements:
         criterion = features.criterion()
         if criterion is not None:
             self._where.append(criterion)
-        self.select: Select[Any] = select(
-            columns["id"],
-            columns["created"],
-            columns["version"],
-            columns["epoch"],
-            # As text on every engine. Drivers decode by the column's type (psycopg) or its declared
-            # type (sqlite3 with a registered converter), which an expression does not have.
-            cast(columns["data"], Text()).label("data"),
-            cast(columns["flash"], Text()).label("flash"),
-        ).where(*self._where)
+        self._plain = tuple(name for name in _ROW_FIELDS if name in columns)
+        self._overrides = tuple(name for name in _OVERRIDES if name in columns)
+        self._activity = tuple(features.activity)
+        self._knows_users = features.offers(UseridMixin)
+        self.select: Select[Any] = self._selected(features).where(*self._where)
         self.insert: Insert = insert(features.table).values(self._inserted(features))
+        self.insert_companion: Insert | None = None
+        if features.companion is not None:
+            noted = [features.companion.columns[KEY], *features.activity.values()]
+            self.insert_companion = insert(features.companion).values(
+                {column: bindparam(_PREFIX + column.name, type_=column.type) for column in noted}
+            )
         self.delete: Delete = delete(features.table).where(*self._where)
+
+    def row(self, found: Sequence[Any]) -> SessionRow:
+        """Return what one line of `select` means."""
+        values = iter(found)
+        plain = dict(zip(self._plain, values, strict=False))
+        overrides = activity = None
+        if self._overrides:
+            wishes = zip(self._overrides, values, strict=False)
+            overrides = Overrides(**{name: _sane(value, LONGEST) for name, value in wishes})
+        # The companion's key is only NULL where the outer join found no companion.
+        if self._activity and next(values) is not None:
+            noted = zip(self._activity, values, strict=True)
+            activity = Activity(**{name: _sane(value, COUNTER_MAX) for name, value in noted})
+        return SessionRow(**plain, overrides=overrides, activity=activity, knows_users=self._knows_users)
 
     def update(self, names: tuple[str, ...]) -> Update:
         """Return the statement that writes the parameters with these names."""
@@ -236,8 +324,8 @@ class _Statements:
             version = self._columns["version"]
             values: dict[Column[Any], Any] = {version: version + 1}
             for name in names:
-                column = self._columns[name.removeprefix("websession_")]
-                values[column] = self._value(name, column)
+                attribute = name.removeprefix(_PREFIX)
+                values[self._columns[attribute]] = self._value(attribute)
             known = self._updates[names] = (
                 update(self._table)
                 .where(*self._where, version == bindparam(_VERSION, type_=version.type))
@@ -245,24 +333,41 @@ class _Statements:
             )
         return known
 
+    def _selected(self, features: ModelFeatures) -> Select[Any]:
+        columns = features.columns
+        # JSON as text on every engine. Drivers decode by the column's type (psycopg) or its declared type
+        # (sqlite3 with a registered converter), which an expression does not have.
+        texts = {name: cast(columns[name], Text()).label(_PREFIX + name) for name in _TEXTS}
+        wanted: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
+        wanted += [columns[name] for name in self._overrides]
+        companion = features.companion
+        if companion is None:
+            return select(*wanted)
+        key = companion.columns[KEY]
+        return select(*wanted, key, *features.activity.values()).select_from(
+            features.table.outerjoin(companion, key == columns["id"])
+        )
+
     def _inserted(self, features: ModelFeatures) -> Mapping[Column[Any], Any]:
-        columns = self._columns
-        values: dict[Column[Any], Any] = {columns["version"]: 1}
-        for name in (_ID, _CREATED, _EPOCH, _DATA, _FLASH):
-            column = columns[name.removeprefix("websession_")]
-            values[column] = self._value(name, column)
+        values: dict[Column[Any], Any] = {column: self._value(name) for name, column in self._columns.items()}
         if features.identity is not None:
             discriminator, mark = features.identity
             values[discriminator] = mark
         return values
 
-    def _value(self, name: str, column: Column[Any]) -> ColumnElement[Any]:
-        if name not in {_DATA, _FLASH}:
-            return bindparam(name, type_=column.type)
-        text = bindparam(name, type_=Text())
+    def _value(self, name: str) -> ColumnElement[Any]:
+        column = self._columns[name]
+        if name not in _TEXTS:
+            return bindparam(_PREFIX + name, type_=column.type)
+        text = bindparam(_PREFIX + name, type_=Text())
         # Bound as text, so that no serializer sees it. PostgreSQL assigns no text to jsonb without a
         # cast; elsewhere the column takes the text as it is (and SQLite's CAST AS JSON makes a number of it).
         return cast(text, column.type) if self._dialect == "postgresql" else text
+
+
+def _sane(value: int | None, most: int) -> int | None:
+    """Return a stored number if it can be one: what somebody wrote there by hand must not lock users out."""
+    return value if value is not None and 0 <= value <= most else None
 
 
 def _execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:

@@ -1,0 +1,88 @@
+"""The companion table: what we note down about a session, apart from what the application says about it.
+
+A request that only reads must be able to note that the session was used, while another request of the same
+browser writes that session's row. In one row the two would conflict: at REPEATABLE READ and SERIALIZABLE
+the application's transaction would fail because of our bookkeeping. So it has a table of its own,
+``<table>_activity``, with one row per session under the same key, and transactions of its own.
+
+It is made as soon as the model's class is mapped, because a migration tool or `create_all` may look at the
+metadata at once. (SQLAlchemy's event is the one moment that all ways of mapping have in common; a metaclass,
+as `declarative_base()` uses, maps only after `__init_subclass__`.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import BigInteger, Column, Integer, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.orm import Mapper
+
+__all__ = ["COLUMNS", "KEY", "SUFFIX", "companion_of", "declare_companion"]
+
+SUFFIX: Final = "_activity"
+"""What the companion table's name has behind the session table's."""
+
+KEY: Final = "id"
+"""The companion's primary key, whatever the model calls its own."""
+
+COLUMNS: Final = (
+    "active_at",
+    "expires_at",
+    "generation",
+    "attempt",
+    "previous_attempt",
+    "renewed_at",
+    "tries",
+    "tried_at",
+)
+"""All columns that a companion can have besides its key; the fields of `websession_core.state.Activity`."""
+
+# How our tables are told from one of the application's that happens to have such a name.
+_MARK: Final = "websession_companion"
+
+
+def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> None:
+    """Add the companion table of a model that was just mapped to the model's metadata.
+
+    Nothing is done for a class that cannot be a session model: `features_of()` says why.
+
+    Args:
+        mapper: the model's mapper.
+        names: which of `COLUMNS` the model needs.
+
+    Raises:
+        sqlalchemy.exc.InvalidRequestError: the metadata has another table of that name.
+    """
+    table = mapper.local_table
+    key = mapper.columns.get("id")
+    if not isinstance(table, Table) or key is None or len(mapper.tables) > 1:
+        return
+    companion = companion_of(table)
+    if companion is None:
+        # No foreign key to the session's row, on purpose. With one, deleting a session or changing its
+        # row's lock would reach into rows that bookkeeping writes (a cascade at SERIALIZABLE makes the
+        # application's logout conflict with a touch), and inserting one would lock the session's row.
+        companion = Table(
+            table.name + SUFFIX,
+            table.metadata,
+            Column(KEY, key.type, primary_key=True),
+            schema=table.schema,
+            # Tools that spread tables over databases decide by it (`bind_key`); both tables go together.
+            info={**table.info, _MARK: True},
+        )
+    for name in COLUMNS:
+        # The class at the top of a single-table hierarchy may need fewer of them than one below.
+        if name in names and name not in companion.columns:
+            kind = Integer() if name == "tries" else BigInteger()
+            companion.append_column(Column(name, kind, nullable=True, index=name == "expires_at"))
+
+
+def companion_of(table: Table) -> Table | None:
+    """Return the companion of a session table, or None if none was declared."""
+    name = table.name + SUFFIX
+    found = table.metadata.tables.get(f"{table.schema}.{name}" if table.schema else name)
+    return found if found is not None and _MARK in found.info else None
