@@ -473,7 +473,7 @@ class World:
         for session_id, state in list(self.store.rows.items()):
             before = self.store.read(session_id, self.clock - seconds)
             if before is not None and before.epoch == state.epoch:
-                self.store.put(session_id, replace(state, activity=before.activity), self.clock)
+                self._put_back(session_id, replace(state, activity=before.activity))
 
     def restore(self, seconds: float, outage: float) -> None:
         """Restore all rows from a backup, some time old, while the application is closed for `outage`."""
@@ -482,5 +482,12 @@ class World:
         for session_id, state in list(self.store.rows.items()):
             before = self.store.read(session_id, self.clock - seconds)
             if before is not None and before.epoch == state.epoch:
-                self.store.put(session_id, before, self.clock)
+                self._put_back(session_id, before)
         self.advance(outage)
+
+    def _put_back(self, session_id: uuid.UUID, state: SessionState) -> None:
+        self.store.put(session_id, state, self.clock)
+        if state.activity is not None and state.activity.active_at is not None:
+            # Nobody can know of the activity that was lost with the rows.
+            truth = self.truth[session_id]
+            truth.used_at = min(truth.used_at, state.activity.active_at)

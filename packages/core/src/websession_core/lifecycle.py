@@ -62,8 +62,8 @@ What cannot be told from a theft
 - A rotation whose response never arrives: the old cookie is dead all the same. The user, whose login
   failed visibly, logs in again (`NewSession.LOGIN`); the row left behind is revoked if the old ticket is
   shown later than 2 *G*.
-- A backup of a row, restored while its browsers are active: keep the application closed for 2 *G*, or set
-  `not_before`.
+- A backup, restored while browsers are active: keep the application closed for 2 *G*, or set `not_before`.
+  Activity that the backup does not know of is forgotten.
 
 Time
 ----
@@ -79,9 +79,10 @@ outlive its timeout by it. A time still further ahead is nonsense, and counts as
 for ever by a clock that was a year fast.
 
 Timeouts can be switched on, off and changed while rows exist. The settings of now decide and the stored
-deadline, whichever is earlier. A column without a value never raises: activity that was not recorded
-counts as having ended with the creation or the last rotation, and counters begin with the first ticket
-shown.
+deadline, whichever is earlier. A model that can record activity does so without an idle timeout, too, so
+that switching it on logs out nobody who is active. A column without a value never raises: activity that
+was not recorded counts as having ended with the creation or the last rotation, and counters begin with
+the first ticket shown.
 """
 
 from __future__ import annotations
@@ -134,8 +135,9 @@ CLOCK_STEP: Final = 3600
 GENERATION_LEAP: Final = 2**16
 """How many generations a rotation skips: more than an old epoch's late writes can ever catch up."""
 
-# Without an idle timeout, a deadline that no longer fits the policies is not rewritten more often (seconds).
-_REDATE_DELAY: Final = 60
+# While there is no idle timeout, a model that has the column records activity so often (seconds): when the
+# timeout is switched on, whoever is active must not be logged out.
+_UNTIMED_DELAY: Final = 60
 
 
 class Standing(StrEnum):
@@ -551,15 +553,17 @@ def _is_touch_due(case: _Case) -> bool:
     activity, idle = case.row.activity, case.policies.idle
     if activity is None:
         return False
-    if idle is None:
-        # Nothing to extend; but the stored deadline must not outlast the policies it was written under.
-        wanted = deadline(case.policies, case.row.created, case.now)
-        return activity.expires_at != wanted and case.age(case.last_active) >= _REDATE_DELAY
+    delay = _UNTIMED_DELAY if idle is None else idle.delay
     if activity.active_at is None or activity.expires_at is None:
-        return True
-    if activity.active_at - case.now > max(idle.delay, case.policies.renewal.grace):
+        if idle is not None:
+            return True
+        if activity.active_at is None:
+            # The model records no activity; but the deadline must not outlast the policies it was written by.
+            wanted = deadline(case.policies, case.row.created, case.now)
+            return activity.expires_at != wanted and case.age(case.last_active) >= delay
+    if activity.active_at - case.now > max(delay, case.policies.renewal.grace):
         return True  # written by a clock that has stepped back since
-    return case.age(activity.active_at) >= idle.delay
+    return case.age(activity.active_at) >= delay
 
 
 def _is_touch_overdue(case: _Case) -> bool:
