@@ -90,3 +90,17 @@ def test_a_package_depends_on_exactly_the_current_series_of_its_siblings(package
         if requirement.name in versions:
             series = int(versions[requirement.name].split(".")[1])
             assert requirement.specifier == f">=0.{series},<0.{series + 1}", line
+
+
+def test_the_oldest_environment_holds_the_lower_bound_of_every_dependency() -> None:
+    names = {project(path)["name"] for path in PACKAGES}
+    bounds = {
+        f"{requirement.name}=={bound.version}"
+        for package in PACKAGES
+        for requirement in map(Requirement, project(package)["dependencies"])
+        if requirement.name not in names
+        for bound in requirement.specifier
+        if bound.operator == ">="
+    }
+    pinned = {line for line in ENVIRONMENTS["oldest"]["extra-dependencies"] if "==" in line}
+    assert pinned == bounds
