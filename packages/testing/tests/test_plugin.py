@@ -317,7 +317,7 @@ class TestReadme:
             "test_fruit[mariadb]": passes_on("mariadb"),
             "test_not_on_mariadb[sqlite]": "PASSED",
             "test_not_on_mariadb[postgresql]": passes_on("postgresql"),
-            "test_after_a_crash": "PASSED",
+            "test_after_a_crash": passes_on("postgresql"),
         }
 
 

@@ -133,7 +133,7 @@ class TestAServer:
         for password in ("", "websession"):
             with pytest.raises(sa.exc.OperationalError), connected(url.set(password=password)):
                 pass
-        for account in ("root", "postgres", ""):
+        for account in ("root", "postgres", "nobody"):
             with pytest.raises(sa.exc.OperationalError), connected(url.set(username=account, password="")):
                 pass
         server.drop_database(url.render_as_string(hide_password=False))

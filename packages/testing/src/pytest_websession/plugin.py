@@ -163,7 +163,7 @@ def _reported_plainly() -> Iterator[None]:
     try:
         yield
     except ServerError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _throw_away(kind: type[Server]) -> Iterator[Server]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
 from pytest_websession.servers._base import USER, DatabaseServer
-from pytest_websession.servers._process import ServerUnavailable
+from pytest_websession.servers._process import Account, ServerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +50,15 @@ class PostgreSQLServer(DatabaseServer):
 
     @classmethod
     def _locate(cls, binaries: Path | None) -> Path:
-        for directory in [binaries] if binaries is not None else _places():
-            if all((directory / name).is_file() for name in ("postgres", "initdb")):
-                return directory
-        where = f" in {binaries}" if binaries is not None else ""
-        raise ServerUnavailable(f"PostgreSQL is not installed{where} ({INSTALL})")
+        places = [binaries] if binaries is not None else _places()
+        complete = [at for at in places if all((at / name).is_file() for name in ("postgres", "initdb"))]
+        if not complete:
+            where = f" in {binaries}" if binaries is not None else ""
+            raise ServerUnavailable(f"PostgreSQL is not installed{where} ({INSTALL})")
+        account = Account.for_servers()
+        if account.name() is None:  # as in a container that was started with just any user id
+            raise ServerUnavailable(f"PostgreSQL does not run under a user id without a name ({account.uid})")
+        return complete[0]
 
     def _find(self, binaries: Path | None) -> None:
         self._binaries = self._locate(binaries)

@@ -58,6 +58,15 @@ class Account:
             ) from None
         return cls(nobody.pw_uid, nobody.pw_gid, other=True)
 
+    def name(self) -> str | None:
+        """Give the account's name; None if the system has none for it."""
+        import pwd  # noqa: PLC0415 - POSIX only
+
+        try:
+            return pwd.getpwuid(self.uid).pw_name
+        except KeyError:
+            return None
+
     def can(self, *command: str | Path) -> bool:
         """Tell whether the account can run a command, by running it; it should end at once."""
         as_account: dict[str, Any] = (
