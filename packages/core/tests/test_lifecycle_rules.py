@@ -410,6 +410,21 @@ def test_only_the_current_ticket_is_answered_with_a_candidate(ticket: Ticket) ->
     assert reissue(verdict, T0 + 5500) is None
 
 
+def test_an_acknowledgement_is_not_answered_with_the_next_candidate() -> None:
+    ticket = replace(CURRENT, generation=6, attempt=1)
+    assert duties(ticket, quiet(tries=1, tried_at=T0), RENEWING, DUE + 5000) == (Duty.ACKNOWLEDGE,)
+
+
+def test_a_renewal_nobody_dated_counts_from_the_last_rotation_or_the_creation() -> None:
+    since = T0 - 900  # the rotation
+    state = quiet(renewed_at=None)
+    assert duties(CURRENT, state, RENEWING, since + 1199) == ()
+    assert duties(CURRENT, state, RENEWING, since + 1200) == (Duty.RENEW,)
+    state = replace(state, epoch=0, rotated_at=None, created=T0)
+    assert duties(replace(CURRENT, epoch=0), state, RENEWING, DUE - 1) == ()
+    assert duties(replace(CURRENT, epoch=0), state, RENEWING, DUE) == (Duty.RENEW,)
+
+
 @pytest.mark.parametrize(("owned", "expected"), [(True, (Duty.RENEW,)), (None, (Duty.RENEW,)), (False, ())])
 def test_a_session_of_nobody_is_not_renewed(owned: bool | None, expected: tuple[Duty, ...]) -> None:
     state = replace(QUIET, owned=owned)
