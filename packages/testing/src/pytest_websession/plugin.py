@@ -112,7 +112,9 @@ def websession_postgresql() -> Iterator[PostgreSQLServer]:
     """A throw-away PostgreSQL server, one per test process; skips where it cannot run."""
     from pytest_websession.servers import PostgreSQLServer  # noqa: PLC0415 - late, see the module's text
 
-    yield from _throw_away(PostgreSQLServer)
+    # PostgreSQL switches two-phase commits off; tests of an application that uses them must not need a
+    # server of their own.
+    yield from _throw_away(PostgreSQLServer, {"max_prepared_transactions": "16"})
 
 
 @pytest.fixture(scope="session")
@@ -166,11 +168,11 @@ def _reported_plainly() -> Iterator[None]:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-def _throw_away(kind: type[Server]) -> Iterator[Server]:
+def _throw_away(kind: type[Server], settings: dict[str, str] | None = None) -> Iterator[Server]:
     from pytest_websession.servers import ServerUnavailable  # noqa: PLC0415 - late, see the module's text
 
     try:
-        server = kind()
+        server = kind(settings=settings)
         server.start()
     except ServerUnavailable as error:
         pytest.skip(str(error))
