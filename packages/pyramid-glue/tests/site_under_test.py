@@ -13,7 +13,7 @@ from pyramid.response import Response
 from sqlalchemy import ForeignKey, String, create_engine, event, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_crypto import generate_secret_key
-from websession_models import BaseMixin
+from websession_models import BaseMixin, FullyFeaturedSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,33 @@ class Order(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(String(50))
     session_id: Mapped[Any] = mapped_column(ForeignKey("session.id"), nullable=True)
+
+
+class User(Base):
+    """Who logs in."""
+
+    __tablename__ = "shop_user"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(50))
+
+
+class FullSession(FullyFeaturedSession, Base):
+    """A session model with every feature."""
+
+    __tablename__ = "full_session"
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: int) -> None:
+        self.now += seconds
 
 
 SECRET_KEY = generate_secret_key()
@@ -113,21 +140,28 @@ class Site:
                 **(settings or {}),
             }
         )
-        if tm:
-            config.include("pyramid_tm")
-        if retry:
-            config.include("pyramid_retry")
-        config.include("websession_pyramid")
-        if tm or dbsession_factory:
-            config.add_request_method(dbsession, "dbsession", reify=True)
-        config.add_route("any", "/{name}")
-        config.add_view(self._dispatch, route_name="any")
-        if error_page is not None:
-            config.add_exception_view(error_page, context=Exception)
-        if configure is not None:
-            configure(config)
-        self.app = config.make_wsgi_app()
+        try:
+            if tm:
+                config.include("pyramid_tm")
+            if retry:
+                config.include("pyramid_retry")
+            config.include("websession_pyramid")
+            if tm or dbsession_factory:
+                config.add_request_method(dbsession, "dbsession", reify=True)
+            config.add_route("any", "/{name}")
+            config.add_view(self._dispatch, route_name="any")
+            if error_page is not None:
+                config.add_exception_view(error_page, context=Exception)
+            if configure is not None:
+                configure(config)
+            self.app = config.make_wsgi_app()
+        except BaseException:
+            self.engine.dispose()
+            raise
         self.factory = self.app.registry.getUtility(ISessionFactory)
+        self.clock = Clock()
+        self.factory.clock = self.clock
+        self.model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
 
     def _dispatch(self, request: Any) -> Response:
         found = self.views[request.matchdict["name"]](request)
@@ -150,6 +184,12 @@ class Site:
         """Serve `function` under its own name."""
         self.views[function.__name__] = function
         return function
+
+    def activity(self) -> list[dict[str, Any]]:
+        """Return what is really in the companion table."""
+        table = self.model.metadata.tables[f"{self.model.__tablename__}_activity"]  # type: ignore[attr-defined]
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(select(table)).mappings()]
 
     def rows(self) -> list[Any]:
         """Return what is really in the table, read on a connection of its own."""

@@ -131,17 +131,15 @@ def test_vary_is_completed(cookie_of, said, sent):
 
 def test_a_persistent_cookie_is_sent_again_before_it_runs_out(make_site):
     site = make_site(settings={"session.cookie_max_age": 1000})
-    now = [1_000_000]
-    site.factory.clock = lambda: now[0]
     site.views["start"] = lambda request: request.session.update(a=1)
     site.views["look"] = lambda request: request.session.copy()
     browser = site.browser()
     browser.get("/start")
-    now[0] += 499
+    site.clock.advance(99)
     assert "Set-Cookie" not in browser.get("/look").headers
-    now[0] += 1
+    site.clock.advance(1)
     assert "Max-Age=1000" in browser.get("/look").headers["Set-Cookie"]
-    now[0] += 499
+    site.clock.advance(99)
     assert "Set-Cookie" not in browser.get("/look").headers
     assert browser.get("/look").json_body == {"a": 1}
 

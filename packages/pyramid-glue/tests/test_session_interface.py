@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pyramid.interfaces import ISession, ISessionFactory
 from websession_core.errors import UnstorableValueError
-from websession_pyramid import SessionFactory, WebSession
 from zope.interface.verify import verifyClass, verifyObject
+
+from websession_pyramid import SessionFactory, WebSession
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 

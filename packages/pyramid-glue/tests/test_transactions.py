@@ -210,6 +210,27 @@ class TestErrorPages:
         site.views["it"] = lambda request: request.dbsession.execute(text("SELECT * FROM no_such_table"))
         assert browser.get("/it", status=500).text == "sorry: dark"
 
+    @pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
+    def test_it_never_waits_for_a_lock_that_its_own_request_holds(self, site, browser):
+        def view(request):
+            request.dbsession.execute(text("UPDATE session SET note = 'locked'"))
+            request.dbsession.execute(text("ALTER TABLE session RENAME TO elsewhere"))
+            request.session.get("theme")
+
+        waits = []
+
+        @event.listens_for(site.engine, "connect")
+        def _connect(connection, _record):
+            # Instead of measuring time: whoever waits for longer than nothing is caught.
+            connection.set_trace_callback(waits.append)
+
+        site.engine.dispose()
+        site.views["it"] = view
+        assert browser.get("/it", status=500).text == "sorry: no theme"
+        begun = [index for index, statement in enumerate(waits) if statement == "BEGIN IMMEDIATE"]
+        assert len(begun) == 2
+        assert "PRAGMA busy_timeout=0" in waits[begun[0] : begun[1]]
+
     def test_beside_a_dead_transaction_and_an_exhausted_pool_it_gets_an_empty_session(self, make_site):
         site = make_site(error_page=error_page, engine_options={"pool_size": 1, "max_overflow": 0})
 

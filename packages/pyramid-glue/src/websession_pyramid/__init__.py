@@ -6,13 +6,40 @@
 
 from .__about__ import __version__
 from .config import factory_args_from_settings, get_session_factory, includeme
-from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
+from .errors import LateChangeError, MissingFeatureError, StaleSessionError, UnsupportedSetupError
+from .events import (
+    CookieRefused,
+    ReplayDetected,
+    SessionCreated,
+    SessionEvent,
+    SessionExpired,
+    SessionInvalidated,
+    SessionLoaded,
+    SessionRegenerated,
+    SessionRenewed,
+)
 from .factory import SessionFactory
+from .preferences import InvalidPreferenceError, SessionPreferences
+from .security import RecentLoginRequired, SessionSecurityPolicy
 from .session import WebSession
 
 __all__ = [
+    "CookieRefused",
+    "InvalidPreferenceError",
     "LateChangeError",
+    "MissingFeatureError",
+    "RecentLoginRequired",
+    "ReplayDetected",
+    "SessionCreated",
+    "SessionEvent",
+    "SessionExpired",
     "SessionFactory",
+    "SessionInvalidated",
+    "SessionLoaded",
+    "SessionPreferences",
+    "SessionRegenerated",
+    "SessionRenewed",
+    "SessionSecurityPolicy",
     "StaleSessionError",
     "UnsupportedSetupError",
     "WebSession",

@@ -7,18 +7,25 @@ own, read-only. What cannot be read is an empty session: an error page must neve
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool, QueuePool, SingletonThreadPool, StaticPool
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
+from websession_models import has_free_connection
 
-from .contents import Contents
+from .books import keep_books
+from .opening import Opening, announce_opening
 from .unit import database_session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyramid.request import Request
-    from sqlalchemy.pool import Pool
+    from pyramid.response import Response
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
 
     from .factory import SessionFactory
 
@@ -31,67 +38,87 @@ class Apart:
     """A session read outside of the application's transaction. Changes to it reach no database.
 
     Args:
-        contents: What was read.
+        factory: Whose sessions these are.
+        request: The request; its database session tells the engine.
         ended: Whether the request had a transaction that is over, rather than none so far.
+        patient: Whether to wait for a connection. False where the request still holds one: the pool's last
+            connection may be its own.
+
+    Attributes:
+        contents: What the session holds; nothing if it could not be read, which is logged.
+        ended: As given, or found later.
     """
 
-    def __init__(self, contents: Contents, *, ended: bool) -> None:
-        self.contents = contents
+    def __init__(
+        self, factory: SessionFactory, request: Request, *, ended: bool, patient: bool = True
+    ) -> None:
         self.ended = ended
+        self._factory = factory
+        self._dbsession: Session | None = None
+        self._patient = patient
+        self._answered = False
+        self._opening = self._read(request)
+        self.contents = self._opening.contents()
+        if self._opening.verdict is not None:
+            announce_opening(request, self._opening.verdict)
 
-    @classmethod
-    def read(cls, factory: SessionFactory, request: Request, *, ended: bool, patient: bool = True) -> Apart:
-        """Read the session that the browser's cookie names.
+    def answer(self, request: Request, response: Response | None) -> None:
+        """Keep the books: activity counts whatever became of the request."""
+        verdict = self._opening.verdict
+        if self._answered or verdict is None or self._dbsession is None or not self._patient:
+            return
+        self._answered = True
+        factory = self._factory
+        keeper = factory.bookkeeper(self._dbsession, in_test=False)
+        if keeper is None:
+            return
+        candidate = keep_books(keeper, verdict, factory.clock(), rotated=False, can_send=response is not None)
+        if candidate is not None and response is not None:
+            factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
 
-        Args:
-            factory: Whose sessions these are.
-            request: The request; its database session tells the engine.
-            ended: Whether the request had a transaction that is over.
-            patient: Whether to wait for a connection. False where the request still holds one: the pool's
-                last connection may be its own.
+    def _read(self, request: Request) -> Opening:
+        factory = self._factory
+        ticket = factory.read_ticket(request)
+        if ticket is None:
+            return Opening()
+        try:
+            dbsession = database_session(request, factory.settings.dbsession_name)
+            engine = dbsession.get_bind(factory.settings.model_class).engine
+        except Exception:
+            # The application's code: whatever it raises, this page shall render.
+            log.info("The session could not be read: there is no database session here", exc_info=True)
+            return Opening()
+        if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
+            # In-memory SQLite: a second connection is the same one, and ending ours would roll back its work.
+            log.info("The session was not read outside of a transaction: the engine has a single connection")
+            return Opening()
+        if not self._patient and not has_free_connection(engine.pool):
+            log.info("The session was not read for an error page: the connection pool has no free connection")
+            return Opening()
+        try:
+            with engine.connect() as connection, _patience(connection, patient=self._patient):
+                row = factory.store.load(connection, ticket.session_id)
+                reorder = factory.store.reorders_keys(connection)
+        except SQLAlchemyError:
+            log.info("The session could not be read outside of a transaction", exc_info=True)
+            return Opening()
+        self._dbsession = dbsession
+        return Opening.judged(factory, ticket, row, reorder=reorder)
 
-        Returns:
-            The session; an empty one if it cannot be read, which is logged, or does not exist.
-        """
-        return cls(_read(factory, request, patient=patient), ended=ended)
 
-
-def _read(factory: SessionFactory, request: Request, *, patient: bool) -> Contents:
-    ticket = factory.read_ticket(request)
-    if ticket is None:
-        return Contents()
+@contextlib.contextmanager
+def _patience(connection: Connection, *, patient: bool) -> Iterator[None]:
+    """Keep an impatient reader from waiting for a lock that its own request may hold: SQLite has only one."""
+    if patient or connection.dialect.name != "sqlite":
+        yield
+        return
+    # On the driver's connection: SQLAlchemy's would begin a transaction first, and wait there.
+    cursor = connection.connection.cursor()
+    (usual,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+    cursor.execute("PRAGMA busy_timeout=0")
     try:
-        dbsession = database_session(request, factory.settings.dbsession_name)
-        engine = dbsession.get_bind(factory.settings.model_class).engine
-    except Exception:
-        log.info("The session could not be read: there is no database session here", exc_info=True)
-        return Contents()
-    if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
-        # In-memory SQLite: a second connection is the same one, and ending ours would roll back its work.
-        log.info("The session was not read outside of a transaction: the engine has a single connection")
-        return Contents()
-    if not patient and not _has_free_connection(engine.pool):
-        log.info("The session was not read for an error page: the connection pool has no free connection")
-        return Contents()
-    try:
-        with engine.connect() as connection:
-            row = factory.store.load(connection, ticket.session_id)
-            reorder = factory.store.reorders_keys(connection)
-    except SQLAlchemyError:
-        log.info("The session could not be read outside of a transaction", exc_info=True)
-        return Contents()
-    if row is None or row.epoch != ticket.epoch:
-        return Contents()
-    return Contents(row, reorder=reorder)
-
-
-def _has_free_connection(pool: Pool) -> bool:
-    if isinstance(pool, NullPool):
-        return True
-    if not isinstance(pool, QueuePool):
-        return False
-    if pool.checkedin() > 0:
-        return True
-    # An overflow below zero means that the pool has not yet opened the connections it keeps.
-    most: int = pool._max_overflow
-    return most == -1 or pool.overflow() < most
+        yield
+    finally:
+        connection.rollback()
+        cursor.execute(f"PRAGMA busy_timeout={usual}")
+        cursor.close()

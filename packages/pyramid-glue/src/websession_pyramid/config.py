@@ -8,7 +8,7 @@ application is complete.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
 from pyramid.events import ApplicationCreated
@@ -17,15 +17,18 @@ from pyramid.path import DottedNameResolver
 from pyramid.settings import asbool
 from websession_core.settings import OPTIONS, parse_settings
 from websession_crypto import Keyring
-from websession_models import Store
+from websession_models import AbsoluteMixin, IdleMixin, RenewalMixin, Store
 
 from .factory import SessionFactory
+from .security import SessionSecurityPolicy, recent_login_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pyramid.config import Configurator
     from pyramid.registry import Registry
+    from websession_core.errors import Mistake
+    from websession_core.settings import Draft
 
 __all__ = ["factory_args_from_settings", "get_session_factory", "includeme"]
 
@@ -52,6 +55,7 @@ def includeme(config: Configurator) -> None:
     prefix = settings.get(PREFIX_SETTING, DEFAULT_PREFIX)
     arguments = factory_args_from_settings(settings, config.maybe_dotted, prefix)
     config.set_session_factory(get_session_factory(**arguments))
+    config.add_view_deriver(recent_login_view, "recent_login")
     config.add_subscriber(_warn_of_weak_setup, ApplicationCreated)
 
 
@@ -73,7 +77,8 @@ def factory_args_from_settings(
     Raises:
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
-    parsed = parse_settings(settings, prefix=prefix, converters=_converters(maybe_dotted))
+    converters = _converters(maybe_dotted)
+    parsed = parse_settings(settings, prefix=prefix, converters=converters, checks=[_timeouts_have_mixins])
     return {option.name: getattr(parsed, option.name) for option in OPTIONS}
 
 
@@ -90,7 +95,8 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
         ConfigurationError: An argument is wrong; it lists every mistake.
     """
     values = {"secret_key": secret_key, "model_class": model_class, **options}
-    return SessionFactory(parse_settings(values, prefix="", converters=_converters(None)))
+    parsed = parse_settings(values, prefix="", converters=_converters(None), checks=[_timeouts_have_mixins])
+    return SessionFactory(parsed)
 
 
 def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable[[Any], Any]]:
@@ -102,6 +108,23 @@ def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable
         return model
 
     return {"secret_key": _keyring, "model_class": model_class}
+
+
+def _timeouts_have_mixins(draft: Draft) -> Iterator[Mistake]:
+    for setting, mixin in _MIXINS.items():
+        if draft[setting] is not None and not issubclass(draft["model_class"], mixin):
+            yield draft.mistake(
+                setting,
+                f"{draft['model_class'].__name__} lacks {mixin.__name__}, so nothing is noted down for it",
+                f"add {mixin.__name__} to the bases of the model, and a migration; or leave it out",
+            )
+
+
+_MIXINS: Final = {
+    "idle_timeout": IdleMixin,
+    "absolute_timeout": AbsoluteMixin,
+    "renewal_timeout": RenewalMixin,
+}
 
 
 def _keyring(value: Any) -> Keyring:
@@ -139,7 +162,7 @@ def _weaknesses(registry: Registry) -> Iterator[str]:
 
 def _policy_reads_session(registry: Registry) -> bool:
     policies = (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy))
-    reading = (SessionAuthenticationHelper, SessionAuthenticationPolicy)
+    reading = (SessionSecurityPolicy, SessionAuthenticationHelper, SessionAuthenticationPolicy)
     return any(
         isinstance(policy, reading) or any(isinstance(part, reading) for part in vars(policy).values())
         for policy in policies

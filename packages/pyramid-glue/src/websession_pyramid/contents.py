@@ -1,15 +1,18 @@
-"""What one session holds in memory: the row it was read from, its data and its flash queues."""
+"""What one session holds in memory: its row, its data, its flash queues and the changes of its columns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from websession_core.payload import FlashQueues, Payload
+from websession_core.policies import Overrides
 
 if TYPE_CHECKING:
-    from websession_models.store import SessionRow
+    from websession_models import SessionRow
 
-__all__ = ["Contents", "ContentsSnapshot"]
+__all__ = ["OVERRIDES", "Contents", "ContentsSnapshot"]
+
+OVERRIDES = ("idle_timeout", "extension_delay", "absolute_timeout", "renewal_timeout", "cookie_max_age")
 
 
 class ContentsSnapshot(NamedTuple):
@@ -18,6 +21,8 @@ class ContentsSnapshot(NamedTuple):
     row: SessionRow | None
     payload: Any
     flash: Any
+    changes: dict[str, Any]
+    rotating: bool
 
 
 class Contents:
@@ -31,31 +36,62 @@ class Contents:
         row: The row as it is in the database now, as far as this transaction knows.
         payload: The application's data.
         flash: The flash queues.
+        changes: New values of the row's other columns (userid, token, timeouts of its own), by name.
+        rotating: Whether the next write gives the session a new identity.
     """
 
-    __slots__ = ("flash", "payload", "row")
+    __slots__ = ("changes", "flash", "payload", "rotating", "row")
 
     def __init__(self, row: SessionRow | None = None, *, reorder: bool = False) -> None:
         self.row = row
         self.payload = Payload(None if row is None else row.data, reorder=reorder)
         self.flash = FlashQueues(None if row is None else row.flash, reorder=reorder)
+        self.changes: dict[str, Any] = {}
+        self.rotating = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is neither data nor a flash message."""
-        return not self.payload and self.flash.is_empty
+        """Whether there is nothing in it that would be worth a row."""
+        # None is what a column of a new row has anyway.
+        named = any(value is not None for value in self.changes.values())
+        return not (named or self.payload) and self.flash.is_empty
 
     @property
     def is_changed(self) -> bool:
-        """Whether data or flash messages differ from what was read or last written."""
-        return self.payload.is_changed or self.flash.is_changed
+        """Whether it differs from what was read or last written."""
+        return self.rotating or bool(self.changes) or self.payload.is_changed or self.flash.is_changed
+
+    def value(self, name: str) -> Any:
+        """Return the present value of one of the row's other columns; None in a new session."""
+        if name in self.changes:
+            return self.changes[name]
+        if self.row is None:
+            return None
+        if name in OVERRIDES:
+            return None if self.row.overrides is None else getattr(self.row.overrides, name)
+        return getattr(self.row, name)
+
+    def set_value(self, name: str, value: Any) -> None:
+        """Change the value of one of the row's other columns."""
+        self.changes.pop(name, None)
+        if value != self.value(name) or self.row is None:
+            self.changes[name] = value
+
+    @property
+    def overrides(self) -> Overrides:
+        """The timeouts of the session's own, as they are now."""
+        return Overrides(**{name: self.value(name) for name in OVERRIDES})
 
     def snapshot(self) -> ContentsSnapshot:
         """Return what :meth:`restore` needs to bring the present state back."""
-        return ContentsSnapshot(self.row, self.payload.snapshot(), self.flash.snapshot())
+        return ContentsSnapshot(
+            self.row, self.payload.snapshot(), self.flash.snapshot(), dict(self.changes), self.rotating
+        )
 
     def restore(self, snapshot: ContentsSnapshot) -> None:
         """Bring back the state of `snapshot`; a snapshot can be restored more than once."""
         self.row = snapshot.row
         self.payload.restore(snapshot.payload)
         self.flash.restore(snapshot.flash)
+        self.changes = dict(snapshot.changes)
+        self.rotating = snapshot.rotating

@@ -65,13 +65,20 @@ class CookieJar:
                 if found == _TOKENS_LOOKED_AT:
                     return
 
-    def set(self, request: Request, response: Response, token: str) -> None:
-        """Add the header that stores `token` in the browser."""
-        self._add(request, response, token)
+    def set(self, request: Request, response: Response, token: str, max_age: int | None) -> None:
+        """Add the header that stores `token` in the browser.
+
+        Args:
+            request: The request; its scheme and host matter.
+            response: The response.
+            token: The encrypted ticket.
+            max_age: How long the browser keeps it, in seconds; None: until it is closed.
+        """
+        self._add(request, response, token, max_age)
 
     def delete(self, request: Request, response: Response) -> None:
         """Add the header that removes the cookie from the browser."""
-        self._add(request, response, None)
+        self._add(request, response, None, None)
 
     def vary(self, response: Response) -> None:
         """Say that the response depends on the request's cookies (RFC 9110 section 12.5.5)."""
@@ -79,7 +86,7 @@ class CookieJar:
         if "*" not in vary and "cookie" not in (field.lower() for field in vary):
             response.vary = (*vary, "Cookie")
 
-    def _add(self, request: Request, response: Response, token: str | None) -> None:
+    def _add(self, request: Request, response: Response, token: str | None, max_age: int | None) -> None:
         settings = self._settings
         is_secure = settings.cookie_secure.applies(https=request.scheme == "https")
         if not is_secure and token is not None:
@@ -87,7 +94,7 @@ class CookieJar:
         header = make_cookie(
             settings.cookie_name,
             token,
-            max_age=settings.cookie_max_age,
+            max_age=max_age,
             path=settings.cookie_path,
             domain=settings.cookie_domain,
             secure=is_secure,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transaction.interfaces import TransientError
 from websession_core.errors import SessionError
 
-__all__ = ["LateChangeError", "StaleSessionError", "UnsupportedSetupError"]
+__all__ = ["LateChangeError", "MissingFeatureError", "StaleSessionError", "UnsupportedSetupError"]
 
 
 class StaleSessionError(SessionError, TransientError):
@@ -23,6 +23,10 @@ class LateChangeError(SessionError):
     The transaction is aborted, since committing it would have lost that change silently. Change the
     session before or in `tpc_begin` or `commit` of your data manager, not in `tpc_vote`.
     """
+
+
+class MissingFeatureError(SessionError, AttributeError):
+    """The session model lacks the mixin that this attribute needs; the text names it."""
 
 
 class UnsupportedSetupError(SessionError):

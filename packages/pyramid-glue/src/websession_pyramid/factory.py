@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import hashlib
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import ISessionFactory
-from websession_core.errors import TicketError
-from websession_core.state import Ticket
-from websession_crypto import TokenCodec, TokenError
-from websession_models import Store, fresh_session_id
+from sqlalchemy import Engine
+from websession_core.errors import TicketError, UnstorableValueError
+from websession_core.lifecycle import freshest
+from websession_core.state import COUNTER_MAX, Ticket
+from websession_crypto import MalformedToken, TokenCodec, TokenError
+from websession_models import Bookkeeper, Store, fresh_session_id
 from zope.interface import implementer
 
+from .books import Keeper
+from .contents import OVERRIDES
 from .cookies import CookieJar
+from .events import CookieRefused
+from .opening import announce
 from .savepoints import install_listeners
 from .session import WebSession
 
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pyramid.request import Request
+    from sqlalchemy.orm import Session
+    from websession_core.policies import Overrides, Policies
     from websession_core.settings import Settings
 
 __all__ = ["SessionFactory"]
@@ -48,6 +60,7 @@ class SessionFactory:
         jar: Reads and writes the cookie.
         clock: As given.
         fresh_session_id: As given.
+        own_settings: The settings that a session of this model can have of its own.
     """
 
     def __init__(
@@ -62,8 +75,11 @@ class SessionFactory:
         self.jar = CookieJar(settings)
         self.clock = clock
         self.fresh_session_id = fresh_id
+        self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
         self._codec = TokenCodec(settings.secret_key, purpose=settings.cookie_name)
+        self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
+        self._keepers: weakref.WeakKeyDictionary[Engine, Bookkeeper] = weakref.WeakKeyDictionary()
         install_listeners()
 
     def __call__(self, request: Request) -> WebSession:
@@ -74,6 +90,62 @@ class SessionFactory:
         model: Any = self.settings.model_class
         return f"<SessionFactory of {model.__name__}, cookie {self.settings.cookie_name!r}>"
 
+    # -- what the model offers -----------------------------------------------------------------------------
+
+    def has(self, column: str) -> bool:
+        """Tell whether the model has the column of one of the optional mixins."""
+        return column in self.store.features.columns
+
+    def check_userid(self, userid: Any) -> None:
+        """Refuse a userid that is not of the column's type: engines would differ in what they make of it.
+
+        Raises:
+            UnstorableValueError: It is of another type.
+        """
+        try:
+            expected = self.store.features.columns["userid"].type.python_type
+        except NotImplementedError:  # a type of the application's own that does not tell
+            return
+        if userid is not None and (not isinstance(userid, expected) or isinstance(userid, bool)):
+            raise UnstorableValueError(
+                "userid",
+                f"the column takes {expected.__name__}, not {type(userid).__name__}; convert it first",
+            )
+
+    # -- what was agreed -----------------------------------------------------------------------------------
+
+    def policies(self, overrides: Overrides | None) -> Policies:
+        """Return what the settings say now, for a session with these wishes of its own.
+
+        The wishes are not applied (the rules do that), but they decide the version of the cookie: one whose
+        Max-Age has changed is due to be sent again.
+        """
+        return self._versioned(None if overrides is None else overrides.cookie_max_age)
+
+    def effective_policies(self, overrides: Overrides | None) -> Policies:
+        """Return what holds for a session with these wishes of its own."""
+        return self.policies(overrides).effective(overrides)
+
+    def _policies_for_max_age(self, wish: int | None) -> Policies:
+        settings = self.settings
+        max_age = settings.cookie_max_age if wish is None else wish or None
+        looks = (
+            settings.cookie_name,
+            max_age,
+            settings.cookie_path,
+            settings.cookie_domain,
+            settings.cookie_secure,
+            settings.cookie_httponly,
+            settings.cookie_samesite,
+            settings.secret_key.current.fingerprint,
+        )
+        # A digest, so that every server and every later process calls the same cookie by the same number.
+        digest = hashlib.sha256("\n".join(map(str, looks)).encode()).digest()
+        version = int.from_bytes(digest[:8], "big") & COUNTER_MAX
+        return dataclasses.replace(settings.policies, cookie_version=version)
+
+    # -- tickets -------------------------------------------------------------------------------------------
+
     def has_cookie(self, request: Request) -> bool:
         """Tell whether `request` carries a cookie of ours, valid or not."""
         return next(self.jar.tokens(request), None) is not None
@@ -81,15 +153,42 @@ class SessionFactory:
     def read_ticket(self, request: Request) -> Ticket | None:
         """Return the ticket in the request's cookie, None if there is none that is ours.
 
-        Whatever else the browser sent is refused quietly: it is the sender's mistake, or attack.
+        Whatever else the browser sent is refused quietly: it is the sender's mistake, or attack. Subscribers
+        to `CookieRefused` hear of it.
         """
+        tickets = []
         for token in self.jar.tokens(request):
             try:
-                return Ticket.from_bytes(self._codec.decrypt(token))
-            except (TokenError, TicketError):
-                continue
-        return None
+                tickets.append(Ticket.from_bytes(self._codec.decrypt(token)))
+            except TokenError as error:
+                kind = "malformed" if isinstance(error, MalformedToken) else "not authentic"
+                announce(request, CookieRefused, "", "the cookie cannot be decrypted", kind)
+            except TicketError:
+                announce(request, CookieRefused, "", "the cookie holds no ticket", "malformed")
+        return freshest(tickets)
 
     def make_token(self, ticket: Ticket) -> str:
         """Return `ticket` encrypted under the first key."""
         return self._codec.encrypt(ticket.to_bytes())
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------
+
+    def bookkeeper(self, dbsession: Session, *, in_test: bool) -> Keeper | None:
+        """Return who notes down what is due, None if nobody can.
+
+        Args:
+            dbsession: The application's database session.
+            in_test: Whether a test holds one doomed transaction around everything: the books are kept in it,
+                since nothing that it has written is visible elsewhere.
+        """
+        bind = dbsession.get_bind(self.settings.model_class)
+        keeper = self._keepers.get(bind.engine)
+        if keeper is None:
+            keeper = self._keepers[bind.engine] = Bookkeeper(self.store, bind.engine)
+        if in_test:
+            return Keeper(keeper, dbsession.connection(bind_arguments={"mapper": self.settings.model_class}))
+        if not isinstance(bind, Engine):
+            # The application has bound its session to one connection, in whose transaction everything
+            # happens; no other connection would see any of it.
+            return None
+        return Keeper(keeper)

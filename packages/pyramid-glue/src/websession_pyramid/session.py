@@ -13,7 +13,10 @@ from websession_core.errors import NoTransactionError
 from zope.interface import implementer
 
 from .apart import Apart
+from .books import will_be_retried
 from .contents import Contents
+from .errors import MissingFeatureError
+from .preferences import SessionPreferences
 from .transactions import Standing, manager_of, outermost_request, standing
 from .unit import Phase, Unit
 
@@ -32,6 +35,7 @@ __all__ = ["WebSession"]
 log = logging.getLogger(__name__)
 
 _CSRF_KEY = "_csrft_"  # Pyramid's own sessions and storage policies use this key
+_CSRF_COLUMN = "csrf_token"
 _MISSING: Any = object()
 
 
@@ -115,12 +119,16 @@ class WebSession(MutableMapping[str, Any]):
     def new_csrf_token(self) -> str:
         """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
         token = secrets.token_urlsafe(32)
-        self[_CSRF_KEY] = token
+        if self._factory.has(_CSRF_COLUMN):
+            self._change().set_value(_CSRF_COLUMN, token)
+        else:
+            self[_CSRF_KEY] = token
         return token
 
     def get_csrf_token(self) -> str:
         """Return the session's token against cross-site request forgery, made if there is none yet."""
-        token = self.get(_CSRF_KEY)
+        in_column = self._factory.has(_CSRF_COLUMN)
+        token = self._read().value(_CSRF_COLUMN) if in_column else self.get(_CSRF_KEY)
         return token if isinstance(token, str) else self.new_csrf_token()
 
     # -- the mapping ---------------------------------------------------------------------------------------
@@ -217,7 +225,77 @@ class WebSession(MutableMapping[str, Any]):
         """Remove all data. The flash queues stay; :meth:`invalidate` ends the whole session."""
         self._change().payload.clear()
 
-    # -- beyond ISession -----------------------------------------------------------------------------------
+    # -- beyond ISession: who it belongs to ----------------------------------------------------------------
+
+    @property
+    def userid(self) -> Any:
+        """Who is logged in, None for nobody. The model needs `UseridMixin`.
+
+        Setting another value does what :meth:`login` does; setting the same one does nothing.
+        """
+        self._require("userid", "UseridMixin")
+        return self._read().value("userid")
+
+    @userid.setter
+    def userid(self, userid: Any) -> None:
+        if userid != self.userid:
+            self.login(userid)
+
+    def login(self, userid: Any) -> None:
+        """Let the session belong to a user who has just proved who they are.
+
+        The session gets a new identity in the same statement: cookies from before open nothing once the
+        transaction has committed (session fixation; OWASP ASVS 5.0, 7.2.4). Its data and primary key stay;
+        the token against cross-site request forgery is replaced. Call it for a login to the same account,
+        too: it is the re-authentication that `recent_login` asks for.
+
+        Args:
+            userid: A value of the type of the model's `userid`; None: the session belongs to nobody any more.
+
+        Raises:
+            UnstorableValueError: The value is of another type.
+            NoTransactionError: There is no transaction to store it in.
+        """
+        self._require("userid", "UseridMixin")
+        self._factory.check_userid(userid)
+        held = self._open_for_change()
+        contents = held.contents
+        contents.set_value("userid", userid)
+        if self._factory.has("authenticated_at"):
+            contents.set_value("authenticated_at", None if userid is None else self._factory.clock())
+        # Whoever had this session before knows the token.
+        if self._factory.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, None)
+        contents.payload.pop(_CSRF_KEY, None)
+        if isinstance(held, Unit) and held.is_writable:
+            held.rotate("nobody is logged in any more" if userid is None else "a user has logged in")
+
+    @property
+    def login_age(self) -> int | None:
+        """Seconds since the user last proved who they are; None: never. Needs `AuthenticatedAtMixin`."""
+        self._require("authenticated_at", "AuthenticatedAtMixin")
+        since = self._read().value("authenticated_at")
+        return None if since is None else max(0, self._factory.clock() - since)
+
+    def regenerate(self) -> None:
+        """Give the session a new identity: cookies from before open nothing once the transaction commits.
+
+        Its data, its primary key and its user stay. For a change of privileges that is no login.
+
+        Raises:
+            NoTransactionError: There is no transaction to store it in.
+        """
+        held = self._open_for_change()
+        if isinstance(held, Unit) and held.is_writable:
+            held.rotate("asked for by the application")
+
+    @property
+    def settings(self) -> SessionPreferences:
+        """The session's own timeouts: ``with request.session.settings as s: s.idle_timeout = 3600``."""
+        factory = self._factory
+        return SessionPreferences(self._read, self._change, factory.policies(None), factory.own_settings)
+
+    # -- beyond ISession: its row --------------------------------------------------------------------------
 
     @property
     def id(self) -> UUID | None:
@@ -243,6 +321,13 @@ class WebSession(MutableMapping[str, Any]):
         return dbsession.get(self._factory.settings.model_class, session_id)
 
     # -- private -------------------------------------------------------------------------------------------
+
+    def _require(self, column: str, mixin: str) -> None:
+        if not self._factory.has(column):
+            raise MissingFeatureError(
+                f"the session model has no {column!r}: add {mixin} to the bases of "
+                f"{self._factory.settings.model_class.__name__}, and a migration for its column"
+            )
 
     def _read(self) -> Contents:
         return self._open().contents
@@ -280,7 +365,7 @@ class WebSession(MutableMapping[str, Any]):
             if held is None or not self._belongs_in(transaction):
                 held = self._open_in(transaction)
         elif held is None:
-            held = Apart.read(self._factory, request, ended=where is Standing.ENDED)
+            held = Apart(self._factory, request, ended=where is Standing.ENDED)
         elif isinstance(held, Apart):
             held.ended = held.ended or where is Standing.ENDED
         self._held = held
@@ -317,7 +402,7 @@ class WebSession(MutableMapping[str, Any]):
             except SQLAlchemyError:
                 # An error page inside a transaction whose database side is dead. The request's connection is
                 # still checked out, so another one is taken only if the pool has one to spare.
-                return Apart.read(self._factory, request, ended=True, patient=False)
+                return Apart(self._factory, request, ended=True, patient=False)
         units[owner] = unit
         return unit
 
@@ -325,14 +410,20 @@ class WebSession(MutableMapping[str, Any]):
         if self._registered_on is None:
             self._registered_on = outermost_request(request)
             self._registered_on.add_response_callback(self._respond)
+            self._registered_on.add_finished_callback(self._finish)
 
     def _respond(self, request: Request, response: Response) -> None:
         self._factory.jar.vary(response)
         held = self._held
-        if isinstance(held, Unit):
-            held.answer(request, response)
-        elif held is not None and held.contents.is_changed:
+        if isinstance(held, Apart) and held.contents.is_changed:
             self._warn_of_dropped_change("no transaction is active")
+        if held is not None and not will_be_retried(request):
+            held.answer(request, response)
+
+    def _finish(self, request: Request) -> None:
+        # An error may have gone out without a response: activity counts all the same.
+        if self._held is not None and not will_be_retried(request):
+            self._held.answer(request, None)
 
     def _warn_of_dropped_change(self, reason: str) -> None:
         if not self._warned:

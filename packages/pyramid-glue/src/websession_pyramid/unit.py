@@ -24,19 +24,24 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
+import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zope.sqlalchemy
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session, scoped_session
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
-from websession_core.state import Ticket
-from websession_models.store import SessionRow
+from websession_core.lifecycle import begin, redate, reissue, rotate
+from websession_core.state import COUNTER_MAX
+from websession_models import SessionRow
 from zope.interface import implementer
 
 from . import savepoints
-from .contents import Contents, ContentsSnapshot
+from .books import keep_books
+from .contents import OVERRIDES, Contents, ContentsSnapshot
 from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
+from .events import SessionCreated, SessionInvalidated, SessionRegenerated, SessionRenewed
+from .opening import Opening, announce, announce_opening, short_name
 from .transactions import is_outer_test_transaction, would_abort
 
 if TYPE_CHECKING:
@@ -47,6 +52,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import Mapper
     from transaction import Transaction, TransactionManager
+    from websession_core.lifecycle import Bookkeeping, Rotation
+    from websession_core.state import Ticket
 
     from .factory import SessionFactory
 
@@ -77,9 +84,12 @@ class UnitSnapshot(NamedTuple):
 
     contents: Contents
     state: ContentsSnapshot
-    removed: tuple[UUID, ...]
+    removed: tuple[SessionRow, ...]
+    gone: tuple[UUID, ...]
     invalidated: bool
     wanted: bool
+    ticket: Ticket | None
+    rewritten: frozenset[str]
 
 
 @implementer(ISavepointDataManager)
@@ -94,6 +104,7 @@ class Unit:
 
     Attributes:
         contents: What the session holds.
+        opening: What became of the browser's cookie.
         phase: Where the unit is in its life.
         transaction: The transaction it belongs to.
     """
@@ -101,22 +112,24 @@ class Unit:
     def __init__(
         self, factory: SessionFactory, request: Request, transaction: Transaction, manager: TransactionManager
     ) -> None:
+        self.opening = Opening()
         self.contents = Contents()
         self.phase = Phase.OPEN
         self.transaction = transaction
         self.transaction_manager = manager  # the name is IDataManager's
         self._factory = factory
         self._request = request
-        self._ticket: Ticket | None = None
-        self._as_read: SessionRow | None = None
-        self._reorder = False
+        self._instance_read: Any = None
         self._dbsession: Session | None = None
         self._joined = False
         self._hooked = False
-        self._removed: tuple[UUID, ...] = ()
+        self._removed: tuple[SessionRow, ...] = ()
         self._invalidated = False
         self._wanted = False
         self._changed_by_error_page = False
+        self._ticket: Ticket | None = None  # of the row as it was written, if that needs a new one
+        self._rewritten: frozenset[str] = frozenset()
+        self._gone: tuple[UUID, ...] = ()
         self._token: str | None = None
         self._order = CookieOrder.KEEP
         self._answered = False
@@ -134,16 +147,12 @@ class Unit:
         Raises:
             SQLAlchemyError: The row could not be read.
         """
-        self._ticket = ticket = self._factory.read_ticket(self._request)
+        factory = self._factory
+        ticket = factory.read_ticket(self._request)
         if ticket is not None:
-            name = self._factory.settings.dbsession_name
-            self._dbsession = dbsession = database_session(request, name)
-            connection = self._connection()
-            row = self._factory.store.load(connection, ticket.session_id)
-            if row is not None and row.epoch == ticket.epoch:
-                self._as_read = row
-                self._reorder = self._factory.store.reorders_keys(connection)
-                self.contents = Contents(row, reorder=self._reorder)
+            self._dbsession = dbsession = database_session(request, factory.settings.dbsession_name)
+            self.opening = self._read(dbsession, ticket)
+            self.contents = self.opening.contents()
             # Not before: the rollback of a savepoint that is open already goes back to what was just read.
             self._savepoints.follow(dbsession)
         if not self.transaction.isDoomed():
@@ -151,6 +160,20 @@ class Unit:
             # doomed transaction around many requests would only gather dead managers in it.
             self.transaction.join(self)
             self._joined = True
+        if self.opening.verdict is not None:
+            announce_opening(self._request, self.opening.verdict)
+
+    def _read(self, dbsession: Session, ticket: Ticket) -> Opening:
+        store = self._factory.store
+        connection = self._connection()
+        if store.features.eager:
+            # The user's model wants more than the row, in the same SELECT. The instance is held here since
+            # the database session itself holds it weakly.
+            found = store.load_with_instance(dbsession, ticket.session_id)
+            self._instance_read, row = (None, None) if found is None else found
+        else:
+            row = store.load(connection, ticket.session_id)
+        return Opening.judged(self._factory, ticket, row, reorder=store.reorders_keys(connection))
 
     # -- changes in memory ---------------------------------------------------------------------------------
 
@@ -180,7 +203,7 @@ class Unit:
     @property
     def began_here(self) -> bool:
         """Whether the session began in this transaction."""
-        return self._as_read is None or self._invalidated
+        return self.opening.row is None or self._invalidated
 
     def prepare_change(self, request: Request) -> None:
         """Make sure that the change about to be made will be noticed at commit.
@@ -200,11 +223,26 @@ class Unit:
 
     def invalidate(self) -> None:
         """Let the present row be deleted, and start over with nothing, under a new identifier."""
-        if self.contents.row is not None:
-            self._removed = (*self._removed, self.contents.row.id)
+        row = self.contents.row
+        if row is not None:
+            self._removed = (*self._removed, row)
         self._invalidated = True
         self._wanted = False
+        self._ticket = None
         self.contents = Contents()
+        if row is not None:
+            announce(self._request, SessionInvalidated, short_name(row), "ended by the application")
+
+    def rotate(self, reason: str) -> None:
+        """Let the next write give the session a new identity; old cookies are dead once it commits.
+
+        Args:
+            reason: Why, for the event.
+        """
+        row = self.contents.row
+        if row is not None:
+            self.contents.rotating = True
+            announce(self._request, SessionRegenerated, short_name(row), reason)
 
     def store_now(self, request: Request) -> tuple[Session, UUID]:
         """Write the session in the transaction at once, even an empty new one.
@@ -216,8 +254,11 @@ class Unit:
         self._wanted = True
         self._write()
         row, dbsession = self.contents.row, self._dbsession
-        if row is None or dbsession is None:  # cannot be: what is wanted was written, or _write raised
-            raise LateChangeError("the session could not be stored")
+        if row is None or dbsession is None:
+            raise LateChangeError(
+                "the session cannot be stored in this request: its cookie is older than the session's "
+                "present identity, and only a login starts a new one"
+            )
         return dbsession, row.id
 
     # -- the data manager (transaction.interfaces.ISavepointDataManager) -----------------------------------
@@ -261,28 +302,72 @@ class Unit:
 
     # -- after the transaction -----------------------------------------------------------------------------
 
-    def answer(self, request: Request, response: Response) -> None:
-        """Put the cookie into the response, if the commit made one true.
+    def answer(self, request: Request, response: Response | None) -> None:
+        """Put the cookie into the response, if the commit made one true, and keep the books.
 
-        Called from a response callback, after `pyramid_tm` is done. Under a test's own doomed transaction no
-        commit ever comes: the row is written here instead, for the test's next request to see.
+        Called from a response callback, after `pyramid_tm` is done, or from a finished callback, if an error
+        went out without a response. Under a test's own doomed transaction no commit ever comes: the row is
+        written here instead, for the test's next request to see.
+
+        Args:
+            request: The request that the browser sent.
+            response: The response; None: there is none.
         """
         if self._answered:
             return
         self._answered = True
-        if self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager):
-            if would_abort(request, response):
+        in_test = self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager)
+        if in_test:
+            if response is None or would_abort(request, response):
                 self._drop_changes()
-                return
-            self._write()
-            self._prepare_cookie()
-            self._end(Phase.COMMITTED)
-        if self.phase is not Phase.COMMITTED:
-            return
+            else:
+                self._write()
+                self._prepare_cookie()
+                self._end(Phase.COMMITTED)
+        committed = self.phase is Phase.COMMITTED
+        if response is not None and committed:
+            self._send(request, response)
+        if committed or (self.phase is Phase.ABORTED and not in_test):
+            self._keep_books(request, response, in_test=in_test)
+        if response is not None and committed and self.contents.row is not None and self.began_here:
+            announce(request, SessionCreated, short_name(self.contents.row), "first stored")
+
+    def _send(self, request: Request, response: Response) -> None:
+        jar = self._factory.jar
         if self._order is CookieOrder.SET and self._token is not None:
-            self._factory.jar.set(request, response, self._token)
+            jar.set(request, response, self._token, self._max_age())
         elif self._order is CookieOrder.DELETE:
-            self._factory.jar.delete(request, response)
+            jar.delete(request, response)
+
+    def _max_age(self) -> int | None:
+        row = self.contents.row
+        return self._factory.effective_policies(None if row is None else row.overrides).cookie_max_age
+
+    def _keep_books(self, request: Request, response: Response | None, *, in_test: bool) -> None:
+        factory, verdict = self._factory, self.opening.verdict
+        keeper = None if self._dbsession is None else factory.bookkeeper(self._dbsession, in_test=in_test)
+        if keeper is None:
+            return
+        for session_id in self._gone:
+            keeper.forget(session_id)
+        row = self.opening.row
+        if verdict is None or (row is not None and row.id in self._gone):
+            return
+        now, row = factory.clock(), self.contents.row
+        further: list[Bookkeeping] = []
+        if row is not None and self._rewritten.intersection(OVERRIDES):
+            further.append(redate(verdict.ticket, row.state, factory.policies(row.overrides), now))
+        candidate = keep_books(
+            keeper,
+            verdict,
+            now,
+            rotated=self._ticket is not None,
+            can_send=response is not None and self._order is CookieOrder.KEEP,
+            further=further,
+        )
+        if candidate is not None and response is not None:
+            factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
+            announce(request, SessionRenewed, short_name(candidate), "a renewal was due")
 
     # -- private -------------------------------------------------------------------------------------------
 
@@ -299,16 +384,20 @@ class Unit:
             if self._has_work():
                 self._connection()
         except Exception:
-            log.debug(
-                "The database could not be reached before the commit; the commit will fail", exc_info=True
-            )
+            # Whatever it is: a hook that raises leaves the transaction open for ever. The data manager will
+            # meet the same error where it aborts everything.
+            log.debug("The database could not be reached before the commit", exc_info=True)
 
     def _has_work(self) -> bool:
         if self._removed:
             return True
-        if self.contents.row is None:
-            return self._wanted or not self.contents.is_empty
-        return self.contents.is_changed
+        contents = self.contents
+        if contents.row is not None:
+            return contents.is_changed
+        if not self._wanted and contents.is_empty:
+            return False
+        # The browser's newest cookie may be under way to it: only a login may take its place.
+        return not self.opening.only_a_login_may_follow or contents.value("userid") is not None
 
     def _write(self) -> None:
         if not self._has_work():
@@ -325,14 +414,17 @@ class Unit:
         data = contents.payload.serialize() if contents.payload.is_changed else None
         flash = contents.flash.serialize() if contents.flash.is_changed else None
         connection = self._connection()
-        for session_id in self._removed:
-            self._delete(dbsession, connection, session_id)
-        self._removed = ()
+        removed, self._removed = self._removed, ()
+        for row in removed:
+            self._delete(dbsession, connection, row.id)
+            self._gone = (*self._gone, row.id)
         if contents.row is not None:
-            if data is not None or flash is not None:
+            if contents.is_changed:
                 contents.row = self._update(dbsession, connection, contents.row, data, flash)
-        elif self._wanted or not contents.is_empty:
+        elif self._has_work():
             contents.row = self._insert(connection, data, flash)
+        contents.changes = {}
+        contents.rotating = False
         if data is not None:
             contents.payload.rebase(data)
         if flash is not None:
@@ -341,38 +433,79 @@ class Unit:
             self._mark_changed(dbsession)
 
     def _insert(self, connection: Connection, data: str | None, flash: str | None) -> SessionRow:
-        factory = self._factory
+        factory, contents = self._factory, self.contents
+        overrides = contents.overrides if factory.own_settings else None
+        userid = contents.value("userid")
+        beginning = begin(
+            factory.fresh_session_id(),
+            factory.policies(overrides),
+            factory.clock(),
+            owned=(userid is not None) if factory.has("userid") else None,
+            overrides=overrides,
+        )
         row = SessionRow(
-            id=factory.fresh_session_id(),
-            created=factory.clock(),
+            id=beginning.ticket.session_id,
+            created=beginning.state.created,
             version=1,
-            epoch=0,
+            epoch=beginning.state.epoch,
             data=data or "{}",
             flash=flash or "{}",
+            userid=userid,
+            csrf_token=contents.value("csrf_token"),
+            authenticated_at=contents.value("authenticated_at"),
+            knows_users=factory.has("userid"),
+            overrides=overrides,
+            activity=beginning.state.activity,
         )
         factory.store.insert(connection, row)
+        self._ticket = beginning.ticket
         return row
 
     def _update(
         self, dbsession: Session, connection: Connection, row: SessionRow, data: str | None, flash: str | None
     ) -> SessionRow:
-        done = self._factory.store.update(connection, row.id, version=row.version, data=data, flash=flash)
+        contents = self.contents
+        changes = dict(contents.changes)
+        ticket = self._ticket
+        if contents.rotating:
+            rotation = self._rotation(row)
+            changes.update(epoch=rotation.epoch, rotated_at=rotation.rotated_at)
+            ticket = rotation.ticket
+        done = self._factory.store.update(
+            connection, row.id, version=row.version, data=data, flash=flash, **changes
+        )
         if not done:
             raise StaleSessionError(
                 "another request changed or deleted this session since this request read it; nothing was "
                 "overwritten. With pyramid_retry included, the request runs again on its own"
             )
+        self._ticket = ticket
+        self._rewritten = self._rewritten.union(changes)
         instance = self._instance(dbsession, row.id)
         if instance is not None:
             # The application looks at the row through the ORM as well: it shall read what was written. Its
             # own pending changes, in columns of its own, stay.
-            dbsession.expire(instance, ["version", "data", "flash"])
+            dbsession.expire(instance, ["version", "data", "flash", *changes])
+        if row.overrides is not None:
+            changes["overrides"] = contents.overrides
         return dataclasses.replace(
             row,
             version=row.version + 1,
             data=row.data if data is None else data,
             flash=row.flash if flash is None else flash,
+            **{name: value for name, value in changes.items() if name not in OVERRIDES},
         )
+
+    def _rotation(self, row: SessionRow) -> Rotation:
+        verdict, ticket = self.opening.verdict, self._ticket
+        if ticket is None and verdict is not None:
+            ticket = verdict.ticket
+        if ticket is None:  # cannot be: a row was either opened by a ticket or has got its first one here
+            raise LateChangeError("a session without a ticket cannot get a new identity")
+        factory = self._factory
+        policies = factory.policies(self.contents.overrides)
+        # Random, so that a rotation a fail-over has forgotten and the one that takes its place differ.
+        return rotate(ticket, row.state, policies, factory.clock(), secrets.randbelow(COUNTER_MAX + 1))
 
     def _delete(self, dbsession: Session, connection: Connection, session_id: UUID) -> None:
         model = self._factory.settings.model_class
@@ -407,19 +540,20 @@ class Unit:
             ) from None
 
     def _prepare_cookie(self) -> None:
-        factory, row, ticket = self._factory, self.contents.row, self._ticket
+        factory, row, verdict = self._factory, self.contents.row, self.opening.verdict
         if row is None:
             # Only a logout removes a cookie: one whose session was not found may just have been replaced by
             # a parallel login, and one that does not decrypt may need a key this server has yet to get.
-            asked_for = self._invalidated and factory.has_cookie(self._request)
-            self._order = CookieOrder.DELETE if asked_for else CookieOrder.KEEP
+            asked_for = self._invalidated and not self.opening.only_a_login_may_follow
+            if asked_for and factory.has_cookie(self._request):
+                self._order = CookieOrder.DELETE
             return
-        now = factory.clock()
-        known = ticket is not None and ticket.session_id == row.id and ticket.epoch == row.epoch
-        max_age = factory.settings.cookie_max_age
-        ageing = ticket is not None and max_age is not None and now - ticket.issued_at >= max_age // 2
-        if not known or ageing:
-            self._token = factory.make_token(Ticket(session_id=row.id, epoch=row.epoch, issued_at=now))
+        ticket = self._ticket
+        if ticket is None and verdict is not None:
+            policies = factory.effective_policies(row.overrides)
+            ticket = reissue(dataclasses.replace(verdict, policies=policies), factory.clock())
+        if ticket is not None:
+            self._token = factory.make_token(ticket)
             self._order = CookieOrder.SET
 
     def _drop_changes(self) -> None:
@@ -439,11 +573,20 @@ class Unit:
         self.phase = phase
         self._savepoints.forget()
         if phase is Phase.ABORTED:
-            self.contents = Contents(self._as_read, reorder=self._reorder)
+            self.contents = self.opening.contents()
+            self._removed, self._gone = (), ()
+            self._ticket, self._rewritten = None, frozenset()
 
     def _snapshot(self) -> UnitSnapshot:
         return UnitSnapshot(
-            self.contents, self.contents.snapshot(), self._removed, self._invalidated, self._wanted
+            self.contents,
+            self.contents.snapshot(),
+            self._removed,
+            self._gone,
+            self._invalidated,
+            self._wanted,
+            self._ticket,
+            self._rewritten,
         )
 
     def _restore(self, snapshot: UnitSnapshot) -> None:
@@ -451,7 +594,12 @@ class Unit:
             return
         self.contents = snapshot.contents
         self.contents.restore(snapshot.state)
-        self._removed, self._invalidated, self._wanted = snapshot[2:]
+        self._removed = snapshot.removed
+        self._gone = snapshot.gone
+        self._invalidated = snapshot.invalidated
+        self._wanted = snapshot.wanted
+        self._ticket = snapshot.ticket
+        self._rewritten = snapshot.rewritten
 
 
 @implementer(IDataManagerSavepoint)

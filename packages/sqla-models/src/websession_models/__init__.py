@@ -1,5 +1,6 @@
 """SQLAlchemy models and the store of server-side web sessions."""
 
+from websession_models.bookkeeping import Bookkeeper, has_free_connection
 from websession_models.features import ModelError, ModelFeatures, features_of
 from websession_models.mixins import (
     AbsoluteMixin,
@@ -24,6 +25,7 @@ __all__ = [
     "AbsoluteMixin",
     "AuthenticatedAtMixin",
     "BaseMixin",
+    "Bookkeeper",
     "CSRFMixin",
     "ConfigAbsoluteMixin",
     "ConfigCookieMixin",
@@ -40,4 +42,5 @@ __all__ = [
     "UseridMixin",
     "features_of",
     "fresh_session_id",
+    "has_free_connection",
 ]

@@ -139,7 +139,7 @@ class Store:
         """Return the row with that key as the connection's transaction sees it, or None."""
         statements = self._for(connection)
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
-        found: Any = _execute(connection, statements.select, {_ID: session_id}).first()
+        found: Any = execute(connection, statements.select, {ID: session_id}).first()
         return None if found is None else statements.row(found)
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
@@ -161,10 +161,10 @@ class Store:
             values.update((name, getattr(row.overrides, name)) for name in _OVERRIDES)
         self._refuse_unknown(name for name, value in values.items() if value is not None)
         columns = self.features.columns
-        _execute(connection, statements.insert, {_PREFIX + name: values.get(name) for name in columns})
+        execute(connection, statements.insert, {PREFIX + name: values.get(name) for name in columns})
         if row.activity is not None and statements.insert_companion is not None:
-            noted = {_PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
-            _execute(connection, statements.insert_companion, {_ID: row.id, **noted})
+            noted = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+            execute(connection, statements.insert_companion, {ID: row.id, **noted})
 
     def update(
         self,
@@ -196,9 +196,9 @@ class Store:
         """
         self._refuse_unknown(changes)
         texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
-        values = {_PREFIX + name: value for name, value in {**texts, **changes}.items()}
+        values = {PREFIX + name: value for name, value in {**texts, **changes}.items()}
         statement = self._for(connection).update(tuple(values))
-        result = _execute(connection, statement, {_ID: session_id, _VERSION: version, **values})
+        result = execute(connection, statement, {ID: session_id, _VERSION: version, **values})
         # The version always changes, so this holds for drivers that count changed rows, too.
         return result.rowcount == 1
 
@@ -211,7 +211,7 @@ class Store:
         Returns:
             Whether there was one.
         """
-        return _execute(connection, self._for(connection).delete, {_ID: session_id}).rowcount == 1
+        return execute(connection, self._for(connection).delete, {ID: session_id}).rowcount == 1
 
     def reorders_keys(self, connection: Connection) -> bool:
         """Return whether the engine keeps JSON objects' keys in an order of its own.
@@ -240,9 +240,9 @@ class Store:
 _stores: weakref.WeakKeyDictionary[type, Store] = weakref.WeakKeyDictionary()
 
 # Bound parameters must not be called like a column of the table, and the application names those.
-_PREFIX: Final = "websession_"
-_ID: Final = _PREFIX + "id"
-_VERSION: Final = _PREFIX + "version"
+PREFIX: Final = "websession_"
+ID: Final = PREFIX + "id"
+_VERSION: Final = PREFIX + "version"
 _TEXTS: Final = frozenset({"data", "flash"})
 
 _ROW_FIELDS: Final = (
@@ -285,7 +285,7 @@ class _Statements:
         self._dialect = dialect
         self._table = features.table
         self._updates: dict[tuple[str, ...], Update] = {}
-        self._where: list[ColumnElement[bool]] = [columns["id"] == bindparam(_ID, type_=columns["id"].type)]
+        self._where: list[ColumnElement[bool]] = [columns["id"] == bindparam(ID, type_=columns["id"].type)]
         criterion = features.criterion()
         if criterion is not None:
             self._where.append(criterion)
@@ -299,7 +299,7 @@ class _Statements:
         if features.companion is not None:
             noted = [features.companion.columns[KEY], *features.activity.values()]
             self.insert_companion = insert(features.companion).values(
-                {column: bindparam(_PREFIX + column.name, type_=column.type) for column in noted}
+                {column: bindparam(PREFIX + column.name, type_=column.type) for column in noted}
             )
         self.delete: Delete = delete(features.table).where(*self._where)
 
@@ -324,7 +324,7 @@ class _Statements:
             version = self._columns["version"]
             values: dict[Column[Any], Any] = {version: version + 1}
             for name in names:
-                attribute = name.removeprefix(_PREFIX)
+                attribute = name.removeprefix(PREFIX)
                 values[self._columns[attribute]] = self._value(attribute)
             known = self._updates[names] = (
                 update(self._table)
@@ -337,7 +337,7 @@ class _Statements:
         columns = features.columns
         # JSON as text on every engine. Drivers decode by the column's type (psycopg) or its declared type
         # (sqlite3 with a registered converter), which an expression does not have.
-        texts = {name: cast(columns[name], Text()).label(_PREFIX + name) for name in _TEXTS}
+        texts = {name: cast(columns[name], Text()).label(PREFIX + name) for name in _TEXTS}
         wanted: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
         wanted += [columns[name] for name in self._overrides]
         companion = features.companion
@@ -358,8 +358,8 @@ class _Statements:
     def _value(self, name: str) -> ColumnElement[Any]:
         column = self._columns[name]
         if name not in _TEXTS:
-            return bindparam(_PREFIX + name, type_=column.type)
-        text = bindparam(_PREFIX + name, type_=Text())
+            return bindparam(PREFIX + name, type_=column.type)
+        text = bindparam(PREFIX + name, type_=Text())
         # Bound as text, so that no serializer sees it. PostgreSQL assigns no text to jsonb without a
         # cast; elsewhere the column takes the text as it is (and SQLite's CAST AS JSON makes a number of it).
         return cast(text, column.type) if self._dialect == "postgresql" else text
@@ -370,7 +370,7 @@ def _sane(value: int | None, most: int) -> int | None:
     return value if value is not None and 0 <= value <= most else None
 
 
-def _execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
+def execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
     try:
         return connection.execute(statement, parameters)
     except StatementError as error:

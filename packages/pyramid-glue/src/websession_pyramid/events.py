@@ -1,0 +1,103 @@
+"""What happens to sessions, for `config.add_subscriber`.
+
+Every event has the request and says why it happened; none has a secret, a cookie or a full identifier.
+Subscribers run in the request, where Pyramid would run them: an exception in one goes where an exception
+at that place goes. The events that tell of something stored (`SessionCreated`, `SessionRenewed`) come after
+the commit that made it true, and after the response has its cookie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+    from websession_core.lifecycle import Standing
+
+__all__ = [
+    "CookieRefused",
+    "ReplayDetected",
+    "SessionCreated",
+    "SessionEvent",
+    "SessionExpired",
+    "SessionInvalidated",
+    "SessionLoaded",
+    "SessionRegenerated",
+    "SessionRenewed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """Something happened to a session.
+
+    Attributes:
+        request: The request that the browser sent.
+        session: The first eight hexadecimal digits of the session's identifier: enough to tell sessions
+            apart in a log, worthless to anybody who reads it; empty if no session is known.
+        reason: Why, in a few words.
+    """
+
+    request: Request
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated(SessionEvent):
+    """A new session was stored and its cookie sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLoaded(SessionEvent):
+    """A cookie has opened its session."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpired(SessionEvent):
+    """A cookie came whose session has ended by a timeout.
+
+    Attributes:
+        standing: Which: `EXPIRED_IDLE`, `EXPIRED_ABSOLUTE`, `EXPIRED_DEADLINE` (the stored one, by timeouts
+            that were in force then), or `UNACKNOWLEDGED` (no renewal ever reached the browser).
+    """
+
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInvalidated(SessionEvent):
+    """The application ends the session (logout); true once the transaction commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRegenerated(SessionEvent):
+    """The session gets a new identity: another user, or `regenerate()`; true once the transaction commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRenewed(SessionEvent):
+    """A renewed cookie was sent; the old one is good until the browser shows the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayDetected(SessionEvent):
+    """A second cookie jar holds this session's cookies: one of the two is a thief's. The session is revoked.
+
+    Tell the user, and have them change what they log in with (OWASP ASVS 5.0, 7.4 and 16.3).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CookieRefused(SessionEvent):
+    """A cookie under our name opened nothing.
+
+    Attributes:
+        kind: ``malformed``, ``not authentic`` (another key, another cookie, or tampered with),
+            ``unknown`` (authentic, but there is no such session), ``superseded`` (the session's identity has
+            changed since), ``stale read`` (the row that was read is older than the ticket) or
+            ``not before`` (issued before the cut-off).
+    """
+
+    kind: str

@@ -1,0 +1,108 @@
+"""The session's own settings: ``with request.session.settings as s: s.idle_timeout = 3600``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from websession_core.errors import SessionError
+from websession_core.policies import Overrides
+
+from .contents import OVERRIDES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from websession_core.policies import Policies
+
+    from .contents import Contents
+
+__all__ = ["InvalidPreferenceError", "SessionPreferences"]
+
+
+class InvalidPreferenceError(SessionError, ValueError):
+    """A session's own settings make no sense, or the model cannot keep them; none of them was changed."""
+
+
+class SessionPreferences:
+    """What this session wants otherwise than the application's settings say.
+
+    In every attribute None means: as the settings say; 0 means: not at all. Changes take effect together at
+    the end of the ``with`` block, if they make sense together with the rest; an exception in the block, or
+    a contradiction, leaves everything as it was.
+
+    Attributes:
+        idle_timeout: Seconds (needs `ConfigIdleMixin`).
+        extension_delay: Seconds (needs `ConfigIdleMixin`); 0 means: record the activity of every request.
+        absolute_timeout: Seconds (needs `ConfigAbsoluteMixin`).
+        renewal_timeout: Seconds (needs `ConfigRenewalMixin`).
+        cookie_max_age: Seconds (needs `ConfigCookieMixin`); 0 means: the cookie ends with the browser.
+    """
+
+    __slots__ = ("_available", "_change", "_contents", "_policies", "_wishes")
+
+    def __init__(
+        self,
+        contents: Callable[[], Contents],
+        change: Callable[[], Contents],
+        policies: Policies,
+        available: frozenset[str],
+    ) -> None:
+        self._contents = contents
+        self._change = change
+        self._policies = policies
+        self._available = available
+        self._wishes: dict[str, Any] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OVERRIDES:
+            raise AttributeError(f"a session has no setting {name!r}; there are {', '.join(OVERRIDES)}")
+        if self._wishes is not None and name in self._wishes:
+            return self._wishes[name]
+        return self._contents().value(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in SessionPreferences.__slots__:
+            object.__setattr__(self, name, value)
+            return
+        if name not in OVERRIDES:
+            raise AttributeError(f"a session has no setting {name!r}; there are {', '.join(OVERRIDES)}")
+        if name not in self._available:
+            raise InvalidPreferenceError(
+                f"{name} cannot be set for a session of its own: the model has no column for it; add the "
+                f"mixin Config{_MIXINS[name]}Mixin to the model"
+            )
+        if self._wishes is None:
+            raise InvalidPreferenceError(
+                "set a session's own settings in a with block, where they take effect together: "
+                f"with request.session.settings as settings: settings.{name} = ..."
+            )
+        self._wishes[name] = value
+
+    def __enter__(self) -> Self:
+        self._wishes = {}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        wishes, self._wishes = self._wishes or {}, None
+        if kind is not None or not wishes:
+            return
+        try:
+            present = {name: self._contents().value(name) for name in OVERRIDES}
+            self._policies.overridden(Overrides(**{**present, **wishes}))
+        except (ValueError, TypeError) as problem:
+            raise InvalidPreferenceError(f"{problem}; nothing was changed") from None
+        contents = self._change()
+        for name, value in wishes.items():
+            contents.set_value(name, value)
+
+
+_MIXINS = {
+    "idle_timeout": "Idle",
+    "extension_delay": "Idle",
+    "absolute_timeout": "Absolute",
+    "renewal_timeout": "Renewal",
+    "cookie_max_age": "Cookie",
+}

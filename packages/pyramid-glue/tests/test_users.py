@@ -1,0 +1,347 @@
+"""The session knows its user, and changes its identity with them."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from pyramid.authorization import Allow, Authenticated
+from pyramid.httpexceptions import HTTPForbidden
+from pyramid.interfaces import ISecurityPolicy
+from pyramid.response import Response
+from pyramid.security import forget, remember
+from site_under_test import Base, FullSession, Session, User
+from sqlalchemy import ForeignKey, String, Uuid
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from websession_core.errors import UnstorableValueError
+from websession_models import BaseMixin, UseridMixin
+from zope.interface.verify import verifyObject
+
+from websession_pyramid import MissingFeatureError, RecentLoginRequired, SessionSecurityPolicy
+
+
+class UuidSession(UseridMixin, BaseMixin, Base):
+    """Users are known by UUIDs."""
+
+    __tablename__ = "uuid_session"
+    userid: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+
+
+class NamedSession(UseridMixin, BaseMixin, Base):
+    """Users are known by their names."""
+
+    __tablename__ = "named_session"
+    userid: Mapped[str | None] = mapped_column(String(30))
+
+
+class SessionWithUser(UseridMixin, BaseMixin, Base):
+    """The user comes with the session."""
+
+    __tablename__ = "session_with_user"
+    userid: Mapped[int | None] = mapped_column(ForeignKey("shop_user.id"))
+    user: Mapped[User | None] = relationship(lazy="joined")
+
+
+def with_policy(policy):
+    return lambda config: config.set_security_policy(policy)
+
+
+@pytest.fixture
+def site(make_site):
+    site = make_site(model=FullSession)
+    site.views["start"] = lambda request: request.session.update(a=1)
+    site.views["look"] = lambda request: [request.session.userid, request.session.copy()]
+
+    @site.view
+    def login(request):
+        request.session.userid = 7
+
+    @site.view
+    def logout(request):
+        request.session.userid = None
+
+    site.views["regenerate"] = lambda request: request.session.regenerate()
+    return site
+
+
+@pytest.fixture
+def browser(site):
+    browser = site.browser()
+    browser.get("/start")
+    return browser
+
+
+def copy_of(site, browser):
+    """Return a second browser that has the first one's cookie."""
+    other = site.browser()
+    other.set_cookie("session", browser.cookies["session"])
+    return other
+
+
+@pytest.mark.parametrize("how", ["login", "regenerate"])
+class TestRotation:
+    """Another user, or `regenerate()`: the identity changes, the row stays."""
+
+    def test_the_old_cookie_is_dead_at_once(self, site, browser, how):
+        fixated = copy_of(site, browser)
+        response = browser.get(f"/{how}")
+        assert len(response.headers.getall("Set-Cookie")) == 1
+        assert fixated.get("/look").json_body == [None, {}]
+        assert browser.get("/look").json_body == [7 if how == "login" else None, {"a": 1}]
+
+    def test_data_and_primary_key_stay(self, site, browser, how):
+        before = site.rows()[0].id
+        browser.get(f"/{how}")
+        (row,) = site.rows()
+        assert row.id == before
+        assert row.epoch == 1
+        assert row.rotated_at == site.clock.now
+
+    def test_it_is_the_same_statement(self, site, browser, how):
+        site.statements.clear()
+        browser.get(f"/{how}")
+        assert [each for each in site.statements if each != "BEGIN"] == ["SELECT", "UPDATE", "COMMIT"]
+
+    def test_a_rollback_leaves_the_old_cookie_good(self, site, browser, how):
+        old = site.views[how]
+
+        def rolled_back(request):
+            old(request)
+            request.tm.doom()
+
+        site.views[how] = rolled_back
+        assert "Set-Cookie" not in browser.get(f"/{how}").headers
+        assert browser.get("/look").json_body == [None, {"a": 1}]
+
+    def test_a_rolled_back_savepoint_leaves_it_good_too(self, site, browser, how):
+        old = site.views[how]
+
+        def rolled_back(request):
+            savepoint = request.dbsession.begin_nested()
+            old(request)
+            savepoint.rollback()
+
+        site.views[how] = rolled_back
+        assert "Set-Cookie" not in browser.get(f"/{how}").headers
+        assert browser.get("/look").json_body == [None, {"a": 1}]
+
+    def test_a_late_request_with_the_old_cookie_puts_nothing_in_the_way_of_the_new_one(
+        self, site, browser, how
+    ):
+        late = copy_of(site, browser)
+        browser.get(f"/{how}")
+        response = late.get("/start")
+        assert "Set-Cookie" not in response.headers
+        assert len(site.rows()) == 1
+
+    def test_much_later_it_is_a_replay_and_both_are_dead(self, site, browser, how):
+        thief = copy_of(site, browser)
+        browser.get(f"/{how}")
+        site.clock.advance(121)
+        assert thief.get("/look").json_body == [None, {}]
+        assert browser.get("/look").json_body == [None, {}]
+        assert site.rows() == []
+        assert site.activity() == []
+
+
+def test_a_login_from_a_late_cookie_starts_a_session_of_its_own(site, browser):
+    late = copy_of(site, browser)
+    browser.get("/login")
+    response = late.get("/login")
+    assert "Set-Cookie" in response.headers
+    assert late.get("/look").json_body == [7, {}]
+    assert browser.get("/look").json_body == [7, {"a": 1}]
+
+
+def test_twice_in_one_transaction_counts_twice(site, browser):
+    @site.view
+    def twice(request):
+        request.session.userid = 1
+        request.session.row()
+        request.session.userid = 2
+
+    browser.get("/twice")
+    assert site.rows()[0].epoch == 2
+    assert browser.get("/look").json_body == [2, {"a": 1}]
+
+
+def test_the_same_user_again_changes_nothing_but_login_does(site, browser):
+    browser.get("/login")
+    cookie = browser.cookies["session"]
+    browser.get("/login")
+    assert browser.cookies["session"] == cookie
+    site.views["again"] = lambda request: request.session.login(7)
+    browser.get("/again")
+    assert browser.cookies["session"] != cookie
+    assert site.rows()[0].epoch == 2
+
+
+def test_the_token_against_request_forgery_is_replaced_with_a_login(site, make_site):
+    for each in (site, make_site(model=NamedSession)):
+        browser = each.browser()
+        each.views["token"] = lambda request: request.session.get_csrf_token()
+        named = each.model is NamedSession
+        each.views["enter"] = lambda request, named=named: request.session.login("anna" if named else 7)
+        token = browser.get("/token").json_body
+        assert browser.get("/token").json_body == token
+        browser.get("/enter")
+        assert browser.get("/token").json_body != token
+
+
+def test_the_token_has_a_column_of_its_own(site):
+    browser = site.browser()
+    site.views["token"] = lambda request: request.session.get_csrf_token()
+    token = browser.get("/token").json_body
+    (row,) = site.rows()
+    assert row.csrf_token == token
+    assert row.data == {}
+    site.views["clear"] = lambda request: request.session.clear()
+    browser.get("/clear")
+    assert browser.get("/token").json_body == token
+
+
+@pytest.mark.parametrize(
+    ("model", "userid", "wrong"),
+    [
+        (FullSession, 7, "7"),
+        (FullSession, 7, True),
+        (UuidSession, uuid.UUID(int=2**127 + 1), "x"),
+        (NamedSession, "anna", 7),
+    ],
+)
+def test_users_may_be_known_by_any_type(make_site, model, userid, wrong):
+    site = make_site(model=model)
+    browser = site.browser()
+
+    @site.view
+    def login(request):
+        with pytest.raises(UnstorableValueError, match="userid"):
+            request.session.userid = wrong
+        request.session.userid = userid
+
+    browser.get("/login")
+    site.views["look"] = lambda request: request.session.userid == userid
+    assert browser.get("/look").json_body is True
+    assert site.rows()[0].userid == userid
+
+
+def test_the_user_comes_with_the_session_in_its_own_single_query(make_site):
+    site = make_site(model=SessionWithUser)
+    with site.dbsession_maker.begin() as dbsession:
+        dbsession.add(User(id=7, name="Anna"))
+    browser = site.browser()
+    site.views["login"] = lambda request: request.session.login(7)
+    site.views["look"] = lambda request: [request.session.row().user.name, request.session.copy()]
+    browser.get("/login")
+    site.statements.clear()
+    assert browser.get("/look").json_body == ["Anna", {}]
+    assert [each for each in site.statements if each != "BEGIN"] == ["SELECT"]
+
+
+def test_a_model_that_knows_no_users_says_which_mixin_is_missing(make_site):
+    site = make_site(model=Session)
+
+    @site.view
+    def it(request):
+        with pytest.raises(MissingFeatureError, match="UseridMixin"):
+            request.session.userid = 7
+        with pytest.raises(MissingFeatureError, match="AuthenticatedAtMixin"):
+            request.session.login_age  # noqa: B018 - the access is what is tested
+        return hasattr(request.session, "userid")
+
+    assert site.browser().get("/it").json_body is False
+
+
+class TestSecurityPolicy:
+    """`SessionSecurityPolicy` for Pyramid's security system."""
+
+    def site(self, make_site, policy, **options):
+        site = make_site(model=FullSession, configure=with_policy(policy), **options)
+        site.views["enter"] = lambda request: remember(request, 7)
+        site.views["leave"] = forget
+        site.views["who"] = lambda request: [request.authenticated_userid, request.identity]
+        return site
+
+    def test_it_implements_the_interface(self):
+        assert verifyObject(ISecurityPolicy, SessionSecurityPolicy())
+
+    def test_login_and_logout(self, make_site):
+        site = self.site(make_site, SessionSecurityPolicy())
+        browser = site.browser()
+        assert browser.get("/who").json_body == [None, None]
+        assert browser.get("/enter").json_body == []
+        assert browser.get("/who").json_body == [7, 7]
+        assert browser.get("/leave").json_body == []
+        assert browser.get("/who").json_body == [None, None]
+        assert browser.cookies == {}
+        assert site.rows() == []
+
+    def test_a_user_who_is_gone_is_not_authenticated(self, make_site):
+        people = {7: "Anna"}
+        policy = SessionSecurityPolicy(identity=lambda request, userid: people.get(userid))
+        site = self.site(make_site, policy)
+        browser = site.browser()
+        browser.get("/enter")
+        assert browser.get("/who").json_body == [7, "Anna"]
+        people.clear()
+        assert browser.get("/who").json_body == [None, None]
+
+    def test_permissions_come_from_access_control_lists_or_a_function(self, make_site):
+        class Secret:
+            __acl__ = [(Allow, Authenticated, "view")]  # noqa: RUF012 - as Pyramid's documentation has it
+
+        allowed = lambda request: bool(request.has_permission("view", Secret()))  # noqa: E731 - two uses
+        site = self.site(make_site, SessionSecurityPolicy())
+        browser = site.browser()
+        site.views["may"] = allowed
+        assert browser.get("/may").json_body is False
+        browser.get("/enter")
+        assert browser.get("/may").json_body is True
+
+        never = SessionSecurityPolicy(permits=lambda request, context, permission, identity: identity == 8)
+        other = self.site(make_site, never)
+        other.views["may"] = allowed
+        browser.app = other.app
+        assert browser.get("/may").json_body is False
+
+
+class TestRecentLogin:
+    """Re-authentication (ASVS 7.5)."""
+
+    @pytest.fixture
+    def site(self, make_site):
+        def configure(config):
+            config.add_route("secret", "/-/secret")
+            config.add_view(lambda request: Response("secret"), route_name="secret", recent_login=300)
+            config.add_exception_view(
+                lambda exception, request: Response(f"confirm: {exception.seconds}", status=403),
+                context=RecentLoginRequired,
+            )
+
+        site = make_site(model=FullSession, configure=configure)
+        site.views["enter"] = lambda request: request.session.login(7)
+        return site
+
+    def test_a_recent_login_opens_the_view_and_an_older_one_its_exception_view(self, site):
+        browser = site.browser()
+        assert browser.get("/-/secret", status=403).text == "confirm: 300"
+        browser.get("/enter")
+        assert browser.get("/-/secret").text == "secret"
+        site.clock.advance(300)
+        assert browser.get("/-/secret").text == "secret"
+        site.clock.advance(1)
+        assert browser.get("/-/secret", status=403).text == "confirm: 300"
+        browser.get("/enter")
+        assert browser.get("/-/secret").text == "secret"
+
+    def test_it_is_a_forbidden_for_who_has_no_view_for_it(self):
+        assert issubclass(RecentLoginRequired, HTTPForbidden)
+
+    @pytest.mark.parametrize("wrong", [0, -1, True, "300"])
+    def test_a_senseless_number_of_seconds_stops_the_start(self, make_site, wrong):
+        def configure(config):
+            config.add_route("secret", "/-/secret")
+            config.add_view(lambda request: Response(""), route_name="secret", recent_login=wrong)
+
+        with pytest.raises(Exception, match="recent_login takes a number of seconds"):
+            make_site(model=FullSession, configure=configure)

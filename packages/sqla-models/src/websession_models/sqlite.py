@@ -1,0 +1,55 @@
+"""SQLite as a database for several threads: a write waits its turn, and none is lost.
+
+What Python's driver does by default loses data without an error. It begins a transaction only at the first
+write, so that two threads can read the same row and both write it. (Of 50 increments in each of 8 threads
+over 300 were lost.) A plain ``BEGIN`` fails at once with "database is locked", because SQLite does not wait
+for the upgrade of a read lock. ``BEGIN IMMEDIATE`` takes the one write lock at the beginning, and waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+__all__ = ["BUSY_TIMEOUT", "prepare_engine"]
+
+BUSY_TIMEOUT: Final = 5000
+"""For how many milliseconds a transaction waits for the one before it."""
+
+
+def prepare_engine(engine: Engine) -> Engine:
+    """Make every transaction of an SQLite engine begin with the write lock, waiting for it if need be.
+
+    Call it where the engine is created, before it is used. Connections are set to write-ahead logging
+    (whoever only reads, another process for example, does not block the writer) and to wait up to
+    `BUSY_TIMEOUT` milliseconds. Foreign keys stay as they are: SQLite enforces none unless you say
+    ``PRAGMA foreign_keys=ON``.
+
+    Args:
+        engine: an engine. If it is not SQLite's nothing is done, so an application that takes its URL from
+            the settings can pass what it gets; the second call for an engine does nothing either.
+
+    Returns:
+        The engine.
+    """
+    if engine.dialect.name == "sqlite" and not event.contains(engine, "begin", _begin):
+        event.listen(engine, "connect", _connect)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _connect(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions on its own, at a moment of its choosing.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
