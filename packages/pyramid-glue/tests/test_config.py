@@ -19,7 +19,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from websession_core.errors import ConfigurationError
 from websession_crypto import Keyring, generate_secret_key
 from websession_models import BaseMixin
-
 from websession_pyramid import factory_args_from_settings, get_session_factory
 
 GOOD = {"session.secret_key": SECRET_KEY, "session.model_class": "site_under_test.Session"}

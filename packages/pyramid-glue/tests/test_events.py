@@ -9,7 +9,6 @@ from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession
 from websession_core.lifecycle import Standing
 from websession_crypto import Keyring, TokenCodec
-
 from websession_pyramid import SessionEvent
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)

@@ -7,7 +7,6 @@ import threading
 import pytest
 from pyramid.response import Response
 from site_under_test import Session
-
 from websession_pyramid import StaleSessionError
 
 

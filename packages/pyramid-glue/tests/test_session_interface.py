@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from pyramid.interfaces import ISession, ISessionFactory
 from websession_core.errors import UnstorableValueError
-from zope.interface.verify import verifyClass, verifyObject
-
 from websession_pyramid import SessionFactory, WebSession
+from zope.interface.verify import verifyClass, verifyObject
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 

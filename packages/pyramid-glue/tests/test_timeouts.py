@@ -8,7 +8,6 @@ import pytest
 from pyramid.response import Response
 from site_under_test import FullSession, Session
 from websession_core.errors import ConfigurationError
-
 from websession_pyramid import InvalidPreferenceError
 
 TIMEOUTS = {

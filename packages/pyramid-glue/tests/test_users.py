@@ -15,9 +15,8 @@ from sqlalchemy import ForeignKey, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from websession_core.errors import UnstorableValueError
 from websession_models import BaseMixin, UseridMixin
-from zope.interface.verify import verifyObject
-
 from websession_pyramid import MissingFeatureError, RecentLoginRequired, SessionSecurityPolicy
+from zope.interface.verify import verifyObject
 
 
 class UuidSession(UseridMixin, BaseMixin, Base):

@@ -1,0 +1,60 @@
+"""What the pages in docs/ say is what the code does."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import runpy
+from pathlib import Path
+
+import pyramid_sqlalchemy_sessions
+import pytest
+from websession_core.settings import parse_settings
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = sorted(DOCS.glob("*/*.md"))
+
+
+def blocks(page, language):
+    """Return the code blocks of a page in one language."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+def test_there_are_pages():
+    assert {page.name for page in PAGES} >= {"life-of-a-session.md", "timeouts.md", "users.md"}
+
+
+def test_the_diagram_and_the_table_are_drawn_from_the_codes_own_tables():
+    tool = runpy.run_path(str(DOCS / "tools" / "draw_life_of_a_session.py"))
+    page = tool["PAGE"].read_text(encoding="utf-8")
+    assert tool["drawn"](page) == page, "run: python docs/tools/draw_life_of_a_session.py"
+    assert "CURRENT --> IN_FLIGHT" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_in_a_page_is_python_and_imports_what_exists(page):
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module == "pyramid_sqlalchemy_sessions":
+                missing = [
+                    name.name for name in node.names if not hasattr(pyramid_sqlalchemy_sessions, name.name)
+                ]
+                assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_settings_in_a_page_are_settings(page):
+    for block in blocks(page, "ini"):
+        ini = configparser.ConfigParser()
+        ini.read_string(f"[app:main]\n{block}")
+        settings = {"session.secret_key": "k", "session.model_class": object, **ini["app:main"]}
+        assert parse_settings(settings)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8").replace("\n", " ")):
+        assert (page.parent / target.strip()).exists(), target
