@@ -178,14 +178,11 @@ class TestTakingEffect:
             **{column: getattr(NEW, column) for column in WRITTEN[duty]}
         )
 
-    @pytest.mark.parametrize(
-        ("duty", "column"),
-        [(duty, column) for duty in Duty for column in COMPARED[duty]],
-        ids=lambda value: str(value).replace(" ", "-"),
-    )
-    def test_nothing_is_written_once_a_compared_column_has_another_value(self, recorded, duty, column):
-        for other_value in (getattr(AS_READ, column) + 1, None):
-            assert not recorded.perform(duty, as_read=replace(AS_READ, **{column: other_value}))
+    @pytest.mark.parametrize("duty", [duty for duty in Duty if COMPARED[duty]])
+    def test_nothing_is_written_once_a_compared_column_has_another_value(self, recorded, duty):
+        for column in COMPARED[duty]:
+            for other_value in (getattr(AS_READ, column) + 1, None):
+                assert not recorded.perform(duty, as_read=replace(AS_READ, **{column: other_value})), column
 
         assert recorded.read().activity == AS_READ
 
@@ -438,8 +435,10 @@ class TestForgetting:
 
 
 class TestOtherTransactions:
-    @pytest.mark.parametrize("insists", [False, True])
-    @pytest.mark.parametrize("duty", [*REVISIONS, Duty.REMOVE])
+    @pytest.mark.parametrize(
+        ("duty", "insists"),
+        [*((duty, False) for duty in (*REVISIONS, Duty.REMOVE)), (Duty.TOUCH, True), (Duty.REDATE, True)],
+    )
     def test_a_companion_that_is_locked_is_left_alone(self, recorded, companion, duty, insists):
         with open_transaction(recorded.engine, update(companion).values(previous_attempt=9)):
             assert not recorded.perform(duty, insists=insists)

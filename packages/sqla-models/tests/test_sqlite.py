@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 from websession_models.sqlite import prepare_engine
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
@@ -27,7 +28,7 @@ def test_no_read_modify_write_of_eight_threads_is_lost(engine):
                 with engine.begin() as connection:
                     value = connection.exec_driver_sql("SELECT value FROM counter").scalar_one()
                     connection.exec_driver_sql("UPDATE counter SET value = ?", (value + 1,))
-        except Exception as error:
+        except DBAPIError as error:
             errors.append(error)
 
     threads = [threading.Thread(target=count) for _ in range(8)]
