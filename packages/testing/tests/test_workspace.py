@@ -93,12 +93,13 @@ def test_a_package_depends_on_exactly_the_current_series_of_its_siblings(package
 
 
 def test_the_oldest_environment_holds_the_lower_bound_of_every_dependency() -> None:
-    names = {project(path)["name"] for path in PACKAGES}
+    # pytest runs the tests there, too: 9 is the first to know what an overridden fixture asks for in its turn.
+    exempt = {"pytest", *(project(path)["name"] for path in PACKAGES)}
     bounds = {
         f"{requirement.name}=={bound.version}"
         for package in PACKAGES
         for requirement in map(Requirement, project(package)["dependencies"])
-        if requirement.name not in names
+        if requirement.name not in exempt
         for bound in requirement.specifier
         if bound.operator == ">="
     }
