@@ -93,7 +93,7 @@ def test_a_package_depends_on_exactly_the_current_series_of_its_siblings(package
 
 
 def test_the_oldest_environment_holds_the_lower_bound_of_every_dependency() -> None:
-    # pytest runs the tests there, too: 9 is the first to know what an overridden fixture asks for in its turn.
+    # pytest runs these tests there, too: 9 is the first to know what an overridden fixture asks for itself.
     exempt = {"pytest", *(project(path)["name"] for path in PACKAGES)}
     bounds = {
         f"{requirement.name}=={bound.version}"
