@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zope.sqlalchemy
 from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
 from websession_core.lifecycle import begin, redate, reissue, rotate
@@ -56,10 +57,22 @@ if TYPE_CHECKING:
     from websession_core.state import Ticket
 
     from .factory import SessionFactory
+    from .opening import Refusal
 
 __all__ = ["Phase", "Unit", "database_session"]
 
 log = logging.getLogger(__name__)
+
+
+_READ_ATTEMPTS = 5
+
+# Deadlock, and record changed since last read: MariaDB and MySQL have rolled the transaction back.
+_ENDED_TRANSACTION = frozenset({1020, 1213})
+
+
+def _has_ended_transaction(error: DBAPIError) -> bool:
+    arguments: Any = getattr(error.orig, "args", ())
+    return bool(arguments) and arguments[0] in _ENDED_TRANSACTION
 
 
 class Phase(enum.Enum):
@@ -132,6 +145,7 @@ class Unit:
         self._gone: tuple[UUID, ...] = ()
         self._token: str | None = None
         self._order = CookieOrder.KEEP
+        self._announced = False
         self._answered = False
         self._savepoints = savepoints.SavepointStack[UnitSnapshot](self._snapshot, self._restore)
 
@@ -148,10 +162,12 @@ class Unit:
             SQLAlchemyError: The row could not be read.
         """
         factory = self._factory
-        ticket = factory.read_ticket(self._request)
+        ticket, refusals = factory.read_ticket(self._request)
+        if refusals:
+            self.opening = Opening(refusals=refusals)
         if ticket is not None:
             self._dbsession = dbsession = database_session(request, factory.settings.dbsession_name)
-            self.opening = self._read(dbsession, ticket)
+            self.opening = self._read(dbsession, ticket, refusals)
             self.contents = self.opening.contents()
             # Not before: the rollback of a savepoint that is open already goes back to what was just read.
             self._savepoints.follow(dbsession)
@@ -160,20 +176,43 @@ class Unit:
             # doomed transaction around many requests would only gather dead managers in it.
             self.transaction.join(self)
             self._joined = True
-        if self.opening.verdict is not None:
-            announce_opening(self._request, self.opening.verdict)
 
-    def _read(self, dbsession: Session, ticket: Ticket) -> Opening:
+    def announce(self, before: Opening | None) -> None:
+        """Tell the subscribers what was found in the browser's cookie, once.
+
+        Args:
+            before: What was found before, in the same request; None: nothing was looked at.
+        """
+        if not self._announced:
+            self._announced = True
+            announce_opening(self._request, self.opening, before)
+
+    def _read(self, dbsession: Session, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
         store = self._factory.store
-        connection = self._connection()
-        if store.features.eager:
-            # The user's model wants more than the row, in the same SELECT. The instance is held here since
-            # the database session itself holds it weakly.
-            found = store.load_with_instance(dbsession, ticket.session_id)
-            self._instance_read, row = (None, None) if found is None else found
-        else:
-            row = store.load(connection, ticket.session_id)
-        return Opening.judged(self._factory, ticket, row, reorder=store.reorders_keys(connection))
+        # On MariaDB at SERIALIZABLE even a read can lose a conflict, against a touch, for example. If it was
+        # the first statement nothing is lost by that but the read itself: it is simply made again.
+        attempts = 1 if dbsession.in_transaction() else _READ_ATTEMPTS
+        for attempt in range(attempts):
+            connection = self._connection()
+            try:
+                row = self._row(dbsession, connection, ticket)
+            except DBAPIError as error:
+                if attempt + 1 == attempts or not _has_ended_transaction(error):
+                    raise
+                continue
+            break
+        reorder = store.reorders_keys(connection)
+        return Opening.judged(self._factory, ticket, row, reorder=reorder, refusals=refusals)
+
+    def _row(self, dbsession: Session, connection: Connection, ticket: Ticket) -> SessionRow | None:
+        store = self._factory.store
+        if not store.features.eager:
+            return store.load(connection, ticket.session_id)
+        # The user's model wants more than the row, in the same SELECT. The instance is held here since the
+        # database session itself holds it weakly.
+        found = store.load_with_instance(dbsession, ticket.session_id)
+        self._instance_read, row = (None, None) if found is None else found
+        return row
 
     # -- changes in memory ---------------------------------------------------------------------------------
 
