@@ -26,7 +26,20 @@ from sqlalchemy import (
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
-from websession_models import SESSION_JSON, BaseMixin, ModelError, SessionId, Store, features_of
+from websession_models import (
+    SESSION_JSON,
+    AbsoluteMixin,
+    BaseMixin,
+    ConfigIdleMixin,
+    FullyFeaturedSession,
+    IdleMixin,
+    ModelError,
+    RenewalMixin,
+    SessionId,
+    Store,
+    UseridMixin,
+    features_of,
+)
 
 
 class Compressed(TypeDecorator):
@@ -43,6 +56,10 @@ def problems_of(model) -> tuple[str, ...]:
 
 def model_with(base, **attributes) -> type:
     return type("WebSession", (BaseMixin, base), {"__tablename__": "session", **attributes})
+
+
+def full_model_with(base, **attributes) -> type:
+    return type("WebSession", (FullyFeaturedSession, base), {"__tablename__": "session", **attributes})
 
 
 def model_with_user(base, lazy) -> type:
@@ -105,6 +122,76 @@ def test_a_column_overridden_with_a_type_that_cannot_work_is_refused(base, name,
 )
 def test_a_column_overridden_without_not_null_is_refused(base, name, kind):
     assert problems_of(model_with(base, **{name: mapped_column(kind)})) == (f"{name!r}{NO_NULL}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "problem"),
+    [
+        ("rotated_at", Integer(), "'rotated_at' must be a BigInteger (32 bits end in 2038), not Integer"),
+        ("authenticated_at", DateTime(), NO_TIME.replace("created", "authenticated_at") + "DateTime"),
+        ("csrf_token", String(32), "'csrf_token' must be a String of 64 characters, not String(length=32)"),
+        ("csrf_token", Integer(), "'csrf_token' must be a String of 64 characters, not Integer()"),
+        ("idle_timeout", SmallInteger(), "'idle_timeout' must be an Integer, not SmallInteger"),
+        ("cookie_max_age", String(3), "'cookie_max_age' must be an Integer, not String"),
+    ],
+)
+def test_a_features_column_overridden_with_a_type_that_cannot_work_is_refused(base, name, kind, problem):
+    assert problems_of(full_model_with(base, **{name: mapped_column(kind)})) == (problem,)
+
+
+@pytest.mark.parametrize("name", ["rotated_at", "userid", "csrf_token", "renewal_timeout"])
+def test_a_features_column_must_be_nullable(base, name):
+    kind = {"rotated_at": BigInteger, "csrf_token": Text}.get(name, Integer)
+
+    assert problems_of(full_model_with(base, **{name: mapped_column(kind, nullable=False)})) == (
+        f"{name!r} must be nullable",
+    )
+
+
+def test_a_feature_whose_column_was_taken_away_is_refused(base):
+    assert problems_of(full_model_with(base, userid=None, idle_timeout=None, extension_delay=None)) == (
+        "it has UseridMixin but no column for 'userid'",
+        "it has ConfigIdleMixin but no column for 'idle_timeout', 'extension_delay'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("userid", mapped_column(Uuid())),
+        ("userid", mapped_column("user", String(200), index=True)),
+        ("csrf_token", mapped_column(Text)),
+        ("csrf_token", mapped_column(String(128))),
+        ("idle_timeout", mapped_column("idle", BigInteger)),
+    ],
+)
+def test_a_features_column_overridden_with_what_works_is_accepted(base, name, column):
+    features = features_of(full_model_with(base, **{name: column}))
+
+    assert features.columns[name] is column.column
+
+
+def test_a_companion_table_taken_out_of_the_metadata_is_missed(base):
+    model = full_model_with(base)
+    base.metadata.remove(base.metadata.tables["session_activity"])
+
+    (problem,) = problems_of(model)
+    assert "'session_activity' is missing" in problem
+
+
+def test_what_a_model_offers_is_what_its_mixins_are(base):
+    features = features_of(type("S", (ConfigIdleMixin, BaseMixin, base), {"__tablename__": "session"}))
+
+    assert features.offers(ConfigIdleMixin)
+    assert features.offers(IdleMixin)
+    assert not any(features.offers(mixin) for mixin in (UseridMixin, AbsoluteMixin, RenewalMixin))
+
+
+def test_a_column_of_the_applications_is_no_feature(base):
+    features = features_of(model_with(base, userid=mapped_column(Integer)))
+
+    assert not features.offers(UseridMixin)
+    assert "userid" not in features.columns
 
 
 def test_every_problem_is_told_at_once(base):

@@ -9,7 +9,17 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import ForeignKey, String, create_engine, inspect, make_url
 from sqlalchemy.orm import Mapped, mapped_column, relationship
-from websession_models import SESSION_JSON, BaseMixin, SessionId, SessionRow, Store, fresh_session_id
+from websession_core.policies import Overrides
+from websession_core.state import Activity
+from websession_models import (
+    SESSION_JSON,
+    BaseMixin,
+    FullyFeaturedSession,
+    SessionId,
+    SessionRow,
+    Store,
+    fresh_session_id,
+)
 
 ENVIRONMENT = """\
 from alembic import context
@@ -108,6 +118,23 @@ def model(base):
     return WebSession
 
 
+@pytest.fixture
+def full_model(base):
+    """A session with every feature."""
+
+    class User(base):
+        __tablename__ = "users"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class WebSession(FullyFeaturedSession, base):
+        __tablename__ = "session"
+        # Without an index of its own, which Alembic would drop before the foreign key: MariaDB refuses that.
+        userid: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+        user: Mapped[User | None] = relationship(lazy="joined")
+
+    return WebSession
+
+
 @pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb", "mysql"])
 @pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])
 def test_a_migration_runs_wherever_it_was_written(written_on, applied_on, model, new_database, alembic_for):
@@ -129,6 +156,73 @@ def test_a_migration_runs_wherever_it_was_written(written_on, applied_on, model,
     command.downgrade(alembic, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
+
+
+@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])
+def test_the_companion_table_migrates_with_its_model(
+    written_on, applied_on, full_model, new_database, alembic_for
+):
+    url = new_database(applied_on)
+    alembic = alembic_for(url)
+
+    migration = command.revision(alembic_for(new_database(written_on)), autogenerate=True)
+    assert "websession" not in Path(migration.path).read_text()
+    command.upgrade(alembic, "head")
+    command.check(alembic)
+
+    engine = create_engine(url)
+    store = Store.for_model(full_model)
+    activity = Activity(active_at=2**33, expires_at=2**34, generation=0, attempt=2**62, renewed_at=1, tries=0)
+    row = SessionRow(
+        fresh_session_id(),
+        2**33,
+        1,
+        0,
+        "{}",
+        "{}",
+        overrides=Overrides(),
+        activity=activity,
+        knows_users=True,
+    )
+    with engine.begin() as connection:
+        store.insert(connection, row)
+        assert store.load(connection, row.id) == row
+
+    command.downgrade(alembic, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql", "mariadb"])
+def test_a_model_that_gets_features_later_keeps_its_sessions(
+    engine_name, new_database, alembic_for, base, other_base
+):
+    url = new_database(engine_name)
+    alembic = alembic_for(url)
+    plain = type("WebSession", (BaseMixin, other_base), {"__tablename__": "session"})
+    alembic.attributes["metadata"] = other_base.metadata
+    command.revision(alembic, autogenerate=True, message="before")
+    command.upgrade(alembic, "head")
+    engine = create_engine(url)
+    session_id = fresh_session_id()
+    with engine.begin() as connection:
+        Store.for_model(plain).insert(connection, SessionRow(session_id, 5, 1, 0, '{"a": 1}', "{}"))
+
+    full = type("WebSession", (FullyFeaturedSession, base), {"__tablename__": "session"})
+    alembic.attributes["metadata"] = base.metadata
+    command.revision(alembic, autogenerate=True, message="after")
+    command.upgrade(alembic, "head")
+
+    with engine.connect() as connection:
+        found = Store.for_model(full).load(connection, session_id)
+    engine.dispose()
+    assert (found.data, found.activity, found.overrides, found.state.owned) == (
+        '{"a": 1}',
+        None,
+        Overrides(),
+        False,
+    )
 
 
 @pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])

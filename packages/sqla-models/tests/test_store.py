@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -14,7 +15,17 @@ from sqlalchemy import JSON, DateTime, ForeignKey, Integer, String, event, selec
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
-from websession_models import BaseMixin, SessionRow, Store, fresh_session_id
+from websession_core.policies import Overrides
+from websession_core.state import Activity, SessionState
+from websession_models import (
+    AbsoluteMixin,
+    BaseMixin,
+    FullyFeaturedSession,
+    SessionRow,
+    Store,
+    UseridMixin,
+    fresh_session_id,
+)
 
 BEGUN = 2**33  # after 2038
 
@@ -115,6 +126,184 @@ def test_an_update_writes_what_is_given_and_counts_the_version(store, engine, gi
     assert written
     assert row.version == 2
     assert {name: getattr(row, name) for name in expected} == expected
+
+
+class TestFeatures:
+    """What the mixins add to a row."""
+
+    ACTIVITY = Activity(
+        active_at=2**33,
+        expires_at=2**33 + 600,
+        generation=2**40,
+        attempt=2**63 - 1,
+        previous_attempt=1,
+        renewed_at=2**33 - 5,
+        tries=3,
+        tried_at=2**33 - 1,
+    )
+    OVERRIDES = Overrides(
+        idle_timeout=600,
+        extension_delay=0,
+        absolute_timeout=2**31 - 1,
+        renewal_timeout=300,
+        cookie_max_age=86_400,
+    )
+
+    @pytest.fixture
+    def store(self, base, engine) -> Store:
+        class WebSession(FullyFeaturedSession, base):
+            __tablename__ = "session"
+
+        base.metadata.create_all(engine)
+        return Store.for_model(WebSession)
+
+    def full_row(self) -> SessionRow:
+        return SessionRow(
+            id=fresh_session_id(),
+            created=BEGUN,
+            version=1,
+            epoch=3,
+            data='{"a": 1}',
+            flash="{}",
+            rotated_at=BEGUN + 1,
+            userid=7,
+            csrf_token="0123456789abcdef" * 4,
+            authenticated_at=BEGUN + 2,
+            overrides=self.OVERRIDES,
+            activity=self.ACTIVITY,
+            knows_users=True,
+        )
+
+    def test_a_row_is_read_back_with_all_of_them(self, store, engine):
+        row = self.full_row()
+        with engine.begin() as connection:
+            store.insert(connection, row)
+        with engine.connect() as connection:
+            assert store.load(connection, row.id) == row
+
+    def test_a_row_says_what_the_rules_want_to_know(self):
+        row = self.full_row()
+
+        assert row.state == SessionState(
+            created=BEGUN,
+            epoch=3,
+            rotated_at=BEGUN + 1,
+            owned=True,
+            activity=self.ACTIVITY,
+            overrides=self.OVERRIDES,
+        )
+        assert replace(row, userid=None).state.owned is False
+        assert replace(row, userid=None, knows_users=False).state.owned is None
+
+    def test_a_row_of_which_nothing_was_noted_down_has_no_activity(self, store, engine):
+        row = replace(self.full_row(), activity=None)
+        with engine.begin() as connection:
+            store.insert(connection, row)
+            assert store.load(connection, row.id) == row
+
+    def test_reading_takes_one_statement_and_inserting_two(self, store, engine, statements):
+        row = self.full_row()
+        with engine.begin() as connection:
+            store.insert(connection, row)
+            store.load(connection, row.id)
+
+        assert [statement.split()[0] for statement in statements] == ["INSERT", "INSERT", "SELECT"]
+
+    def test_an_insert_and_its_companion_are_rolled_back_together(self, store, engine):
+        row = self.full_row()
+        with engine.connect() as connection:
+            store.insert(connection, row)
+            connection.rollback()
+            assert connection.execute(select(store.features.companion)).all() == []
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"epoch": 4, "rotated_at": BEGUN + 9, "userid": 8},
+            {"userid": None, "authenticated_at": None, "csrf_token": None, "rotated_at": None},
+            {"csrf_token": "x" * 64},
+            {"authenticated_at": 2**40},
+        ],
+        ids="+".join,
+    )
+    def test_an_update_writes_what_is_given_and_none_is_a_value(self, store, engine, change):
+        row = self.full_row()
+        with engine.begin() as connection:
+            store.insert(connection, row)
+            assert store.update(connection, row.id, version=1, **change)
+
+            assert store.load(connection, row.id) == replace(row, version=2, **change)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"idle_timeout": None, "extension_delay": None},
+            {"absolute_timeout": 0, "renewal_timeout": None, "cookie_max_age": 0},
+        ],
+        ids="+".join,
+    )
+    def test_an_update_writes_the_sessions_own_timeouts(self, store, engine, change):
+        row = self.full_row()
+        with engine.begin() as connection:
+            store.insert(connection, row)
+            assert store.update(connection, row.id, version=1, data='{"b": 2}', **change)
+
+            found = store.load(connection, row.id)
+        assert found == replace(row, version=2, data='{"b": 2}', overrides=replace(self.OVERRIDES, **change))
+
+    def test_deleting_leaves_what_was_noted_down_to_bookkeeping(self, store, engine):
+        row = self.full_row()
+        companion = store.features.companion
+        with engine.begin() as connection:
+            store.insert(connection, row)
+            assert store.delete(connection, row.id)
+
+            assert store.load(connection, row.id) is None
+            assert connection.scalars(select(companion.c.id)).all() == [row.id]
+
+    def test_numbers_that_cannot_be_are_read_as_none(self, store, engine):
+        row = self.full_row()
+        companion = store.features.companion
+        with engine.begin() as connection:
+            store.insert(connection, row)
+            connection.execute(companion.update().values(active_at=-1, tries=-(2**31)))
+            connection.execute(store.features.table.update().values(idle_timeout=-5))
+
+            found = store.load(connection, row.id)
+        assert found.activity == replace(self.ACTIVITY, active_at=None, tries=None)
+        assert found.overrides == replace(self.OVERRIDES, idle_timeout=None)
+
+    def test_a_value_without_a_column_is_refused_and_not_forgotten(self, base, engine):
+        class PlainSession(BaseMixin, base):
+            __tablename__ = "plain"
+
+        base.metadata.create_all(engine)
+        plain = Store.for_model(PlainSession)
+        row = SessionRow(fresh_session_id(), 1, 1, 0, "{}", "{}")
+        with engine.begin() as connection:
+            for given in ({"userid": 7}, {"overrides": Overrides(idle_timeout=5)}):
+                with pytest.raises(ValueError, match=r"has no column for '(userid|idle_timeout)'"):
+                    plain.insert(connection, replace(row, **given))
+            plain.insert(connection, replace(row, overrides=Overrides(), activity=Activity(tries=1)))
+            with pytest.raises(ValueError, match="has no column for 'userid', 'nonsense'"):
+                plain.update(connection, row.id, version=1, userid=None, nonsense=1)
+
+            assert plain.load(connection, row.id) == row
+
+    def test_models_with_some_of_them_read_those(self, base, engine):
+        class SomeSession(UseridMixin, AbsoluteMixin, BaseMixin, base):
+            __tablename__ = "some_session"
+
+        base.metadata.create_all(engine)
+        some = Store.for_model(SomeSession)
+        row = SessionRow(
+            fresh_session_id(), 1, 1, 0, "{}", "{}", userid=7, activity=self.ACTIVITY, knows_users=True
+        )
+        with engine.begin() as connection:
+            some.insert(connection, row)
+
+            found = some.load(connection, row.id)
+        assert found == replace(row, activity=Activity(expires_at=self.ACTIVITY.expires_at))
 
 
 def test_an_update_leaves_other_sessions_alone(store, engine):

@@ -12,6 +12,7 @@ as `declarative_base()` uses, maps only after `__init_subclass__`.)
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Column, Integer, Table
@@ -41,8 +42,9 @@ COLUMNS: Final = (
 )
 """All columns that a companion can have besides its key; the fields of `websession_core.state.Activity`."""
 
-# How our tables are told from one of the application's that happens to have such a name.
-_MARK: Final = "websession_companion"
+# How our tables are told from one of the application's that happens to have such a name. Not by an entry in
+# the table's `info`: Alembic would write it into migrations.
+_companions: weakref.WeakSet[Table] = weakref.WeakSet()
 
 
 def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> None:
@@ -72,8 +74,9 @@ def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> None:
             Column(KEY, key.type, primary_key=True),
             schema=table.schema,
             # Tools that spread tables over databases decide by it (`bind_key`); both tables go together.
-            info={**table.info, _MARK: True},
+            info=dict(table.info),
         )
+        _companions.add(companion)
     for name in COLUMNS:
         # The class at the top of a single-table hierarchy may need fewer of them than one below.
         if name in names and name not in companion.columns:
@@ -85,4 +88,4 @@ def companion_of(table: Table) -> Table | None:
     """Return the companion of a session table, or None if none was declared."""
     name = table.name + SUFFIX
     found = table.metadata.tables.get(f"{table.schema}.{name}" if table.schema else name)
-    return found if found is not None and _MARK in found.info else None
+    return found if found is not None and found in _companions else None

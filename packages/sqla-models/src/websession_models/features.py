@@ -132,7 +132,7 @@ class ModelFeatures:
         Configures the mappers at its first use, as any query does: not before all models are imported.
         """
         if self._eager is None:
-            relationships = self._mapper().relationships
+            relationships = self.mapper().relationships
             self._eager = any(relationship.lazy in _EAGER_LOADING for relationship in relationships)
         return self._eager
 
@@ -146,14 +146,19 @@ class ModelFeatures:
 
     def criterion(self) -> ColumnElement[bool] | None:
         """Return the condition that keeps out other classes' rows, or None if the table has none."""
-        mapper = self._mapper()
+        mapper = self.mapper()
         if mapper.polymorphic_on is None or mapper.inherits is None or mapper.concrete:
             return None
         # Descendants' rows are also rows of the model: the ORM's own rule.
         identities = [each.polymorphic_identity for each in mapper.self_and_descendants]
         return mapper.polymorphic_on.in_(identities)
 
-    def _mapper(self) -> Mapper[Any]:
+    def mapper(self) -> Mapper[Any]:
+        """Return the model's mapper.
+
+        Raises:
+            ReferenceError: the class does not exist any more.
+        """
         model = self._model()
         if model is None:
             raise ReferenceError(f"the model class {self.name} does not exist any more")

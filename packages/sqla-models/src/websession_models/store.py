@@ -12,12 +12,14 @@ may change what a session holds.
 from __future__ import annotations
 
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import StatementError
+from sqlalchemy.orm import defer
 from websession_core.policies import LONGEST, Overrides
 from websession_core.state import COUNTER_MAX, Activity, SessionState
 
@@ -27,10 +29,21 @@ from websession_models.mixins import UseridMixin
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Unpack
 
-    from sqlalchemy import Column, ColumnElement, Connection, CursorResult, Delete, Insert, Select, Update
+    from sqlalchemy import (
+        Column,
+        ColumnElement,
+        Connection,
+        CursorResult,
+        Delete,
+        FromClause,
+        Insert,
+        Select,
+        Update,
+    )
+    from sqlalchemy.orm import Session
     from websession_core import ports
 
     def _is_the_port(store: Store) -> ports.Store[Connection, SessionRow]:
@@ -142,6 +155,34 @@ class Store:
         found: Any = execute(connection, statements.select, {ID: session_id}).first()
         return None if found is None else statements.row(found)
 
+    def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
+        """Return the row with that key as an object of the model's class, too; None if there is none.
+
+        For models whose relationships are loaded eagerly (`features.eager`): they come with the same
+        query, which is the only one if they are loaded by a join. Nothing is flushed before. `data` and
+        `flash` come with the row, as text, and are deferred in the object: they are loaded if somebody
+        looks at them there.
+
+        Args:
+            dbsession: the application's SQLAlchemy session, in whose transaction the row is read and to which
+                the object belongs. An object that it holds already is given as it is.
+            session_id: the primary key.
+        """
+        mapper = self.features.mapper()
+        statements = self._for_dialect(dbsession.get_bind(mapper).dialect.name)
+        # The statement refers to the class. Kept here it would keep the class alive, hence with the class.
+        kept = mapper.class_manager.info
+        statement = kept.get(_INSTANCE)
+        if statement is None:
+            statement = kept[_INSTANCE] = statements.select_instance(self.features)
+        with dbsession.no_autoflush, _hiding_parameters():
+            # A joined collection gives several lines, with one and the same object.
+            found: Any = dbsession.execute(statement, {ID: session_id}).unique().all()
+        if not found:
+            return None
+        instance, *values = found[0]
+        return instance, statements.row(values)
+
     def insert(self, connection: Connection, row: SessionRow) -> None:
         """Insert a new row, and its companion if `row` has an activity; other columns take their defaults.
 
@@ -230,7 +271,9 @@ class Store:
             raise ValueError(f"{self.features.name} has no column for {', '.join(map(repr, unknown))}")
 
     def _for(self, connection: Connection) -> _Statements:
-        name = connection.dialect.name
+        return self._for_dialect(connection.dialect.name)
+
+    def _for_dialect(self, name: str) -> _Statements:
         known = self._statements.get(name)
         if known is None:
             known = self._statements[name] = _Statements(self.features, name)
@@ -243,6 +286,9 @@ _stores: weakref.WeakKeyDictionary[type, Store] = weakref.WeakKeyDictionary()
 PREFIX: Final = "websession_"
 ID: Final = PREFIX + "id"
 _VERSION: Final = PREFIX + "version"
+# Where the ORM's statement is found among what others keep with a class's instrumentation.
+_INSTANCE: Final = "websession_models.load_with_instance"
+
 _TEXTS: Final = frozenset({"data", "flash"})
 
 _ROW_FIELDS: Final = (
@@ -293,7 +339,9 @@ class _Statements:
         self._overrides = tuple(name for name in _OVERRIDES if name in columns)
         self._activity = tuple(features.activity)
         self._knows_users = features.offers(UseridMixin)
-        self.select: Select[Any] = self._selected(features).where(*self._where)
+        self.select: Select[Any] = (
+            select(*self._wanted(features)).select_from(self._joined(features)).where(*self._where)
+        )
         self.insert: Insert = insert(features.table).values(self._inserted(features))
         self.insert_companion: Insert | None = None
         if features.companion is not None:
@@ -333,20 +381,33 @@ class _Statements:
             )
         return known
 
-    def _selected(self, features: ModelFeatures) -> Select[Any]:
+    def select_instance(self, features: ModelFeatures) -> Select[Any]:
+        """Return the ORM's statement for an object and its row; the same for every dialect."""
+        mapper = features.mapper()
+        model = mapper.class_
+        statement = select(model, *self._wanted(features))
+        if features.companion is not None:
+            key = features.companion.columns[KEY]
+            statement = statement.outerjoin(features.companion, key == self._columns["id"])
+        # The ORM itself keeps other classes' rows out.
+        return statement.where(self._where[0]).options(*(defer(getattr(model, name)) for name in _TEXTS))
+
+    def _wanted(self, features: ModelFeatures) -> list[ColumnElement[Any]]:
         columns = features.columns
         # JSON as text on every engine. Drivers decode by the column's type (psycopg) or its declared type
         # (sqlite3 with a registered converter), which an expression does not have.
         texts = {name: cast(columns[name], Text()).label(PREFIX + name) for name in _TEXTS}
         wanted: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
         wanted += [columns[name] for name in self._overrides]
+        if features.companion is not None:
+            wanted += [features.companion.columns[KEY], *features.activity.values()]
+        return wanted
+
+    def _joined(self, features: ModelFeatures) -> FromClause:
         companion = features.companion
         if companion is None:
-            return select(*wanted)
-        key = companion.columns[KEY]
-        return select(*wanted, key, *features.activity.values()).select_from(
-            features.table.outerjoin(companion, key == columns["id"])
-        )
+            return features.table
+        return features.table.outerjoin(companion, companion.columns[KEY] == self._columns["id"])
 
     def _inserted(self, features: ModelFeatures) -> Mapping[Column[Any], Any]:
         values: dict[Column[Any], Any] = {column: self._value(name) for name, column in self._columns.items()}
@@ -371,8 +432,15 @@ def _sane(value: int | None, most: int) -> int | None:
 
 
 def execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
-    try:
+    """Execute a statement of ours; an error's message does not show the parameters."""
+    with _hiding_parameters():
         return connection.execute(statement, parameters)
+
+
+@contextmanager
+def _hiding_parameters() -> Iterator[None]:
+    try:
+        yield
     except StatementError as error:
         # The message would list the bound values: an identifier and somebody's data, in every log.
         error.hide_parameters = True
