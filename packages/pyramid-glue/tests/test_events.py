@@ -9,7 +9,7 @@ from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession
 from websession_core.lifecycle import Standing
 from websession_crypto import Keyring, TokenCodec
-from websession_pyramid import SessionEvent
+from websession_pyramid import ReplayDetected, SessionEvent
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
@@ -182,3 +182,74 @@ def test_an_exception_in_a_subscriber_is_one_of_the_view_and_corrupts_nothing(ma
         browser.get("/it")
     raising.clear()
     assert browser.get("/look").json_body == {"n": 0}
+
+
+def test_a_subscriber_may_look_at_the_session_it_hears_of(make_site):
+    seen = []
+
+    def look(event):
+        seen.append((type(event).__name__, event.request.session.copy()))
+
+    site = make_site(
+        model=FullSession,
+        settings={"tm.activate_hook": lambda request: "off" not in request.path},
+        configure=lambda config: config.add_subscriber(look, SessionEvent),
+    )
+    site.views["start"] = lambda request: request.session.update(a=1)
+    site.views["off"] = lambda request: request.session.copy()
+    browser = site.browser()
+    browser.get("/start")
+    browser.get("/start")
+    browser.get("/off")
+    browser.set_cookie("session", "junk")
+    browser.get("/start")
+    browser.set_cookie("session", "junk")
+    browser.get("/off")
+    assert seen == [
+        ("SessionCreated", {"a": 1}),
+        ("SessionLoaded", {"a": 1}),
+        ("SessionLoaded", {"a": 1}),
+        ("CookieRefused", {}),
+        ("SessionCreated", {"a": 1}),
+        ("CookieRefused", {}),
+    ]
+
+
+def test_a_subscriber_that_raises_does_not_save_a_thief(make_site):
+    raising = []
+
+    def subscriber(event):
+        if raising:
+            raise ValueError
+
+    site = make_site(
+        model=FullSession,
+        settings={"session.renewal_timeout": 300},
+        configure=lambda config: config.add_subscriber(subscriber, ReplayDetected),
+    )
+    site.views["login"] = lambda request: request.session.login(7)
+    site.views["look"] = lambda request: request.session.userid
+    browser, thief = site.browser(), site.browser()
+    browser.get("/login")
+    browser.get("/look")
+    thief.set_cookie("session", browser.cookies["session"])
+    site.clock.advance(300)
+    browser.get("/look")
+    browser.get("/look")
+    site.clock.advance(61)
+    raising.append(True)
+    with pytest.raises(ValueError, match=r"^$"):
+        thief.get("/look")
+    assert site.rows() == []
+
+
+def test_what_a_cookie_is_found_to_be_is_told_once_in_a_request(site, browser, heard):
+    @site.view
+    def again(request):
+        request.session.get("a")
+        request.tm.abort()
+        request.tm.begin()
+        return request.session.copy()
+
+    assert browser.get("/again").json_body == {"a": 1}
+    assert names(heard) == ["SessionLoaded"]

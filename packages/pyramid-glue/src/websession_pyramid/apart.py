@@ -46,6 +46,7 @@ class Apart:
 
     Attributes:
         contents: What the session holds; nothing if it could not be read, which is logged.
+        opening: What became of the browser's cookie.
         ended: As given, or found later.
     """
 
@@ -56,15 +57,22 @@ class Apart:
         self._factory = factory
         self._dbsession: Session | None = None
         self._patient = patient
+        self._request = request
         self._answered = False
-        self._opening = self._read(request)
-        self.contents = self._opening.contents()
-        if self._opening.verdict is not None:
-            announce_opening(request, self._opening.verdict)
+        self.opening = self._read(request)
+        self.contents = self.opening.contents()
+
+    def announce(self, before: Opening | None) -> None:
+        """Tell the subscribers what was found in the browser's cookie.
+
+        Args:
+            before: What was found before, in the same request; None: nothing was looked at.
+        """
+        announce_opening(self._request, self.opening, before)
 
     def answer(self, request: Request, response: Response | None) -> None:
         """Keep the books: activity counts whatever became of the request."""
-        verdict = self._opening.verdict
+        verdict = self.opening.verdict
         if self._answered or verdict is None or self._dbsession is None or not self._patient:
             return
         self._answered = True
@@ -78,32 +86,33 @@ class Apart:
 
     def _read(self, request: Request) -> Opening:
         factory = self._factory
-        ticket = factory.read_ticket(request)
+        ticket, refusals = factory.read_ticket(request)
+        nothing = Opening(refusals=refusals)
         if ticket is None:
-            return Opening()
+            return nothing
         try:
             dbsession = database_session(request, factory.settings.dbsession_name)
             engine = dbsession.get_bind(factory.settings.model_class).engine
         except Exception:
             # The application's code: whatever it raises, this page shall render.
             log.info("The session could not be read: there is no database session here", exc_info=True)
-            return Opening()
+            return nothing
         if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
             # In-memory SQLite: a second connection is the same one, and ending ours would roll back its work.
             log.info("The session was not read outside of a transaction: the engine has a single connection")
-            return Opening()
+            return nothing
         if not self._patient and not has_free_connection(engine.pool):
             log.info("The session was not read for an error page: the connection pool has no free connection")
-            return Opening()
+            return nothing
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
                 row = factory.store.load(connection, ticket.session_id)
                 reorder = factory.store.reorders_keys(connection)
         except SQLAlchemyError:
             log.info("The session could not be read outside of a transaction", exc_info=True)
-            return Opening()
+            return nothing
         self._dbsession = dbsession
-        return Opening.judged(factory, ticket, row, reorder=reorder)
+        return Opening.judged(factory, ticket, row, reorder=reorder, refusals=refusals)
 
 
 @contextlib.contextmanager

@@ -21,8 +21,7 @@ from zope.interface import implementer
 from .books import Keeper
 from .contents import OVERRIDES
 from .cookies import CookieJar
-from .events import CookieRefused
-from .opening import announce
+from .opening import Refusal
 from .savepoints import install_listeners
 from .session import WebSession
 
@@ -150,22 +149,22 @@ class SessionFactory:
         """Tell whether `request` carries a cookie of ours, valid or not."""
         return next(self.jar.tokens(request), None) is not None
 
-    def read_ticket(self, request: Request) -> Ticket | None:
-        """Return the ticket in the request's cookie, None if there is none that is ours.
+    def read_ticket(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:
+        """Return the ticket in the request's cookie, None if there is none, and what was no ticket of ours.
 
-        Whatever else the browser sent is refused quietly: it is the sender's mistake, or attack. Subscribers
-        to `CookieRefused` hear of it.
+        That is refused quietly: it is the sender's mistake, or attack.
         """
         tickets = []
+        refusals = []
         for token in self.jar.tokens(request):
             try:
                 tickets.append(Ticket.from_bytes(self._codec.decrypt(token)))
             except TokenError as error:
                 kind = "malformed" if isinstance(error, MalformedToken) else "not authentic"
-                announce(request, CookieRefused, "", "the cookie cannot be decrypted", kind)
+                refusals.append(Refusal("the cookie cannot be decrypted", kind))
             except TicketError:
-                announce(request, CookieRefused, "", "the cookie holds no ticket", "malformed")
-        return freshest(tickets)
+                refusals.append(Refusal("the cookie holds no ticket", "malformed"))
+        return freshest(tickets), tuple(refusals)
 
     def make_token(self, ticket: Ticket) -> str:
         """Return `ticket` encrypted under the first key."""

@@ -6,7 +6,7 @@ The rules are in `websession_core.lifecycle`; here is only who gets to hear of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .factory import SessionFactory
 
-__all__ = ["Opening", "announce", "announce_opening", "short_name"]
+__all__ = ["Opening", "Refusal", "announce", "announce_opening", "short_name"]
 
 _EXPIRED = frozenset(
     {
@@ -40,6 +40,13 @@ _REFUSED = {
 }
 
 
+class Refusal(NamedTuple):
+    """Why a cookie holds no ticket of ours."""
+
+    reason: str
+    kind: str
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What became of the browser's cookie.
@@ -48,20 +55,28 @@ class Opening:
         verdict: What the rules say of its ticket; None: there was none.
         row: The row that the ticket opened; None: it opened none.
         reorder: Whether the engine gives the keys of JSON objects back in an order of its own.
+        refusals: What else the browser sent under the cookie's name: why it is no ticket, and its kind.
     """
 
     verdict: Verdict | None = None
     row: SessionRow | None = None
     reorder: bool = False
+    refusals: tuple[Refusal, ...] = ()
 
     @classmethod
     def judged(
-        cls, factory: SessionFactory, ticket: Ticket, row: SessionRow | None, *, reorder: bool
+        cls,
+        factory: SessionFactory,
+        ticket: Ticket,
+        row: SessionRow | None,
+        *,
+        reorder: bool,
+        refusals: tuple[Refusal, ...] = (),
     ) -> Opening:
         """Judge `ticket` by `row`, now."""
         policies = factory.policies(None if row is None else row.overrides)
         verdict = judge(ticket, None if row is None else row.state, policies, factory.clock())
-        return cls(verdict, row if verdict else None, reorder)
+        return cls(verdict, row if verdict else None, reorder, refusals)
 
     def contents(self) -> Contents:
         """Return the session's contents as they were read."""
@@ -81,8 +96,24 @@ def announce(request: Request, event: Callable[..., SessionEvent], *details: Any
         registry.notify(event(request, *details))
 
 
-def announce_opening(request: Request, verdict: Verdict) -> None:
-    """Tell the subscribers what a ticket was found to be."""
+def announce_opening(request: Request, opening: Opening, before: Opening | None) -> None:
+    """Tell the subscribers what was found in the browser's cookies.
+
+    To be called once the session is at hand: subscribers may look at it, and one that raises must not make
+    what was found forgotten (the session of a replayed ticket is revoked all the same).
+
+    Args:
+        request: The request that the browser sent.
+        opening: What was found.
+        before: What was found before, in the same request; None: nothing was looked at.
+    """
+    known = Opening() if before is None else before
+    if opening.refusals != known.refusals:
+        for refusal in opening.refusals:
+            announce(request, CookieRefused, "", *refusal)
+    verdict = opening.verdict
+    if verdict is None or (known.verdict is not None and known.verdict.standing is verdict.standing):
+        return
     name, reason, standing = short_name(verdict.ticket), verdict.reason, verdict.standing
     if CONSEQUENCES[standing].opens:
         announce(request, SessionLoaded, name, reason)

@@ -368,7 +368,9 @@ class WebSession(MutableMapping[str, Any]):
             held = Apart(self._factory, request, ended=where is Standing.ENDED)
         elif isinstance(held, Apart):
             held.ended = held.ended or where is Standing.ENDED
-        self._held = held
+        before, self._held = self._held, held
+        if held is not before:
+            held.announce(None if before is None else before.opening)
         return held
 
     def _belongs_in(self, transaction: Transaction) -> bool:
