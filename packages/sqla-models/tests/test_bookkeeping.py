@@ -1,7 +1,9 @@
 """Bookkeeping takes effect, or it does not; the application's transactions never notice."""
 
+import gc
 import logging
 import threading
+import weakref
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar, NamedTuple
@@ -11,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, ForeignKey, String, create_engine, event, select, text, update
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import AssertionPool, NullPool, SingletonThreadPool, StaticPool
 from websession_core.lifecycle import COMPARED, WRITTEN, Bookkeeping, Duty
 from websession_core.state import Activity
@@ -910,3 +912,22 @@ class TestModels:
 
         assert read(store, engine, web).activity == AS_READ
         assert read(store, engine, unrecorded).activity is None
+
+    @ON_SQLITE
+    def test_a_model_class_that_is_no_longer_used_is_not_kept_alive(self, make_engine):
+        engine = make_engine()
+
+        def use_a_model() -> weakref.ref:
+            class Base(DeclarativeBase):
+                pass
+
+            model = type("WebSession", (FullyFeaturedSession, Base), {"__tablename__": "session"})
+            Base.metadata.create_all(engine)
+            Bookkeeper(Store.for_model(model), engine).perform(due(Duty.TOUCH, fresh_session_id()))
+            engine.clear_compiled_cache()
+            return weakref.ref(model)
+
+        reference = use_a_model()
+        gc.collect()
+
+        assert reference() is None
