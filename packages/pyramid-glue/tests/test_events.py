@@ -104,6 +104,19 @@ def test_renewed(site, browser, heard):
     assert names(heard) == ["SessionLoaded", "SessionRenewed"]
 
 
+def test_renewed_where_pyramid_tm_is_switched_off(make_site, site, browser, heard):
+    off = make_site(
+        model=FullSession,
+        settings={"session.renewal_timeout": 300, "tm.activate_hook": lambda request: False},
+        configure=lambda config: config.add_subscriber(heard.append, SessionEvent),
+    )
+    off.views["look"] = lambda request: request.session.copy()
+    off.clock.now = site.clock.now + 300
+    browser.app = off.app
+    assert "Set-Cookie" in browser.get("/look").headers
+    assert names(heard) == ["SessionLoaded", "SessionRenewed"]
+
+
 def test_a_replay(site, browser, heard):
     thief = site.browser()
     thief.set_cookie("session", browser.cookies["session"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from pyramid.response import Response
-from site_under_test import FullSession
+from site_under_test import FullSession, Order
+from sqlalchemy import text
 
 
 @pytest.fixture
@@ -94,19 +95,36 @@ def test_an_old_cookie_after_its_grace_revokes_the_session(site, browser):
     assert site.activity() == []
 
 
-def test_the_revocation_stands_though_the_requests_own_transaction_is_rolled_back(site, browser):
+@pytest.mark.parametrize("how", ["view", "dead transaction", "doomed before", "hook", "flush"])
+def test_the_revocation_stands_though_the_requests_own_transaction_is_rolled_back(
+    make_site, site, browser, how
+):
+    def page(exception, request):
+        return Response(f"sorry {request.session.copy()}", status=500)
+
+    failing = make_site(model=FullSession, settings={"session.renewal_timeout": 300}, error_page=page)
     stolen = browser.cookies["session"]
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
     site.clock.advance(61)
 
-    @site.view
+    @failing.view
     def fail(request):
+        if how == "dead transaction":
+            request.dbsession.execute(text("SELECT * FROM no_such_table"))
+        if how == "doomed before":
+            request.tm.doom()
         request.session.get("a")
-        raise ValueError
+        if how == "view":
+            raise ValueError
+        if how == "hook":
+            request.tm.get().addBeforeCommitHook(lambda: request.no_such_attribute)
+        if how == "flush":
+            request.dbsession.add(Order(text=None))
 
-    send(site, stolen, "/fail")
+    failing.clock.now = site.clock.now
+    send(failing, stolen, "/fail")
     assert site.rows() == []
     assert browser.get("/look").json_body is None
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+import transaction
+import zope.sqlalchemy
 from site_under_test import Order
+from sqlalchemy.orm import scoped_session
 
 
 @contextlib.contextmanager
@@ -210,3 +213,27 @@ def test_without_a_database_session_in_it_a_savepoint_works_on_sqlite_too(site):
 
     browser.get("/it")
     assert browser.get("/look").json_body[0] == {"b": 1}
+
+
+def test_a_database_session_that_outlives_its_request_keeps_nothing_of_it(make_site):
+    sessions = []
+
+    def dbsession(request):
+        if not sessions:
+            sessions.append(scoped_session(site.dbsession_maker))
+            zope.sqlalchemy.register(sessions[0], transaction_manager=transaction.manager)
+        return sessions[0]
+
+    site = make_site(dbsession_factory=dbsession, settings={"tm.manager_hook": None})
+    site.views["write"] = lambda request: request.session.update(n=1)
+    site.views["look"] = lambda request: request.session.copy()
+
+    @site.view
+    def doomed(request):
+        request.tm.doom()
+        return request.session.copy()
+
+    browser = site.browser()
+    for path in ("/write", "/look", "/doomed", "/doomed"):
+        browser.get(path)
+    assert not any(sessions[0]().info.values())

@@ -103,7 +103,7 @@ def test_a_new_session_is_two_inserts(site):
     assert [each for each in site.statements if each != "BEGIN"] == ["INSERT", "INSERT", "COMMIT"]
 
 
-@pytest.mark.parametrize("how", ["error page", "no error page", "doomed"])
+@pytest.mark.parametrize("how", ["error page", "no error page", "doomed", "doomed before"])
 def test_activity_counts_whatever_became_of_the_request(make, how):
     page = (lambda exception, request: Response("sorry", status=500)) if how == "error page" else None
     site = make(error_page=page)
@@ -112,10 +112,12 @@ def test_activity_counts_whatever_became_of_the_request(make, how):
 
     @site.view
     def fail(request):
+        if how == "doomed before":
+            request.tm.doom()
         request.session["a"] = 2
         if how == "doomed":
             request.tm.doom()
-        else:
+        elif how != "doomed before":
             raise ValueError
 
     site.clock.advance(599)

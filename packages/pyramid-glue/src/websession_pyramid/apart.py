@@ -16,7 +16,8 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool
 from websession_models import has_free_connection
 
 from .books import keep_books
-from .opening import Opening, announce_opening
+from .events import SessionRenewed
+from .opening import Opening, announce, announce_opening, short_name
 from .unit import database_session
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Apart:
     def answer(self, request: Request, response: Response | None) -> None:
         """Keep the books: activity counts whatever became of the request."""
         verdict = self.opening.verdict
-        if self._answered or verdict is None or self._dbsession is None or not self._patient:
+        if self._answered or verdict is None or self._dbsession is None:
             return
         self._answered = True
         factory = self._factory
@@ -83,6 +84,7 @@ class Apart:
         candidate = keep_books(keeper, verdict, factory.clock(), rotated=False, can_send=response is not None)
         if candidate is not None and response is not None:
             factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
+            announce(request, SessionRenewed, short_name(candidate), "a renewal was due")
 
     def _read(self, request: Request) -> Opening:
         factory = self._factory

@@ -134,6 +134,7 @@ class Unit:
         self._request = request
         self._instance_read: Any = None
         self._dbsession: Session | None = None
+        self._managed = "tm.active" in request.environ  # by pyramid_tm, which removes it when it is through
         self._joined = False
         self._hooked = False
         self._removed: tuple[SessionRow, ...] = ()
@@ -323,12 +324,14 @@ class Unit:
 
     def tpc_finish(self, transaction: Transaction) -> None:
         """Note that it is true now: zope.sqlalchemy has committed in its vote, which came after ours."""
+        self._joined = False
         self._end(Phase.COMMITTED)
 
     def abort(self, transaction: Transaction) -> None:
         """Forget every change. Comes for an abort, a failed commit, and a rolled-back savepoint."""
         # After-commit hooks abort all managers of a committed transaction for tidiness: that is not news.
         if self.phase is not Phase.COMMITTED:
+            self._joined = False
             self._drop_changes()
 
     def tpc_abort(self, transaction: Transaction) -> None:
@@ -355,6 +358,8 @@ class Unit:
         if self._answered:
             return
         self._answered = True
+        if self._managed and "tm.active" not in request.environ:
+            self._settle()
         in_test = self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager)
         if in_test:
             if response is None or would_abort(request, response):
@@ -595,6 +600,20 @@ class Unit:
             self._token = factory.make_token(ticket)
             self._order = CookieOrder.SET
 
+    def _settle(self) -> None:
+        """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""
+        if self._joined:
+            # A failed hook has left it open, with a connection and its locks, for as long as anybody holds
+            # the request.
+            try:
+                self.transaction.abort()
+            except Exception:
+                # Some data manager's, which has not kept the others from being aborted.
+                log.debug("A transaction that a failed hook had left open failed to abort", exc_info=True)
+        if self.phase is Phase.OPEN:
+            # The transaction was doomed before the session was touched, so there was nothing to take part in.
+            self._drop_changes()
+
     def _drop_changes(self) -> None:
         if self.phase is Phase.ABORTED:
             return
@@ -613,8 +632,10 @@ class Unit:
         self._savepoints.forget()
         if phase is Phase.ABORTED:
             self.contents = self.opening.contents()
+            self._invalidated = self._wanted = False
             self._removed, self._gone = (), ()
             self._ticket, self._rewritten = None, frozenset()
+            self._token, self._order = None, CookieOrder.KEEP
 
     def _snapshot(self) -> UnitSnapshot:
         return UnitSnapshot(
