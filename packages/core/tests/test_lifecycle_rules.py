@@ -244,6 +244,7 @@ def test_an_expired_session_is_removed_if_nobody_used_it_meanwhile() -> None:
     state = row(expires_at=T0 + 600)
     (write,) = bookkeeping(judge(CURRENT, state, ALL, T0 + 600), T0 + 601)
     assert write.duty is Duty.REMOVE
+    assert write.epoch == state.epoch
     assert not write.insists
     assert write.values == {}
     assert write.expected == {

@@ -299,6 +299,17 @@ class TestRemoving:
 
         assert noted(store, engine, session_id) is None
 
+    def test_a_session_that_somebody_has_logged_into_meanwhile_stays(
+        self, store, engine, bookkeeper, session_id
+    ):
+        with engine.begin() as connection:
+            assert store.update(connection, session_id, version=1, epoch=1)
+
+        assert not bookkeeper.perform(due(Duty.REMOVE, session_id, epoch=0))
+
+        assert read(store, engine, session_id).activity == AS_READ
+        assert bookkeeper.perform(due(Duty.REMOVE, session_id, epoch=1))
+
     def test_a_session_that_somebody_is_writing_stays(self, store, engine, bookkeeper, session_id):
         with engine.begin() as writer:
             assert store.update(writer, session_id, version=1, data='{"a": 1}')

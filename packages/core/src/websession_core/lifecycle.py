@@ -234,6 +234,8 @@ _ALL_COLUMNS: Final = (
     "tried_at",
 )
 _DATES: Final = ("active_at", "expires_at")
+# A login that is committed meanwhile makes these meaningless.
+_BOUND_TO_EPOCH: Final = frozenset({Duty.RENEW, Duty.REMOVE})
 _TRIES: Final = ("tries", "tried_at")
 
 COMPARED: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
@@ -633,7 +635,7 @@ class Bookkeeping:
         insists: Whether it has to wait for a lock for a bounded time, rather than not at all.
         epoch: What the session row's epoch must still be, compared in the same statement without locking
             that row; None: it does not matter. It keeps a candidate from following a login that was
-            committed meanwhile.
+            committed meanwhile, and an expired session that somebody has just logged into from being removed.
         candidate: The ticket to send, only if the write took effect.
     """
 
@@ -688,7 +690,7 @@ def _write(verdict: Verdict, duty: Duty, now: int) -> Bookkeeping:
         expected=_as_read(state, duty),
         values={column: available[column] for column in WRITTEN[duty]},
         insists=duty is Duty.REVOKE or (duty is Duty.TOUCH and verdict.insists),
-        epoch=ticket.epoch if duty is Duty.RENEW else None,
+        epoch=state.epoch if state is not None and duty in _BOUND_TO_EPOCH else None,
         candidate=_successor(ticket, tries, policies, now) if duty is Duty.RENEW else None,
     )
 

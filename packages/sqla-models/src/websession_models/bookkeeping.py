@@ -270,7 +270,10 @@ class _Statements:
         companion, table = self._companion, self._features.table
         expected = self._known(entry.expected)
         given = self._parameters(entry, expected, ())
-        lock_session = self._once("lock session", lambda: self._locking(table, removes=True))
+        bound = () if entry.epoch is None else (self._epoch(),)
+        lock_session = self._once(
+            ("lock session", bool(bound)), lambda: self._locking(table, *bound, removes=True)
+        )
         read_session = self._once("read session", lambda: select(self._session_key).where(*self._session()))
         delete_session = self._once("delete session", lambda: delete(table).where(*self._session()))
         if companion is None or not expected:
@@ -293,7 +296,7 @@ class _Statements:
             if execute(connection, lock_session, given).first() is not None:
                 execute(connection, delete_session, given)
             elif execute(connection, read_session, given).first() is not None:
-                return False  # somebody is writing it
+                return False  # somebody is writing it, or has logged in meanwhile
             return execute(connection, delete_companion, given).rowcount == 1
 
         return remove
@@ -357,8 +360,7 @@ class _Statements:
                 for name in expected
             ]
             if epoch:
-                column = self._features.columns["epoch"]
-                conditions.append(self._session_exists(column == bindparam(_EPOCH, type_=column.type)))
+                conditions.append(self._session_exists(self._epoch()))
             return self._locking(companion, *conditions, waits=insists, removes=removes)
 
         return self._once(("lock", expected, insists, epoch, removes), build)
@@ -405,6 +407,10 @@ class _Statements:
         key, criterion = self._session_key, self._features.criterion()
         found = key == bindparam(ID, type_=key.type)
         return [found] if criterion is None else [found, criterion]
+
+    def _epoch(self) -> ColumnElement[bool]:
+        column = self._features.columns["epoch"]
+        return column == bindparam(_EPOCH, type_=column.type)
 
     def _session_exists(self, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists(select(self._session_key).where(*self._session(), *conditions))
