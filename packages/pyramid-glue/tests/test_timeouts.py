@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import weakref
 
 import pytest
+import transaction
+import zope.sqlalchemy
 from pyramid.response import Response
 from site_under_test import FullSession, Session
+from sqlalchemy import delete
 from websession_core.errors import ConfigurationError
 from websession_pyramid import InvalidPreferenceError
 
@@ -148,6 +153,27 @@ def test_a_clock_that_steps_back_a_little_logs_nobody_out(site, browser):
     assert is_alive(browser)
 
 
+def test_an_engine_that_was_made_for_one_request_is_not_kept(make):
+    engines = []
+
+    def dbsession(request):
+        engine = site.engine.execution_options(compiled_cache=None)
+        engines.append(weakref.ref(engine))
+        session = site.dbsession_maker(bind=engine)
+        zope.sqlalchemy.register(session, transaction_manager=request.tm)
+        return session
+
+    site = make(dbsession_factory=dbsession)
+    browser = site.browser()
+    browser.get("/start")
+    site.clock.advance(599)
+    for _ in range(3):
+        browser.get("/look")
+    gc.collect()
+    assert len(engines) == 4
+    assert [engine() for engine in engines[:-1]] == [None] * 3
+
+
 class TestSettingsThatChange:
     """Global timeouts may be switched on, off, up and down with rows in place."""
 
@@ -243,6 +269,34 @@ class TestOwnSettings:
         site.clock.advance(10)
         assert not is_alive(browser)
 
+    @pytest.mark.parametrize("before", ["nothing", "a dead cookie", "a session that is ended"])
+    def test_they_can_be_set_in_a_new_session_that_is_stored_already(self, site, before):
+        browser = site.browser()
+        if before != "nothing":
+            browser.get("/start")
+        if before == "a dead cookie":
+            site.clock.advance(600)
+
+        @site.view
+        def it(request):
+            if before == "a session that is ended":
+                request.session.invalidate()
+            request.session["a"] = 1
+            request.session.row()
+            wish(request.session, idle_timeout=3000)
+
+        browser.get("/it")
+        site.clock.advance(2999)
+        assert is_alive(browser)
+
+    def test_they_can_be_set_in_a_session_from_before_there_was_a_companion_table(self, site, browser):
+        with site.engine.begin() as connection:
+            connection.execute(delete(FullSession.metadata.tables["full_session_activity"]))
+        site.views["it"] = lambda request: wish(request.session, idle_timeout=3000)
+        browser.get("/it")
+        site.clock.advance(2999)
+        assert is_alive(browser)
+
     def test_they_are_switched_off_by_0_and_back_by_none(self, site, browser):
         @site.view
         def off(request):
@@ -306,9 +360,6 @@ class TestOwnSettings:
 
 
 def test_under_a_tests_doomed_transaction_timeouts_work_too(make):
-    import transaction
-    import zope.sqlalchemy
-
     site = make()
     tm = transaction.TransactionManager(explicit=True)
     tm.begin()

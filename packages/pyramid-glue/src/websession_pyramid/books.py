@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from websession_core.lifecycle import Duty, bookkeeping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from uuid import UUID
 
     from pyramid.request import Request
@@ -85,7 +84,6 @@ def keep_books(
     *,
     rotated: bool,
     can_send: bool,
-    further: Iterable[Bookkeeping] = (),
 ) -> Ticket | None:
     """Write what is due.
 
@@ -95,13 +93,12 @@ def keep_books(
         now: Unix seconds.
         rotated: Whether the request has given the session a new identity.
         can_send: Whether there is a response that can carry a cookie; without one no renewal begins.
-        further: More entries, of this request's own doing.
 
     Returns:
         The renewed ticket to send, None if there is none.
     """
     candidate = None
-    for entry in (*bookkeeping(verdict, now, rotated=rotated), *further):
+    for entry in bookkeeping(verdict, now, rotated=rotated):
         if entry.duty is Duty.RENEW and not can_send:
             continue
         if keeper.perform(entry) and entry.candidate is not None:

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import ISessionFactory
@@ -78,7 +77,6 @@ class SessionFactory:
         # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
         self._codec = TokenCodec(settings.secret_key, purpose=settings.cookie_name)
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
-        self._keepers: weakref.WeakKeyDictionary[Engine, Bookkeeper] = weakref.WeakKeyDictionary()
         install_listeners()
 
     def __call__(self, request: Request) -> WebSession:
@@ -181,9 +179,7 @@ class SessionFactory:
                 since nothing that it has written is visible elsewhere.
         """
         bind = dbsession.get_bind(self.settings.model_class)
-        keeper = self._keepers.get(bind.engine)
-        if keeper is None:
-            keeper = self._keepers[bind.engine] = Bookkeeper(self.store, bind.engine)
+        keeper = Bookkeeper(self.store, bind.engine)
         if in_test:
             return Keeper(keeper, dbsession.connection(bind_arguments={"mapper": self.settings.model_class}))
         if not isinstance(bind, Engine):

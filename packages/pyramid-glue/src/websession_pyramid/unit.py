@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import Mapper
     from transaction import Transaction, TransactionManager
-    from websession_core.lifecycle import Bookkeeping, Rotation
+    from websession_core.lifecycle import Rotation
     from websession_core.state import Ticket
 
     from .factory import SessionFactory
@@ -268,7 +268,7 @@ class Unit:
             self._removed = (*self._removed, row)
         self._invalidated = True
         self._wanted = False
-        self._ticket = None
+        self._ticket, self._rewritten = None, frozenset()
         self.contents = Contents()
         if row is not None:
             announce(self._request, SessionInvalidated, short_name(row), "ended by the application")
@@ -394,20 +394,19 @@ class Unit:
             return
         for session_id in self._gone:
             keeper.forget(session_id)
+        now, row, ticket = factory.clock(), self.contents.row, self._present_ticket
+        if row is not None and ticket is not None and self._rewritten.intersection(OVERRIDES):
+            # Before anything that was decided by the settings from before.
+            keeper.perform(redate(ticket, row.state, factory.policies(row.overrides), now))
         row = self.opening.row
         if verdict is None or (row is not None and row.id in self._gone):
             return
-        now, row = factory.clock(), self.contents.row
-        further: list[Bookkeeping] = []
-        if row is not None and self._rewritten.intersection(OVERRIDES):
-            further.append(redate(verdict.ticket, row.state, factory.policies(row.overrides), now))
         candidate = keep_books(
             keeper,
             verdict,
             now,
             rotated=self._ticket is not None,
             can_send=response is not None and self._order is CookieOrder.KEEP,
-            further=further,
         )
         if candidate is not None and response is not None:
             factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
@@ -540,10 +539,16 @@ class Unit:
             **{name: value for name, value in changes.items() if name not in OVERRIDES},
         )
 
+    @property
+    def _present_ticket(self) -> Ticket | None:
+        """The ticket of the row as it is now; None if there is no row."""
+        verdict = self.opening.verdict
+        if self._ticket is not None or self.contents.row is None or verdict is None:
+            return self._ticket
+        return verdict.ticket
+
     def _rotation(self, row: SessionRow) -> Rotation:
-        verdict, ticket = self.opening.verdict, self._ticket
-        if ticket is None and verdict is not None:
-            ticket = verdict.ticket
+        ticket = self._present_ticket
         if ticket is None:  # cannot be: a row was either opened by a ticket or has got its first one here
             raise LateChangeError("a session without a ticket cannot get a new identity")
         factory = self._factory
