@@ -6,7 +6,7 @@ import pytest
 import zope.sqlalchemy
 from pyramid.httpexceptions import HTTPNotFound, HTTPOk
 from pyramid.response import Response
-from site_under_test import Order, Session
+from site_under_test import FullSession, Order, Session
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session as DatabaseSession
 
@@ -643,3 +643,91 @@ def test_two_phase_commits_work(make_site):
 
     browser = site.browser()
     assert [browser.get("/it").json_body for _ in range(3)] == [1, 2, 3]
+
+
+class TestAViewThatCommitsByItself:
+    """And goes on in another transaction: the session goes on, too, and the browser gets its cookie."""
+
+    @staticmethod
+    def next_transaction(request):
+        request.tm.commit()
+        request.tm.begin()
+
+    @pytest.fixture
+    def site(self, make_site):
+        site = make_site(model=FullSession, error_page=error_page)
+        site.views["look"] = lambda request: [request.session.userid, request.session.copy()]
+        return site
+
+    def test_with_a_new_session(self, site):
+        browser = site.browser()
+
+        @site.view
+        def it(request):
+            request.session["a"] = 1
+            self.next_transaction(request)
+            request.session["b"] = request.session["a"] + 1
+            return request.session.new
+
+        response = browser.get("/it")
+        assert response.json_body is False
+        assert len(response.headers.getall("Set-Cookie")) == 1
+        assert browser.get("/look").json_body == [None, {"a": 1, "b": 2}]
+        assert len(site.rows()) == 1
+
+    @pytest.mark.parametrize("known", [False, True], ids=["new session", "known session"])
+    @pytest.mark.parametrize("then", ["read", "write", "fail", "abort and read", "login again"])
+    def test_with_a_login(self, site, known, then):
+        browser = site.browser()
+        site.views["start"] = lambda request: request.session.update(a=1)
+        if known:
+            browser.get("/start")
+
+        @site.view
+        def it(request):
+            request.session.login(7)
+            self.next_transaction(request)
+            if then == "abort and read":
+                request.session["b"] = 2
+                request.tm.abort()
+                request.tm.begin()
+            assert request.session.userid == 7
+            if then == "write":
+                request.session["b"] = 2
+            if then == "login again":
+                request.session.login(8)
+            if then == "fail":
+                request.session["b"] = 2
+                raise BrokenError
+
+        response = browser.get("/it", status="*")
+        assert len(response.headers.getall("Set-Cookie")) == 1
+        data = {**({"a": 1} if known else {}), **({"b": 2} if then == "write" else {})}
+        expected = [8 if then == "login again" else 7, data]
+        assert browser.get("/look").json_body == expected
+        assert browser.get("/look").json_body == expected
+        assert len(site.rows()) == 1
+
+    @pytest.mark.parametrize("known", [False, True], ids=["new session", "known session"])
+    @pytest.mark.parametrize("logout", ["first", "then"])
+    def test_with_a_logout(self, site, known, logout):
+        browser = site.browser()
+        site.views["start"] = lambda request: request.session.update(a=1)
+        if known:
+            browser.get("/start")
+
+        @site.view
+        def it(request):
+            request.session["b"] = 2
+            if logout == "first":
+                request.session.invalidate()
+            self.next_transaction(request)
+            seen = request.session.copy()
+            if logout == "then":
+                request.session.invalidate()
+            return seen
+
+        seen = browser.get("/it").json_body
+        assert seen == ({} if logout == "first" else {**({"a": 1} if known else {}), "b": 2})
+        assert browser.cookies == {}
+        assert site.rows() == []

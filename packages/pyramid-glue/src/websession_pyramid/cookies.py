@@ -101,6 +101,13 @@ class CookieJar:
             httponly=settings.cookie_httponly,
             samesite=settings.cookie_samesite.value,
         )
+        # One alone (RFC 6265bis section 4.1.1): a view that commits by itself may have ordered one before.
+        ours = f"{settings.cookie_name}="
+        response.headerlist[:] = [
+            (name, value)
+            for name, value in response.headerlist
+            if name.lower() != "set-cookie" or not value.startswith(ours)
+        ]
         response.headerlist.append(("Set-Cookie", header))
         _keep_out_of_caches(response)
 

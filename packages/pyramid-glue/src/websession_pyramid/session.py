@@ -395,7 +395,8 @@ class WebSession(MutableMapping[str, Any]):
         unit: Unit | None = units.get(owner)
         if unit is not None and unit.phase is not Phase.ABORTED:
             return unit
-        unit = Unit(self._factory, owner, transaction, manager)
+        after = self._held.last_committed if isinstance(self._held, Unit) else None
+        unit = Unit(self._factory, owner, transaction, manager, after)
         if getattr(request, "exception", None) is None:
             unit.load(request)
         else:

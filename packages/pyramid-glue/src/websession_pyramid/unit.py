@@ -114,6 +114,8 @@ class Unit:
         request: The request that the browser sent; its response carries the cookie.
         transaction: The live transaction.
         manager: The manager of that transaction.
+        after: The unit that the same request has committed before, in a transaction that the view has ended
+            by itself; None: there was none. This one goes on with the ticket that the other has left.
 
     Attributes:
         contents: What the session holds.
@@ -123,8 +125,14 @@ class Unit:
     """
 
     def __init__(
-        self, factory: SessionFactory, request: Request, transaction: Transaction, manager: TransactionManager
+        self,
+        factory: SessionFactory,
+        request: Request,
+        transaction: Transaction,
+        manager: TransactionManager,
+        after: Unit | None = None,
     ) -> None:
+        self._after = after
         self.opening = Opening()
         self.contents = Contents()
         self.phase = Phase.OPEN
@@ -163,7 +171,10 @@ class Unit:
             SQLAlchemyError: The row could not be read.
         """
         factory = self._factory
-        ticket, refusals = factory.read_ticket(self._request)
+        if self._after is None:
+            ticket, refusals = factory.read_ticket(self._request)
+        else:
+            ticket, refusals = self._after.ticket_left, ()
         if refusals:
             self.opening = Opening(refusals=refusals)
         if ticket is not None:
@@ -184,8 +195,10 @@ class Unit:
         Args:
             before: What was found before, in the same request; None: nothing was looked at.
         """
-        if not self._announced:
-            self._announced = True
+        if self._announced:
+            return
+        self._announced = True
+        if self._after is None or not self.opening.verdict:
             announce_opening(self._request, self.opening, before)
 
     def _read(self, dbsession: Session, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
@@ -239,6 +252,23 @@ class Unit:
             return True
         self._drop_changes()
         return False
+
+    @property
+    def last_committed(self) -> Unit | None:
+        """The last unit of this request that was committed: this one or one before, if there is any."""
+        return self if self.phase is Phase.COMMITTED else self._after
+
+    @property
+    def ticket_left(self) -> Ticket | None:
+        """The ticket that the browser has, or gets with the response, when this unit is committed."""
+        verdict = self.opening.verdict
+        if self._ticket is not None or self._is_logged_out or verdict is None:
+            return self._ticket
+        return verdict.ticket
+
+    @property
+    def _is_logged_out(self) -> bool:
+        return self.contents.row is None and self._invalidated and not self.opening.only_a_login_may_follow
 
     @property
     def began_here(self) -> bool:
@@ -358,6 +388,8 @@ class Unit:
         if self._answered:
             return
         self._answered = True
+        if self._after is not None:
+            self._after.answer(request, response)
         if self._managed and "tm.active" not in request.environ:
             self._settle()
         in_test = self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager)
@@ -593,8 +625,8 @@ class Unit:
         if row is None:
             # Only a logout removes a cookie: one whose session was not found may just have been replaced by
             # a parallel login, and one that does not decrypt may need a key this server has yet to get.
-            asked_for = self._invalidated and not self.opening.only_a_login_may_follow
-            if asked_for and factory.has_cookie(self._request):
+            has_cookie = self._after is not None or factory.has_cookie(self._request)
+            if self._is_logged_out and has_cookie:
                 self._order = CookieOrder.DELETE
             return
         ticket = self._ticket
