@@ -136,7 +136,8 @@ def follow_the_quick_start(project: Project) -> None:
     )
 
 
-@pytest.fixture(scope="module")
+# Of the session's scope: pytest groups tests by engine, and leaves this module and comes back for each.
+@pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Follow the Quick Start in a copy of the project, installed in an environment of its own."""
     folder = tmp_path_factory.mktemp("project") / "yourproject"
@@ -186,7 +187,7 @@ def project(installed: Project) -> Project:
     return installed
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def migrations() -> dict[str, dict[str, str]]:
     """Remember the migration that each engine's database led alembic to write, by file name."""
     return {}
