@@ -731,3 +731,38 @@ class TestAViewThatCommitsByItself:
         assert seen == ({} if logout == "first" else {**({"a": 1} if known else {}), "b": 2})
         assert browser.cookies == {}
         assert site.rows() == []
+
+
+class TestFirstLookDuringTheCommit:
+    """A flush listener (an audit log) asks who is logged in, and nobody has looked at the session before."""
+
+    @pytest.fixture
+    def browser(self, make_site):
+        site = make_site(engine_options={"pool_size": 1, "max_overflow": 0, "pool_timeout": 1})
+        site.views["write"] = lambda request: request.session.update(theme="dark")
+
+        def serve(name, event_name, listener):
+            @site.view
+            def it(request):
+                request.dbsession.execute(text("SELECT 1"))
+                request.dbsession.add(Order(text="x"))
+                event.listen(request.dbsession, event_name, lambda *_: listener(request))
+
+            site.views[name] = it
+
+        browser = site.browser()
+        browser.serve = serve
+        browser.get("/write")
+        return browser
+
+    @pytest.mark.parametrize("event_name", ["before_flush", "after_flush", "before_commit"])
+    def test_it_is_read_on_the_requests_own_connection(self, browser, event_name):
+        seen = []
+        browser.serve("it", event_name, lambda request: seen.append(request.session.copy()))
+        browser.get("/it")
+        assert seen == [{"theme": "dark"}] * len(seen) != []
+
+    def test_a_change_says_what_to_do(self, browser):
+        browser.serve("it", "before_flush", lambda request: request.session.update(late=1))
+        with pytest.raises(Exception, match="being committed"):
+            browser.get("/it")

@@ -1,8 +1,10 @@
 """Reading a session where there is no transaction to read it in.
 
-Error pages after a failed commit, requests for which `pyramid_tm` is switched off and tweens above it still
-want to know who is logged in or which theme to use. They get the row through one short connection of its
-own, read-only. What cannot be read is an empty session: an error page must never fail because of it.
+Error pages after a failed commit, requests for which `pyramid_tm` is switched off, tweens above it and flush
+listeners that look at the session for the first time during the commit still want to know who is logged in
+or which theme to use. They get the row through one short connection of its own, read-only (during the commit
+through the request's own). What cannot be read is an empty session: an error page must never fail because of
+it.
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session
+    from websession_core.state import Ticket
 
     from .factory import SessionFactory
+    from .opening import Refusal
 
 __all__ = ["Apart"]
 
@@ -42,6 +46,8 @@ class Apart:
         factory: Whose sessions these are.
         request: The request; its database session tells the engine.
         ended: Whether the request had a transaction that is over, rather than none so far.
+        committing: Whether the transaction is being committed: too late to take part in it, but its
+            connection can still be read from.
         patient: Whether to wait for a connection. False where the request still holds one: the pool's last
             connection may be its own.
 
@@ -49,12 +55,20 @@ class Apart:
         contents: What the session holds; nothing if it could not be read, which is logged.
         opening: What became of the browser's cookie.
         ended: As given, or found later.
+        committing: As given.
     """
 
     def __init__(
-        self, factory: SessionFactory, request: Request, *, ended: bool, patient: bool = True
+        self,
+        factory: SessionFactory,
+        request: Request,
+        *,
+        ended: bool,
+        committing: bool = False,
+        patient: bool = True,
     ) -> None:
         self.ended = ended
+        self.committing = committing
         self._factory = factory
         self._dbsession: Session | None = None
         self._patient = patient
@@ -99,6 +113,13 @@ class Apart:
             # The application's code: whatever it raises, this page shall render.
             log.info("The session could not be read: there is no database session here", exc_info=True)
             return nothing
+        self._dbsession = dbsession
+        if self.committing and dbsession.in_transaction():
+            # Its own connection, which may hold the lock that another one would wait for. A database session
+            # that has just committed refuses, and holds no lock any more.
+            with contextlib.suppress(SQLAlchemyError):
+                mapper = {"mapper": factory.settings.model_class}
+                return self._load(dbsession.connection(bind_arguments=mapper), ticket, refusals)
         if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
             # In-memory SQLite: a second connection is the same one, and ending ours would roll back its work.
             log.info("The session was not read outside of a transaction: the engine has a single connection")
@@ -108,12 +129,15 @@ class Apart:
             return nothing
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
-                row = factory.store.load(connection, ticket.session_id)
-                reorder = factory.store.reorders_keys(connection)
+                return self._load(connection, ticket, refusals)
         except SQLAlchemyError:
             log.info("The session could not be read outside of a transaction", exc_info=True)
             return nothing
-        self._dbsession = dbsession
+
+    def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
+        factory = self._factory
+        row = factory.store.load(connection, ticket.session_id)
+        reorder = factory.store.reorders_keys(connection)
         return Opening.judged(factory, ticket, row, reorder=reorder, refusals=refusals)
 
 

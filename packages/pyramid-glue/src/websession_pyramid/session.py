@@ -344,6 +344,12 @@ class WebSession(MutableMapping[str, Any]):
                 self._warn_of_dropped_change("the transaction of this request has ended")
         elif held.ended:
             self._warn_of_dropped_change("the transaction of this request has ended")
+        elif held.committing:
+            raise NoTransactionError(
+                "the session cannot be changed here: the transaction is being committed, and what has not "
+                "been looked at before can take part in that no more. Touch request.session earlier in the "
+                "request, or change it in a before-commit hook"
+            )
         else:
             raise NoTransactionError(
                 "the session cannot be changed here: it is stored in the request's transaction, and no "
@@ -365,7 +371,14 @@ class WebSession(MutableMapping[str, Any]):
             if held is None or not self._belongs_in(transaction):
                 held = self._open_in(transaction)
         elif held is None:
-            held = Apart(self._factory, request, ended=where is Standing.ENDED)
+            committing = where is Standing.COMMITTING
+            held = Apart(
+                self._factory,
+                request,
+                ended=where is Standing.ENDED,
+                committing=committing,
+                patient=not committing,
+            )
         elif isinstance(held, Apart):
             held.ended = held.ended or where is Standing.ENDED
         before, self._held = self._held, held

@@ -44,6 +44,7 @@ class Standing(enum.Enum):
 
     NONE = "no transaction has begun"
     LIVE = "a transaction is active"
+    COMMITTING = "the transaction is being committed"
     ENDED = "the transaction has ended"
 
 
@@ -88,7 +89,8 @@ def standing(request: Request, *, seen_active: bool) -> tuple[Standing, Transact
     if transaction.status in (Status.ACTIVE, Status.DOOMED):
         return Standing.LIVE, transaction
     # Too late to join one that is being committed, and one that failed is over.
-    return (Standing.NONE if transaction.status is Status.COMMITTING else Standing.ENDED), None
+    committing = transaction.status is Status.COMMITTING
+    return (Standing.COMMITTING if committing else Standing.ENDED), None
 
 
 def outermost_request(request: Request) -> Request:
