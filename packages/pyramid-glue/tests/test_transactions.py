@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import zope.sqlalchemy
 from pyramid.httpexceptions import HTTPNotFound, HTTPOk
 from pyramid.response import Response
-from site_under_test import FullSession, Order, Session
-from sqlalchemy import event, text
+from site_under_test import Base, FullSession, Order, Session
+from sqlalchemy import ForeignKey, String, event, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.orm import Session as DatabaseSession
+from websession_models import BaseMixin
+
+
+class SessionWithDevices(BaseMixin, Base):
+    """A session that owns rows of the application's."""
+
+    __tablename__ = "session_with_devices"
+    devices: Mapped[list[Device]] = relationship(cascade="all, delete-orphan")
+
+
+class Device(Base):
+    """Such a row."""
+
+    __tablename__ = "device"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(50))
+    session_id: Mapped[Any] = mapped_column(ForeignKey("session_with_devices.id"))
 
 
 class BrokenError(Exception):
@@ -178,6 +198,15 @@ class TestErrorPages:
     def test_after_a_failed_commit_it_reads_a_session_that_was_not_touched_before(self, site, browser):
         site.views["it"] = lambda request: request.dbsession.add(Order(text=None))
         assert browser.get("/it", status=500).text == "sorry: dark"
+
+    def test_where_the_database_session_cannot_be_made_it_gets_an_empty_session(self, make_site, browser):
+        def dbsession(request):
+            raise BrokenError
+
+        broken = make_site(error_page=error_page, dbsession_factory=dbsession)
+        broken.views["it"] = lambda request: request.dbsession
+        browser.app = broken.app
+        assert browser.get("/it", status=500).text == "sorry: no theme"
 
     def test_after_a_failed_commit_a_logout_has_not_happened(self, make_site):
         def page(exception, request):
@@ -572,6 +601,23 @@ class TestTheRowAsAnObject:
         browser.get("/it")
         (row,) = site.rows()
         assert (row.note, row.data) == ("mine", {"theme": "light"})
+
+    def test_a_collection_of_it_can_be_changed_in_passing(self, make_site):
+        site = make_site(model=SessionWithDevices)
+
+        @site.view
+        def it(request):
+            request.session.row().devices.append(Device(name="phone"))
+            site.statements.clear()
+            request.session.row().devices.append(Device(name="laptop"))
+            return site.statements
+
+        browser = site.browser()
+        assert browser.get("/it").json_body == []
+        assert site.count(Device) == 2
+        site.views["leave"] = lambda request: request.session.invalidate()
+        browser.get("/leave")
+        assert site.count(Device) == 0
 
     def test_a_row_held_as_an_object_can_be_invalidated(self, site, browser):
         @site.view

@@ -8,7 +8,6 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pyramid.interfaces import ISession
-from sqlalchemy.exc import SQLAlchemyError
 from websession_core.errors import NoTransactionError
 from zope.interface import implementer
 
@@ -317,8 +316,7 @@ class WebSession(MutableMapping[str, Any]):
             raise NoTransactionError(
                 "the session's row cannot be loaded: the request's transaction has ended"
             )
-        dbsession, session_id = held.store_now(self._request)
-        return dbsession.get(self._factory.settings.model_class, session_id)
+        return held.store_now(self._request)
 
     # -- private -------------------------------------------------------------------------------------------
 
@@ -415,9 +413,11 @@ class WebSession(MutableMapping[str, Any]):
         else:
             try:
                 unit.load(request)
-            except SQLAlchemyError:
-                # An error page inside a transaction whose database side is dead. The request's connection is
-                # still checked out, so another one is taken only if the pool has one to spare.
+            except Exception:
+                # An error page inside a transaction whose database side is dead, or whose database session
+                # the application cannot make. The request's connection is still checked out, so another one
+                # is taken only if the pool has one to spare.
+                log.debug("An error page could not read the session in its transaction", exc_info=True)
                 return Apart(self._factory, request, ended=True, patient=False)
         units[owner] = unit
         return unit

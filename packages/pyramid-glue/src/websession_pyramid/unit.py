@@ -140,7 +140,7 @@ class Unit:
         self.transaction_manager = manager  # the name is IDataManager's
         self._factory = factory
         self._request = request
-        self._instance_read: Any = None
+        self._object: Any = None
         self._dbsession: Session | None = None
         self._managed = "tm.active" in request.environ  # by pyramid_tm, which removes it when it is through
         self._joined = False
@@ -225,7 +225,7 @@ class Unit:
         # The user's model wants more than the row, in the same SELECT. The instance is held here since the
         # database session itself holds it weakly.
         found = store.load_with_instance(dbsession, ticket.session_id)
-        self._instance_read, row = (None, None) if found is None else found
+        self._object, row = (None, None) if found is None else found
         return row
 
     # -- changes in memory ---------------------------------------------------------------------------------
@@ -314,11 +314,11 @@ class Unit:
             self.contents.rotating = True
             announce(self._request, SessionRegenerated, short_name(row), reason)
 
-    def store_now(self, request: Request) -> tuple[Session, UUID]:
+    def store_now(self, request: Request) -> Any:
         """Write the session in the transaction at once, even an empty new one.
 
         Returns:
-            The database session it was written through, and the row's primary key.
+            The row as an object of the model's class.
         """
         self.prepare_change(request)
         self._wanted = True
@@ -329,7 +329,10 @@ class Unit:
                 "the session cannot be stored in this request: its cookie is older than the session's "
                 "present identity, and only a login starts a new one"
             )
-        return dbsession, row.id
+        # Held, because the database session itself holds it weakly: an application that changes a collection
+        # of it, `request.session.row().devices.append(...)`, does not.
+        self._object = dbsession.get(self._factory.settings.model_class, row.id)
+        return self._object
 
     # -- the data manager (transaction.interfaces.ISavepointDataManager) -----------------------------------
 
