@@ -504,6 +504,23 @@ class TestChangesDuringTheCommit:
         browser.get("/it")
         assert browser.get("/look").json_body == {"theme": "light", "managed": 1}
 
+    @pytest.mark.parametrize("step", ["tpc_begin", "commit"])
+    @pytest.mark.parametrize("sort_key", ["!first", "~~last"])
+    def test_one_inside_a_savepoint_that_is_rolled_back_is_undone(self, site, browser, step, sort_key):
+        @site.view
+        def it(request):
+            def act():
+                savepoint = request.dbsession.begin_nested()
+                request.session["managed"] = 1
+                savepoint.rollback()
+
+            request.session["theme"] = "light"
+            request.dbsession.add(Order(text="x"))
+            request.tm.get().join(Manager(sort_key, step, act))
+
+        browser.get("/it")
+        assert browser.get("/look").json_body == {"theme": "light"}
+
     def test_of_a_data_manager_that_is_the_only_one_to_touch_the_database(self, site):
         browser = site.browser()
 

@@ -690,7 +690,7 @@ class Unit:
         )
 
     def _restore(self, snapshot: UnitSnapshot) -> None:
-        if self.phase is not Phase.OPEN:
+        if not self.is_writable:
             return
         self.contents = snapshot.contents
         self.contents.restore(snapshot.state)
