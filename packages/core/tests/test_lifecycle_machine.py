@@ -163,8 +163,8 @@ def test_no_schedule_in_1_000_000_steps_logs_an_honest_browser_out() -> None:
     ],
 )
 def test_with_shorter_windows_a_schedule_is_found(timing: _Timing) -> None:
-    # A bound, not a wish: it ends with the first one, which is among the first hundred or so, but what Hypothesis
-    # draws depends on all modules that the test run has imported by then.
+    # A bound, not a wish: it ends with the first one, which is among the first hundred or so. But what
+    # Hypothesis draws depends on all modules that the test run has imported by then.
     without_shrinking = settings(
         EVERY_RUN, max_examples=5000, phases=[Phase.generate], report_multiple_bugs=False
     )
