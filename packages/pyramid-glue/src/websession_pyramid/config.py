@@ -10,23 +10,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
 from pyramid.events import ApplicationCreated
-from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy, ITweens
 from pyramid.path import DottedNameResolver
-from pyramid.settings import asbool
 from websession_core.settings import OPTIONS, parse_settings
 from websession_crypto import Keyring
 from websession_models import AbsoluteMixin, IdleMixin, RenewalMixin, Store
 
 from .factory import SessionFactory
-from .security import SessionSecurityPolicy, recent_login_view
+from .security import recent_login_view
+from .weaknesses import weaknesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pyramid.config import Configurator
-    from pyramid.registry import Registry
     from websession_core.errors import Mistake
     from websession_core.settings import Draft
 
@@ -36,7 +33,6 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX = "session."
 PREFIX_SETTING = "pyramid_sqlalchemy_sessions.prefix"
-_TM_TWEEN = "pyramid_tm.tm_tween_factory"
 
 
 def includeme(config: Configurator) -> None:
@@ -132,39 +128,5 @@ def _keyring(value: Any) -> Keyring:
 
 
 def _warn_of_weak_setup(event: ApplicationCreated) -> None:
-    for warning in _weaknesses(event.app.registry):
-        log.warning("%s", warning)
-
-
-def _weaknesses(registry: Registry) -> Iterator[str]:
-    settings = registry.settings
-    tweens = registry.queryUtility(ITweens)
-    names = [] if tweens is None else [name for name, _ in (tweens.explicit or tweens.implicit())]
-    if _TM_TWEEN not in names:
-        yield (
-            "pyramid_tm is not included: sessions are stored in the request's transaction, so without it "
-            "they can be read, but not written. Add config.include('pyramid_tm')."
-        )
-        return
-    if not settings.get("tm.manager_hook"):
-        yield (
-            "pyramid_tm uses the implicit, thread-local transaction manager, which begins a transaction for "
-            "anybody who asks, also after the request's own has ended: a change made then is committed with "
-            "another request or never. Set tm.manager_hook = pyramid_tm.explicit_manager."
-        )
-    if asbool(settings.get("tm.annotate_user", True)) and _policy_reads_session(registry):
-        yield (
-            "tm.annotate_user is on, and the security policy reads the session: every request, also one for "
-            "a static file, will read it from the database to note the user on the transaction. Set "
-            "tm.annotate_user = false."
-        )
-
-
-def _policy_reads_session(registry: Registry) -> bool:
-    policies = (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy))
-    reading = (SessionSecurityPolicy, SessionAuthenticationHelper, SessionAuthenticationPolicy)
-    return any(
-        isinstance(policy, reading) or any(isinstance(part, reading) for part in vars(policy).values())
-        for policy in policies
-        if policy is not None and hasattr(policy, "__dict__")
-    )
+    for finding in weaknesses(event.app.registry):
+        log.warning("%s", finding)
