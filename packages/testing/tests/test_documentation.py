@@ -34,6 +34,12 @@ def test_the_diagram_and_the_table_are_drawn_from_the_codes_own_tables():
     assert "CURRENT --> IN_FLIGHT" in page
 
 
+def test_the_settings_are_listed_from_the_codes_own_table():
+    tool = runpy.run_path(str(DOCS / "tools" / "list_settings.py"))
+    page = tool["PAGE"].read_text(encoding="utf-8")
+    assert tool["page"]() == page, "run: python docs/tools/list_settings.py"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_in_a_page_is_python_and_imports_what_exists(page):
     for block in blocks(page, "python"):
