@@ -26,11 +26,13 @@ from .lifecycle import (
     deadline,
     freshest,
     judge,
+    last_use,
     redate,
     reissue,
     rotate,
     transitions,
 )
+from .outlook import Outlook, old_key_needed, outlook
 from .payload import FlashQueues, Payload, Snapshot, dumps, loads
 from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from .ports import Clock, Store, StoredRow, TicketCodec
@@ -56,6 +58,7 @@ __all__ = [
     "NewSession",
     "NoTransactionError",
     "Option",
+    "Outlook",
     "Overrides",
     "Payload",
     "Policies",
@@ -82,7 +85,10 @@ __all__ = [
     "dumps",
     "freshest",
     "judge",
+    "last_use",
     "loads",
+    "old_key_needed",
+    "outlook",
     "parse_settings",
     "redate",
     "reissue",

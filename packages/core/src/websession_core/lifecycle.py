@@ -123,6 +123,7 @@ __all__ = [
     "deadline",
     "freshest",
     "judge",
+    "last_use",
     "redate",
     "reissue",
     "rotate",
@@ -287,6 +288,17 @@ def _age(now: int, since: int) -> int:
     return 0 if since - now <= CLOCK_STEP else COUNTER_MAX
 
 
+def last_use(state: SessionState) -> int:
+    """Return when a session was last used, as far as it was recorded, in Unix seconds.
+
+    Args:
+        state: The session; without a recorded activity it counts as used when it began or was last rotated.
+    """
+    if state.activity is not None and state.activity.active_at is not None:
+        return state.activity.active_at
+    return max(state.created, state.rotated_at or 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One ticket before the judge."""
@@ -311,10 +323,7 @@ class _Case:
 
     @property
     def last_active(self) -> int:
-        row = self.row
-        if row.activity is not None and row.activity.active_at is not None:
-            return row.activity.active_at
-        return max(row.created, row.rotated_at or 0)
+        return last_use(self.row)
 
     def age(self, since: int) -> int:
         return _age(self.now, since)
