@@ -1,0 +1,32 @@
+"""The contenders: small applications that do the same thing with a session, each in its library's own way.
+
+Each module has a function `make(**options)` that returns a `worker.Contender`. The views are:
+
+- ``/untouched`` does not look at the session,
+- ``/read`` answers with the session's ``counter``,
+- ``/write`` adds one to it,
+- ``/new`` stores `payload()` in a new session.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+
+def payload(size: int = 100) -> dict[str, Any]:
+    """Return what a session holds: a counter, a cart, and text until its JSON is `size` bytes long."""
+    items = [{"article": number, "name": "earl grey, loose", "pieces": 2} for number in range(size // 50)]
+    held = {"counter": 1, "cart": items, "language": "en"}
+    return held | {"note": "x" * max(0, size - len(str(held)) - 12)}
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return the versions of the distributions that are installed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,110 @@
+"""Ours: the smallest model, or every feature at once with somebody logged in."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from pyramid.interfaces import ISessionFactory
+from pyramid_sqlalchemy_sessions import BaseMixin, FullyFeaturedSession, generate_secret_key
+from sqlalchemy import text
+from sqlalchemy.orm import DeclarativeBase, sessionmaker
+from websession_core import Ticket
+from worker import Contender
+
+from contenders import payload, versions
+from contenders.database import make_engine
+from contenders.pyramid_app import make_app, session_views
+
+YEAR: Final = 365 * 24 * 3600
+
+
+class Base(DeclarativeBase):
+    """The declarative base."""
+
+
+class Minimal(BaseMixin, Base):
+    """A session and nothing else."""
+
+    __tablename__ = "minimal"
+
+
+class Full(FullyFeaturedSession, Base):
+    """Users, a CSRF token, three timeouts, settings of each session's own."""
+
+    __tablename__ = "fully_featured"
+
+
+TIMEOUTS: Final = {
+    "session.idle_timeout": 10 * YEAR,
+    # The /touch requests advance the clock by this much each, for as long as the benchmark runs.
+    "session.extension_delay": 60,
+    "session.absolute_timeout": 11 * YEAR,
+    "session.renewal_timeout": 9 * YEAR,
+}
+"""All on, and none of them due, so that what is measured is one kind of request."""
+
+
+class Clock:
+    """Stands still, so that no bookkeeping is due by chance, and moves on for /touch."""
+
+    def __init__(self) -> None:
+        self.now = int(time.time())
+
+    def __call__(self) -> int:
+        """Return the time in Unix seconds."""
+        return self.now
+
+
+def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
+    """Return our contender.
+
+    Args:
+        url: Of the database.
+        full: With every feature, and logged in.
+        size: Of the payload, in bytes of JSON.
+    """
+    engine = make_engine(url)
+    model: Any = Full if full else Minimal
+    Base.metadata.create_all(engine)
+    clock = Clock()
+    views = session_views(payload(size))
+
+    def touch(request: Any) -> str:
+        clock.now += TIMEOUTS["session.extension_delay"] + 1
+        return views["read"](request)
+
+    def login(request: Any) -> str:
+        request.session.login(1)
+        return ""
+
+    settings = {"session.secret_key": generate_secret_key(), "session.model_class": model}
+    app = make_app(
+        views | ({"touch": touch, "login": login} if full else {}),
+        settings=settings | (TIMEOUTS if full else {}),
+        configure=lambda config: config.include("pyramid_sqlalchemy_sessions"),
+        make_dbsession=sessionmaker(engine),
+    )
+    factory = app.registry.getUtility(ISessionFactory)
+    factory.clock = clock
+
+    def mints(number: int) -> list[str]:
+        # At random over the whole table: the rows of a few neighbours would be in one page.
+        query = text(f"SELECT id FROM {model.__tablename__} ORDER BY id LIMIT 1 OFFSET :at")
+        with engine.connect() as connection:
+            rows = connection.scalar(text(f"SELECT count(*) FROM {model.__tablename__}"))
+            found = [
+                connection.scalar(query.columns(id=model.id.type), {"at": index * rows // number})
+                for index in range(number)
+            ]
+        now = clock()
+        return [f"session={factory.make_token(Ticket(id, issued_at=now))}" for id in found]  # noqa: A001
+
+    return Contender(
+        app,
+        prepare=("new", "login") if full else ("new",),
+        versions=versions(
+            "pyramid-sqlalchemy-sessions", "pyramid", "pyramid-tm", "zope.sqlalchemy", "sqlalchemy", "psycopg"
+        ),
+        mints=mints,
+    )

@@ -1,0 +1,110 @@
+"""The other side of `worker.py`: starts contenders and asks them for requests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+class ContenderFailedError(Exception):
+    """A contender did not start, or ended; the text says why."""
+
+
+class Process:
+    """A contender in a process of its own. A context manager: it ends on leaving.
+
+    Args:
+        python: The interpreter of its environment.
+        module: Its module in `contenders`.
+        options: For the module's `make`.
+        warm_up: How many requests of each kind come before anything is measured.
+        under: A command that runs the interpreter, a profiler for example.
+
+    Raises:
+        ContenderFailedError: It did not start, or does not do what is measured.
+    """
+
+    def __init__(
+        self,
+        python: Path,
+        module: str,
+        options: dict[str, Any],
+        *,
+        warm_up: int = 200,
+        under: Sequence[str] = (),
+    ) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        # With a session of its own the terminal's Ctrl-C reaches this process only, which ends its children.
+        self._child = subprocess.Popen(
+            [*under, str(python), str(WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            self.versions: dict[str, str] = self._ask(module=module, options=options, warm_up=warm_up)[
+                "versions"
+            ]
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def requests(self, kind: str, number: int) -> float:
+        """Make `number` requests of one kind; return how many seconds they took together."""
+        seconds: float = self._ask(kind=kind, number=number)["seconds"]
+        return seconds
+
+    def sample(self, kind: str, number: int, sessions: int) -> list[float]:
+        """Make `number` rounds of one request for each of many stored sessions; return seconds per round."""
+        taken: list[float] = self._ask(kind=kind, number=number, sessions=sessions)["taken"]
+        return taken
+
+    def close(self) -> None:
+        """End the process, if it still runs: it ends when its input does."""
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if pipe is not None and pipe is not self._child.stderr:
+                pipe.close()
+        try:
+            self._child.wait(30)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        if self._child.stderr is not None:
+            self._child.stderr.close()
+
+    def _ask(self, **order: Any) -> dict[str, Any]:
+        stdin, stdout = self._child.stdin, self._child.stdout
+        if stdin is None or stdout is None:  # cannot be: both are pipes
+            raise ContenderFailedError("it has no pipes")
+        try:
+            stdin.write(json.dumps(order) + "\n")
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        answer: dict[str, Any] = json.loads(line) if line else {"error": self._last_words()}
+        if "error" in answer:
+            raise ContenderFailedError(answer["error"])
+        return answer
+
+    def _last_words(self) -> str:
+        self._child.kill()
+        text = self._child.stderr.read() if self._child.stderr is not None else ""
+        return f"its process ended: {text.strip()[-500:]}"

@@ -1,0 +1,63 @@
+"""The benchmarks measure what they say, and the page shows what was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+BENCHMARKS = ROOT / "packages" / "testing" / "benchmarks"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
+
+
+def run(script, *arguments, given=""):
+    """Run one of the benchmarks' scripts in this environment."""
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_page_shows_what_was_recorded():
+    ended = run("page.py", "--check")
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_page_says_when_and_on_what_machine_it_was_measured():
+    sections = re.findall(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", PAGE.read_text("utf-8"), re.DOTALL)
+    assert "peers" in dict(sections)
+    for name, text in sections:
+        measured = r"^Measured on \d{4}-\d\d-\d\d \(.+, \d+ cores, \w+; Python 3"
+        assert re.search(measured, text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("floor", {}),
+        ("floor", {"core": True}),
+        ("ours", {}),
+        ("ours", {"full": True}),
+        ("signed_cookie", None),
+    ],
+)
+def test_a_contender_does_what_is_measured(tmp_path, module, options):
+    # The worker itself compares what is read after a write, and says so where it is wrong.
+    made = {} if options is None else {"url": f"sqlite:///{tmp_path / 'contender.sqlite'}", **options}
+    orders = [
+        {"module": module, "options": made, "warm_up": 1},
+        *({"kind": kind, "number": 2} for kind in ("untouched", "read", "write", "new")),
+    ]
+    ended = run("worker.py", given="".join(json.dumps(order) + "\n" for order in orders))
+    begun, *measured = map(json.loads, ended.stdout.splitlines())
+    assert "pyramid" in begun["versions"]
+    assert len(measured) == 4
+    assert all(answer["seconds"] > 0 for answer in measured)
