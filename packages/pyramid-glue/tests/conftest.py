@@ -23,7 +23,7 @@ def make_site(websession_database_url: str) -> Iterator[Callable[..., Site]]:
     sites: list[Site] = []
 
     def make(**options: Any) -> Site:
-        site = Site(websession_database_url, **options)
+        site = Site(**{"url": websession_database_url, **options})
         sites.append(site)
         return site
 

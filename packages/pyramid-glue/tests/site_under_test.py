@@ -10,10 +10,11 @@ import zope.sqlalchemy
 from pyramid.config import Configurator
 from pyramid.interfaces import ISessionFactory
 from pyramid.response import Response
-from sqlalchemy import ForeignKey, String, create_engine, event, func, select
+from sqlalchemy import ForeignKey, String, create_engine, event, func, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_crypto import generate_secret_key
 from websession_models import BaseMixin, FullyFeaturedSession
+from websession_models.sqlite import prepare_sqlite_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,25 +72,11 @@ class Clock:
 SECRET_KEY = generate_secret_key()
 
 
-def set_up_sqlite(engine: Engine) -> None:
-    """Make SQLite behave like the others: one writer at a time, who waits instead of failing."""
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def make_engine(url: str, **options: Any) -> Engine:
+def make_engine(url: Any, *, recipe: bool = True, **options: Any) -> Engine:
     """Return an engine as the documentation advises: SERIALIZABLE, and SQLite with its recipe."""
-    if url.startswith("sqlite"):
+    if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(url, **options)
-        set_up_sqlite(engine)
-        return engine
+        return prepare_sqlite_engine(engine) if recipe else engine
     return create_engine(url, **{"isolation_level": "SERIALIZABLE", **options})
 
 
@@ -102,7 +89,7 @@ class Site:
 
     def __init__(
         self,
-        url: str,
+        url: Any,
         *,
         model: type = Session,
         settings: dict[str, Any] | None = None,
@@ -112,8 +99,9 @@ class Site:
         configure: Callable[[Configurator], None] | None = None,
         engine_options: dict[str, Any] | None = None,
         dbsession_factory: Callable[[Any], Any] | None = None,
+        recipe: bool = True,
     ) -> None:
-        self.engine = make_engine(url, **(engine_options or {}))
+        self.engine = make_engine(url, recipe=recipe, **(engine_options or {}))
         self.model = model
         model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
         self.views: dict[str, Callable[[Any], Any]] = {}

@@ -29,7 +29,7 @@ from websession_models import (
     fresh_session_id,
     has_free_connection,
 )
-from websession_models.sqlite import prepare_engine
+from websession_models.sqlite import prepare_sqlite_engine
 
 AS_READ = Activity(
     active_at=1000,
@@ -675,7 +675,7 @@ class TestSQLite:
         level = {"isolation_level": "AUTOCOMMIT"} if kind.startswith("autocommit") else {}
         engine = make_engine(pool_size=1, max_overflow=1, **level)
         if kind.endswith("recipe"):
-            prepare_engine(engine)
+            prepare_sqlite_engine(engine)
         if kind == "deferred":
 
             @event.listens_for(engine, "connect")
@@ -746,7 +746,7 @@ class TestInMemory:
     @pytest.fixture(params=[False, True], ids=["plain", "recipe"])
     def database(self, request, memory, base, model):
         if request.param:
-            prepare_engine(memory)
+            prepare_sqlite_engine(memory)
         base.metadata.create_all(memory)
         return memory
 

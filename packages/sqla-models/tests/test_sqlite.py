@@ -1,18 +1,18 @@
-"""SQLite under several threads, as `prepare_engine()` sets it up."""
+"""SQLite under several threads, as `prepare_sqlite_engine()` sets it up."""
 
 import threading
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
-from websession_models.sqlite import prepare_engine
+from websession_models.sqlite import prepare_sqlite_engine
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
 def engine(make_engine):
-    return prepare_engine(make_engine(pool_size=8))
+    return prepare_sqlite_engine(make_engine(pool_size=8))
 
 
 def test_no_read_modify_write_of_eight_threads_is_lost(engine):
@@ -60,6 +60,12 @@ def test_connections_log_ahead_wait_and_leave_foreign_keys_to_the_application(en
     assert found == ["wal", 5000, 0]
 
 
+def test_a_longer_timeout_of_the_applications_own_holds(make_engine):
+    engine = prepare_sqlite_engine(make_engine(connect_args={"timeout": 30}))
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 30000
+
+
 def test_a_rollback_undoes_even_the_creation_of_a_table(engine):
     with engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE counter (value INTEGER)")
@@ -68,7 +74,7 @@ def test_a_rollback_undoes_even_the_creation_of_a_table(engine):
 
 
 def test_preparing_an_engine_again_changes_nothing(engine):
-    assert prepare_engine(prepare_engine(engine)) is engine
+    assert prepare_sqlite_engine(prepare_sqlite_engine(engine)) is engine
 
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
@@ -77,5 +83,5 @@ def test_preparing_an_engine_again_changes_nothing(engine):
 def test_an_engine_of_another_database_is_left_alone(websession_engine_name):
     engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
 
-    assert prepare_engine(engine) is engine
+    assert prepare_sqlite_engine(engine) is engine
     assert not list(engine.dispatch.begin)

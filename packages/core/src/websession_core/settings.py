@@ -447,6 +447,16 @@ class Settings:
             unit="seconds since 1970-01-01 UTC",
         ),
     )
+    retry_conflicts: bool = field(
+        default=True,
+        metadata=_option(
+            _boolean,
+            doc="Whether pyramid_retry may run a request again whose transaction lost a conflict in the "
+            "database: a serialization failure, a deadlock, a lock that was not to be had, a row that had "
+            "changed. It holds for all of the application's statements, not only for the sessions'.",
+            expects="give true or false",
+        ),
+    )
 
     @property
     def policies(self) -> Policies:

@@ -30,6 +30,7 @@ from websession_models import (
     IdleMixin,
     RenewalMixin,
     UseridMixin,
+    prepare_sqlite_engine,
 )
 from websession_pyramid import (
     CookieRefused,
@@ -99,4 +100,5 @@ __all__ = [
     "generate_secret_key",
     "get_session_factory",
     "includeme",
+    "prepare_sqlite_engine",
 ]

@@ -21,6 +21,7 @@ from .books import Keeper
 from .contents import OVERRIDES
 from .cookies import CookieJar
 from .opening import Refusal
+from .retries import install_listener
 from .savepoints import install_listeners
 from .session import WebSession
 
@@ -78,6 +79,7 @@ class SessionFactory:
         self._codec = TokenCodec(settings.secret_key, purpose=settings.cookie_name)
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
+        install_listener()
 
     def __call__(self, request: Request) -> WebSession:
         """Return the session of `request`. Nothing happens before its first use."""

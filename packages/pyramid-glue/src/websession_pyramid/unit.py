@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session, scoped_session
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
 from websession_core.lifecycle import begin, redate, reissue, rotate
 from websession_core.state import COUNTER_MAX
-from websession_models import SessionRow
+from websession_models import SessionRow, has_ended_transaction
 from zope.interface import implementer
 
 from . import savepoints
@@ -65,14 +65,6 @@ log = logging.getLogger(__name__)
 
 
 _READ_ATTEMPTS = 5
-
-# Deadlock, and record changed since last read: MariaDB and MySQL have rolled the transaction back.
-_ENDED_TRANSACTION = frozenset({1020, 1213})
-
-
-def _has_ended_transaction(error: DBAPIError) -> bool:
-    arguments: Any = getattr(error.orig, "args", ())
-    return bool(arguments) and arguments[0] in _ENDED_TRANSACTION
 
 
 class Phase(enum.Enum):
@@ -211,7 +203,7 @@ class Unit:
             try:
                 row = self._row(dbsession, connection, ticket)
             except DBAPIError as error:
-                if attempt + 1 == attempts or not _has_ended_transaction(error):
+                if attempt + 1 == attempts or not has_ended_transaction(error, connection.dialect.name):
                     raise
                 continue
             break

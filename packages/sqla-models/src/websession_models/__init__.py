@@ -1,6 +1,7 @@
 """SQLAlchemy models and the store of server-side web sessions."""
 
 from websession_models.bookkeeping import Bookkeeper, has_free_connection
+from websession_models.conflicts import has_ended_transaction, is_conflict
 from websession_models.features import ModelError, ModelFeatures, features_of
 from websession_models.mixins import (
     AbsoluteMixin,
@@ -17,6 +18,7 @@ from websession_models.mixins import (
     UseridMixin,
     fresh_session_id,
 )
+from websession_models.sqlite import prepare_sqlite_engine
 from websession_models.store import SessionRow, Store
 from websession_models.types import SESSION_JSON, SessionId
 
@@ -42,5 +44,8 @@ __all__ = [
     "UseridMixin",
     "features_of",
     "fresh_session_id",
+    "has_ended_transaction",
     "has_free_connection",
+    "is_conflict",
+    "prepare_sqlite_engine",
 ]

@@ -33,6 +33,7 @@ from sqlalchemy.pool import NullPool, QueuePool, SingletonThreadPool, StaticPool
 from websession_core.lifecycle import Duty
 
 from websession_models.companion import KEY
+from websession_models.conflicts import is_conflict
 from websession_models.store import ID, PREFIX, execute
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class Bookkeeper:
                 return work(connection)
         except DBAPIError as error:
             error.hide_parameters = True
-            if not _is_conflict(error, engine.dialect.name):
+            if not _is_in_the_way(error, engine.dialect.name):
                 raise
             log.debug("%s: not done, a lock or a conflict was in the way", what)
             return False
@@ -547,26 +548,10 @@ def _is_in_transaction(connection: Any) -> bool:
 
 # --- errors -------------------------------------------------------------------------------------------------
 
-# Lock not available, and the classes of transactions that were rolled back (serialization, deadlock).
-_POSTGRESQL_LOCKED: Final = "55P03"
-_POSTGRESQL_ROLLED_BACK: Final = "40"
-
-# Lock wait timeout, deadlock (also a cluster's conflict), record changed, NOWAIT.
-_MYSQL_CONFLICTS: Final = frozenset({1205, 1213, 1020, 3572})
-
-# SQLITE_BUSY and SQLITE_LOCKED; the higher bits say more.
-_SQLITE_CONFLICTS: Final = frozenset({5, 6})
 # Another thread was quicker to begin a transaction on the one connection of an in-memory database.
 _SQLITE_NESTED: Final = "cannot start a transaction within a transaction"
 
 
-def _is_conflict(error: DBAPIError, dialect: str) -> bool:
-    """Return whether the database refused because of somebody else's transaction."""
-    cause: Any = error.orig
-    if dialect == "postgresql":
-        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
-        return state == _POSTGRESQL_LOCKED or state.startswith(_POSTGRESQL_ROLLED_BACK)
-    if dialect == "sqlite":
-        code = getattr(cause, "sqlite_errorcode", None) or 0
-        return code & 0xFF in _SQLITE_CONFLICTS or _SQLITE_NESTED in str(cause)
-    return bool(getattr(cause, "args", None)) and cause.args[0] in _MYSQL_CONFLICTS
+def _is_in_the_way(error: DBAPIError, dialect: str) -> bool:
+    """Return whether somebody else's transaction has kept us from it."""
+    return is_conflict(error, dialect) or (dialect == "sqlite" and _SQLITE_NESTED in str(error.orig))

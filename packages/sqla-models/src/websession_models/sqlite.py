@@ -8,26 +8,24 @@ for the upgrade of a read lock. ``BEGIN IMMEDIATE`` takes the one write lock at 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["BUSY_TIMEOUT", "prepare_engine"]
-
-BUSY_TIMEOUT: Final = 5000
-"""For how many milliseconds a transaction waits for the one before it."""
+__all__ = ["prepare_sqlite_engine"]
 
 
-def prepare_engine(engine: Engine) -> Engine:
+def prepare_sqlite_engine(engine: Engine) -> Engine:
     """Make every transaction of an SQLite engine begin with the write lock, waiting for it if need be.
 
     Call it where the engine is created, before it is used. Connections are set to write-ahead logging
-    (whoever only reads, another process for example, does not block the writer) and to wait up to
-    `BUSY_TIMEOUT` milliseconds. Foreign keys stay as they are: SQLite enforces none unless you say
-    ``PRAGMA foreign_keys=ON``.
+    (whoever only reads, another process for example, does not block the writer). A transaction waits for the
+    one before it as long as the driver's ``timeout`` says, which is five seconds unless the engine was
+    created with another one: ``connect_args={"timeout": 30}``. Foreign keys stay as they are: SQLite enforces
+    none unless you say ``PRAGMA foreign_keys=ON``.
 
     Args:
         engine: an engine. If it is not SQLite's nothing is done, so an application that takes its URL from
@@ -46,7 +44,6 @@ def _connect(connection: Any, _record: object) -> None:
     # The driver must not begin transactions on its own, at a moment of its choosing.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from websession_models.sqlite import prepare_engine
+from websession_models.sqlite import prepare_sqlite_engine
 
 
 def make_engine(url: str) -> Engine:
@@ -22,4 +22,4 @@ def make_engine(url: str) -> Engine:
     def _connect(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF").close()
 
-    return prepare_engine(engine)
+    return prepare_sqlite_engine(engine)

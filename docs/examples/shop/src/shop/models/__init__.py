@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
+from pyramid_sqlalchemy_sessions import prepare_sqlite_engine
 from sqlalchemy import Engine, engine_from_config, event
 from sqlalchemy.orm import Session as DatabaseSession
 from sqlalchemy.orm import configure_mappers, sessionmaker
@@ -41,30 +42,13 @@ def get_engine(settings: dict[str, Any], prefix: str = "sqlalchemy.") -> Engine:
     # Values stay out of error messages, and so out of the log: addresses are among them, and sessions.
     engine = engine_from_config(settings, prefix, hide_parameters=True)
     if engine.dialect.name == "sqlite":
-        _use_real_transactions(engine)
+        prepare_sqlite_engine(engine)
+        event.listen(engine, "connect", _enforce_foreign_keys)
     return engine
 
 
-def _use_real_transactions(engine: Engine) -> None:
-    """Make SQLite take its write lock when a transaction begins.
-
-    Left alone, the driver begins a transaction at the first write only, and two requests that read a
-    session, change it and write it back lose one of the changes without an error. `BEGIN IMMEDIATE` makes
-    the second one wait its turn instead (up to `busy_timeout` milliseconds).
-    """
-
-    @event.listens_for(engine, "connect")
-    def prepare(dbapi_connection: Any, _record: Any) -> None:
-        dbapi_connection.isolation_level = None
-        cursor = dbapi_connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA busy_timeout = 5000")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _enforce_foreign_keys(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.execute("PRAGMA foreign_keys = ON")
 
 
 def get_session_factory(engine: Engine) -> sessionmaker[DatabaseSession]:

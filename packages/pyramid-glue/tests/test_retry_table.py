@@ -1,0 +1,329 @@
+"""Conflicts are retried with every driver, wherever they are raised, with or without an error page.
+
+The conflicts are real, but for those at the COMMIT of MySQL's family, which only a cluster has: there the
+driver's own error is raised by its connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import ClassVar
+
+import pytest
+from pyramid.response import Response
+from site_under_test import Order, User
+from sqlalchemy import event, insert, make_url, select, text, update
+from sqlalchemy.exc import DBAPIError
+from websession_models import is_conflict
+
+DRIVERS = {
+    "postgresql": ("psycopg", "psycopg2"),
+    "mariadb": ("pymysql", "mysqlconnector"),
+    "sqlite": ("pysqlite",),
+}
+PLACES = ("a statement of the view", "a flush of the commit", "the COMMIT")
+
+each_driver = pytest.mark.parametrize(
+    ("websession_engine_name", "driver"),
+    [(engine, driver) for engine, drivers in DRIVERS.items() for driver in drivers],
+    indirect=["websession_engine_name"],
+)
+
+
+@pytest.fixture(params=[False, True], ids=["no error page", "catch-all error page"])
+def error_page(request):
+    if not request.param:
+        return None
+    return lambda exception, request: Response("sorry", status=500)
+
+
+def with_driver(url, driver):
+    return make_url(url).set(drivername=f"{make_url(url).get_backend_name()}+{driver}")
+
+
+# Each makes an application lose a conflict once: `provoke(site, request, place)` is called by its view.
+
+
+class PostgreSQL:
+    """SERIALIZABLE: another transaction changes what this one has read."""
+
+    options: ClassVar = {"isolation_level": "SERIALIZABLE"}
+
+    @staticmethod
+    def prepare(site):
+        pass
+
+    @staticmethod
+    def provoke(site, request, place):
+        user = request.dbsession.get(User, 1)
+        if place != "the COMMIT":
+            with site.engine.begin() as other:
+                other.execute(update(User).values(name="other"))
+            user.name = "ours"
+            if place == "a statement of the view":
+                request.dbsession.flush()
+            return
+        # Each of two transactions reads what the other writes, and the other one is the first to commit.
+        request.dbsession.add(Order(text="ours"))
+        request.dbsession.flush()
+        with site.engine.begin() as other:
+            other.execute(select(Order.text)).all()
+            other.execute(update(User).values(name="other"))
+
+
+class MariaDB:
+    """A row that has changed since it was read (1020); at COMMIT what a cluster says (1213)."""
+
+    # Set by the URL's driver for each connection, as an application would.
+    options: ClassVar = {"isolation_level": "REPEATABLE READ"}
+
+    @staticmethod
+    def prepare(site):
+        @event.listens_for(site.engine, "connect")
+        def snapshot_isolation(connection, _record):
+            with contextlib.closing(connection.cursor()) as cursor:
+                cursor.execute("SET SESSION innodb_snapshot_isolation = ON")
+
+    @staticmethod
+    def provoke(site, request, place):
+        user = request.dbsession.get(User, 1)
+        if place != "the COMMIT":
+            with site.engine.begin() as other:
+                other.execute(update(User).values(name="other"))
+            user.name = "ours"
+            if place == "a statement of the view":
+                request.dbsession.flush()
+            return
+        user.name = "ours"
+        driver = site.engine.dialect.dbapi
+        connection = request.dbsession.connection().connection.dbapi_connection
+
+        def commit():
+            del connection.commit
+            connection.rollback()
+            if driver.__name__ == "mysql.connector":
+                raise driver.errors.InternalError(msg="Deadlock found", errno=1213, sqlstate="40001")
+            raise driver.err.OperationalError(1213, "Deadlock found when trying to get lock")
+
+        connection.commit = commit
+
+
+class SQLite:
+    """The driver's default transactions, which find the database locked."""
+
+    options: ClassVar = {"connect_args": {"timeout": 0}}
+
+    @staticmethod
+    def prepare(site):
+        pass
+
+    @staticmethod
+    def provoke(site, request, place):
+        user = request.dbsession.get(User, 1)
+        user.name = "ours"
+        file = site.engine.url.database
+        if place == "the COMMIT":
+            # In the rollback journal's mode a reader keeps the writer from committing.
+            request.dbsession.flush()
+            other = sqlite3.connect(file, isolation_level=None)
+            other.execute("BEGIN")
+            other.execute("SELECT * FROM shop_user").fetchall()
+        else:
+            other = sqlite3.connect(file, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+        site.held.append(other)
+        if place == "a statement of the view":
+            request.dbsession.flush()
+
+
+SCENARIOS = {"postgresql": PostgreSQL, "mariadb": MariaDB, "sqlite": SQLite}
+
+
+@pytest.fixture
+def make_contended(make_site, websession_engine_name, websession_database_url, driver, error_page):
+    """Make an application of which the first attempt to answer `/it` loses a conflict at a given place."""
+    scenario = SCENARIOS[websession_engine_name]
+    held = []
+
+    def make(place, **options):
+        site = make_site(
+            url=with_driver(websession_database_url, driver),
+            error_page=error_page,
+            recipe=False,
+            engine_options=scenario.options,
+            **options,
+        )
+        site.held = held
+        scenario.prepare(site)
+        site.engine.dispose()
+        with site.engine.begin() as connection:
+            connection.execute(insert(User).values(id=1, name="nobody"))
+        site.attempts = []
+        site.views["start"] = lambda request: request.session.update(n=0)
+        site.views["look"] = lambda request: request.session.copy()
+
+        @site.view
+        def it(request):
+            site.attempts.append(place)
+            for other in held:
+                other.close()
+            held.clear()
+            request.session["n"] += 1
+            if len(site.attempts) == 1:
+                scenario.provoke(site, request, place)
+            else:
+                request.dbsession.get(User, 1).name = "ours"
+
+        return site
+
+    yield make
+    for other in held:
+        other.close()
+
+
+@each_driver
+@pytest.mark.parametrize("place", PLACES)
+def test_a_lost_conflict_is_retried(make_contended, place):
+    site = make_contended(place)
+    browser = site.browser()
+    browser.get("/start")
+    browser.get("/it", status=200)
+    assert len(site.attempts) == 2
+    assert browser.get("/look").json_body == {"n": 1}
+    with site.engine.connect() as connection:
+        assert connection.scalar(select(User.name)) == "ours"
+
+
+@each_driver
+def test_an_application_can_switch_it_off(make_contended, error_page):
+    # Where neither pyramid_tm nor zope.sqlalchemy would retry by themselves.
+    site = make_contended("a flush of the commit", settings={"session.retry_conflicts": "false"})
+    browser = site.browser()
+    browser.get("/start")
+    if error_page is not None:
+        browser.get("/it", status=500)
+        assert len(site.attempts) == 1
+        return
+    with contextlib.suppress(DBAPIError):
+        browser.get("/it")
+    known = {"psycopg", "psycopg2"}  # to zope.sqlalchemy
+    assert len(site.attempts) == (2 if site.engine.driver in known else 1)
+
+
+@pytest.mark.parametrize("driver", ["default"])
+def test_what_is_no_conflict_is_not_retried(make_site, driver, error_page):
+    site = make_site(error_page=error_page)
+    attempts = []
+
+    @site.view
+    def twice(request):
+        attempts.append("twice")
+        request.dbsession.add_all([User(id=1, name="one")])
+        request.dbsession.flush()
+        request.dbsession.execute(insert(User).values(id=1, name="two"))
+
+    @site.view
+    def nonsense(request):
+        attempts.append("nonsense")
+        request.dbsession.execute(text("SELECT nonsense FROM nowhere"))
+
+    for name in ("twice", "nonsense"):
+        attempts.clear()
+        if error_page is not None:
+            site.browser().get(f"/{name}", status=500)
+        else:
+            with pytest.raises(DBAPIError):
+                site.browser().get(f"/{name}")
+        assert attempts == [name]
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"], indirect=True)
+def test_a_lock_that_is_not_to_be_had_is_waited_for_again(make_site, websession_engine_name, error_page):
+    impatience = {
+        "postgresql": "SET LOCAL lock_timeout = 1",
+        "mariadb": "SET SESSION innodb_lock_wait_timeout = 0",
+    }[websession_engine_name]
+    site = make_site(error_page=error_page)
+    with site.engine.begin() as connection:
+        connection.execute(insert(User).values(id=1, name="nobody"))
+    holder = site.engine.connect()
+    holder.execute(update(User).values(name="holder"))
+    attempts = []
+
+    @site.view
+    def it(request):
+        attempts.append("it")
+        request.session["n"] = len(attempts)
+        if len(attempts) == 2:
+            holder.rollback()
+        request.dbsession.execute(text(impatience))
+        request.dbsession.execute(update(User).values(name="ours"))
+
+    try:
+        site.browser().get("/it", status=200)
+    finally:
+        holder.close()
+    assert len(attempts) == 2
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"], indirect=True)
+def test_a_lost_connection_is_not_retried(make_site, websession_engine_name):
+    # Its COMMIT may have been the last thing that the server did.
+    site = make_site(error_page=lambda exception, request: Response("sorry", status=500))
+    attempts = []
+    end = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(:id)"),
+        "mariadb": ("SELECT connection_id()", "KILL :id"),
+    }[websession_engine_name]
+
+    @site.view
+    def it(request):
+        attempts.append("it")
+        request.session["n"] = 1
+        request.dbsession.add(User(id=1, name="one"))
+        request.dbsession.flush()
+        mine = request.dbsession.scalar(text(end[0]))
+        with site.engine.begin() as other:
+            other.execute(text(end[1]), {"id": mine})
+
+    site.browser().get("/it", status=500)
+    assert attempts == ["it"]
+    assert site.rows() == []
+
+
+class TestErrorsOfOtherDrivers:
+    """What drivers that are not installed here raise, as their documentation has it."""
+
+    @staticmethod
+    def wrapped(cause):
+        return DBAPIError("UPDATE", {}, cause)
+
+    @pytest.mark.parametrize("number", [1020, 1205, 1213, 3572])
+    def test_mariadb_connector_has_the_number_in_errno(self, number):
+        cause = Exception("Deadlock found when trying to get lock; try restarting transaction")
+        cause.errno, cause.sqlstate = number, "40001"
+        assert is_conflict(self.wrapped(cause), "mariadb")
+
+    @pytest.mark.parametrize("number", [1020, 1205, 1213, 3572])
+    def test_mysqlclient_and_asyncmy_have_it_among_the_arguments(self, number):
+        assert is_conflict(self.wrapped(Exception(number, "Deadlock found")), "mysql")
+
+    @pytest.mark.parametrize("number", [1062, 1452, 2006, 2013, 1146, None])
+    def test_other_numbers_are_no_conflicts(self, number):
+        assert not is_conflict(self.wrapped(Exception(number, "Duplicate entry")), "mysql")
+
+    @pytest.mark.parametrize(
+        ("state", "expected"),
+        [("40001", True), ("40P01", True), ("55P03", True), ("23505", False), ("08006", False), ("", False)],
+    )
+    def test_asyncpg_and_pg8000(self, state, expected):
+        asyncpg = Exception("could not serialize access")
+        asyncpg.sqlstate = state
+        assert is_conflict(self.wrapped(asyncpg), "postgresql") is expected
+        assert is_conflict(self.wrapped(Exception({"C": state})), "postgresql") is expected
+
+    def test_an_error_without_arguments_is_no_conflict(self):
+        for dialect in ("postgresql", "mysql", "sqlite", "oracle"):
+            assert not is_conflict(self.wrapped(Exception()), dialect)
+            assert not is_conflict(self.wrapped(None), dialect)

@@ -1,0 +1,82 @@
+"""Which of a driver's errors mean that somebody else's transaction was in the way.
+
+Such a transaction has done nothing wrong and may simply be run again: it was chosen to end a deadlock, could
+not be serialized, waited too long for a lock, or had read what has changed since. The drivers agree on
+nothing but that their errors carry the database's code somewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
+__all__ = ["has_ended_transaction", "is_conflict"]
+
+# Lock not available (NOWAIT, lock_timeout), and the class of transactions that were rolled back:
+# serialization failure, deadlock. PostgreSQL's documentation, appendix A.
+_POSTGRESQL_LOCKED: Final = "55P03"
+_POSTGRESQL_ROLLED_BACK: Final = "40"
+
+# Record changed since it was read (MariaDB's snapshot isolation) and deadlock, which is also what a cluster's
+# conflict is called: the server has rolled the whole transaction back.
+_MYSQL_ENDED: Final = frozenset({1020, 1213})
+# Lock wait timeout and NOWAIT: only the statement was rolled back.
+_MYSQL_LOCKED: Final = frozenset({1205, 3572})
+
+# SQLITE_BUSY and SQLITE_LOCKED; the higher bits say more.
+_SQLITE_LOCKED: Final = frozenset({5, 6})
+
+_MYSQL: Final = frozenset({"mysql", "mariadb"})
+
+
+def is_conflict(error: DBAPIError, dialect: str) -> bool:
+    """Return whether the database refused because of somebody else's transaction.
+
+    False for everything else, also for a connection that was lost: nobody knows whether its last
+    statement, a COMMIT perhaps, has taken effect, so running it again might do it twice.
+
+    Args:
+        error: SQLAlchemy's error.
+        dialect: The name of the dialect: `postgresql`, `mysql`, `mariadb` or `sqlite`; for others the
+            answer is always False.
+    """
+    if dialect == "postgresql":
+        state = _sqlstate(error.orig)
+        return state == _POSTGRESQL_LOCKED or state.startswith(_POSTGRESQL_ROLLED_BACK)
+    if dialect in _MYSQL:
+        number = _number(error.orig)
+        return number in _MYSQL_ENDED or number in _MYSQL_LOCKED
+    if dialect == "sqlite":
+        code: int = getattr(error.orig, "sqlite_errorcode", None) or 0
+        return code & 0xFF in _SQLITE_LOCKED
+    return False
+
+
+def has_ended_transaction(error: DBAPIError, dialect: str) -> bool:
+    """Return whether the server has rolled back the whole transaction: the next statement begins another.
+
+    MySQL and MariaDB do; on PostgreSQL a failed transaction waits for its ROLLBACK.
+
+    Args:
+        error: SQLAlchemy's error.
+        dialect: The name of the dialect.
+    """
+    return dialect in _MYSQL and _number(error.orig) in _MYSQL_ENDED
+
+
+def _sqlstate(cause: Any) -> str:
+    # psycopg and asyncpg; psycopg2; pg8000 has a dictionary of the protocol's fields.
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if state is None and cause is not None and cause.args and isinstance(cause.args[0], dict):
+        state = cause.args[0].get("C")
+    return state if isinstance(state, str) else ""
+
+
+def _number(cause: Any) -> int | None:
+    # MySQL's and MariaDB's connectors; mysqlclient, PyMySQL and asyncmy have it first among the arguments.
+    number = getattr(cause, "errno", None)
+    if number is None and cause is not None and cause.args:
+        number = cause.args[0]
+    return number if isinstance(number, int) else None
