@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from pyramid.response import Response
 from site_under_test import Session
@@ -122,38 +120,3 @@ def test_a_retried_request_starts_from_clean_state(site):
     browser.get("/it", status=200)
     assert seen == [{"n": 0}] * 3
     assert browser.get("/look").json_body == {"n": 1}
-
-
-def test_no_update_is_lost_among_threads(make_site, websession_engine_name):
-    """The counter is exact, at the isolation level that each engine is advised to use."""
-    threads, rounds = 4, 8
-    site = make_site(settings={"retry.attempts": 50}, engine_options={"pool_size": threads})
-    first = site.browser()
-    site.views["start"] = lambda request: request.session.update(n=0)
-    first.get("/start")
-    token = first.cookies["session"]
-
-    @site.view
-    def it(request):
-        request.session["n"] += 1
-
-    barrier = threading.Barrier(threads)
-    failures = []
-
-    def work():
-        browser = site.browser()
-        browser.set_cookie("session", token)
-        barrier.wait()
-        try:
-            for _ in range(rounds):
-                browser.get("/it")
-        except Exception as error:  # noqa: BLE001 - a thread's error is told by the main one
-            failures.append(error)
-
-    workers = [threading.Thread(target=work) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not failures
-    assert site.rows()[0].data == {"n": threads * rounds}
