@@ -44,7 +44,7 @@ sizes = [
 class Contest:
     """Threads that use one session at the same time, each until all its requests are through."""
 
-    def __init__(self, make_site, url, driver, level, snapshot, threads):
+    def __init__(self, make_site, url, *, driver, level, snapshot, threads):
         url = make_url(url)
         options = {"pool_size": threads}
         if level is not None:
@@ -104,7 +104,9 @@ class Contest:
 @pytest.fixture
 def make_contest(make_site, websession_database_url, driver, level, snapshot):
     def make(threads):
-        return Contest(make_site, websession_database_url, driver, level, snapshot, threads)
+        return Contest(
+            make_site, websession_database_url, driver=driver, level=level, snapshot=snapshot, threads=threads
+        )
 
     return make
 
@@ -124,7 +126,7 @@ def test_a_counter_that_all_threads_raise_is_exact(make_contest, size, request, 
         retries = ", ".join(f"{number} {name}" for name, number in contest.retries.items()) or "none"
         case = request.node.callspec.id
         with capsys.disabled():
-            print(f"\n{case}: expected {threads * rounds}, got {found['n']}, retries: {retries}")
+            print(f"\n{case}: expected {threads * rounds}, got {found['n']}, retries: {retries}")  # noqa: T201 - the table
     assert found == {"n": threads * rounds}
 
 
