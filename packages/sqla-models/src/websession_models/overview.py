@@ -1,0 +1,430 @@
+"""What is in the table of sessions, for people who look after it: numbers, lists, sessions by their names.
+
+Everything here only reads, on a connection from `reading()`, which disturbs no application: a reader takes
+and awaits no lock at READ COMMITTED on PostgreSQL and MariaDB, nor in write-ahead mode on SQLite.
+The numbers are made by one pass over the table; the lists are bounded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Text, and_, case, cast, func, null, or_, select, type_coerce
+from sqlalchemy.dialects.mysql import LONGBLOB
+from sqlalchemy.types import LargeBinary
+from websession_core.policies import Overrides
+
+from websession_models.bookkeeping import _read_committed
+from websession_models.companion import KEY
+from websession_models.features import features_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select
+
+    from websession_models.features import ModelFeatures
+
+__all__ = [
+    "AGES",
+    "SIZES",
+    "Backlog",
+    "Listed",
+    "Overview",
+    "Wish",
+    "backlog",
+    "distinct_wishes",
+    "ids_by_prefix",
+    "list_sessions",
+    "overview",
+    "reading",
+]
+
+AGES: Final = (60, 15 * 60, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
+"""The borders of the histogram of last uses, in seconds ago; what is older is counted behind the last."""
+
+SIZES: Final = (100, 1000, 10_000, 100_000)
+"""The borders of the histogram of payloads, in bytes; what is larger is counted behind the last."""
+
+_OVERRIDES: Final = (
+    "idle_timeout",
+    "extension_delay",
+    "absolute_timeout",
+    "renewal_timeout",
+    "cookie_max_age",
+)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection with a transaction that reads and disturbs nobody; it is rolled back in the end.
+
+    Args:
+        engine: the application's, with whatever isolation level and event listeners it has.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be had.
+    """
+    with engine.connect() as connection:
+        connection.begin()
+        if connection.dialect.name == "sqlite":
+            # An application's "begin" event has taken the write lock, perhaps: give it back at once.
+            driver: Any = connection.connection.dbapi_connection
+            if driver.in_transaction:
+                driver.execute("COMMIT")
+                driver.execute("BEGIN")
+        else:
+            _read_committed(connection)
+        yield connection
+        connection.rollback()
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The sessions in numbers.
+
+    Active is a session that is not past its deadline (or has none). What a model cannot tell is None.
+
+    Attributes:
+        active: how many are active.
+        idle: how many of these were not used for the time that was asked about.
+        anonymous: how many of these belong to nobody.
+        users: how many users have any of these.
+        most_of_one_user: the highest number of active sessions of one user.
+        expired: how many are past their deadline and not purged.
+        without_deadline: how many of the active have no deadline, so that no purge will ever find them.
+        oldest: when the oldest active one began, in Unix seconds; None also: there is none.
+        payload_mean: the mean size of the active sessions' data, in bytes; None also: there are none.
+        payload_largest: the largest, in bytes; None also: there are none.
+        last_used: how many active sessions were last used less than each of `AGES` ago (and not less than
+            the one before), and in the last place the others.
+        sizes: how many active sessions have data up to each of `SIZES` (and above the one before), and in the
+            last place the others.
+    """
+
+    active: int
+    idle: int | None
+    anonymous: int | None
+    users: int | None
+    most_of_one_user: int | None
+    expired: int | None
+    without_deadline: int | None
+    oldest: int | None
+    payload_mean: int | None
+    payload_largest: int | None
+    last_used: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+
+def overview(connection: Connection, model: type, *, now: int, idle_after: int = 15 * 60) -> Overview:
+    """Return the sessions in numbers, by two passes over the table.
+
+    Args:
+        connection: from `reading()`.
+        model: the session model.
+        now: Unix seconds.
+        idle_after: after how many seconds without use an active session counts as idle.
+    """
+    features = features_of(model)
+    source, columns, activity = _source(features)
+    expires = activity.get("expires_at")
+    active: ColumnElement[bool] = (
+        columns["id"].is_not(None) if expires is None else or_(expires.is_(None), expires > now)
+    )
+    used, knows_use = _last_use(columns, activity)
+    size = _payload_size(columns["data"], connection.dialect.name)
+    userid = columns.get("userid")
+    age = now - used
+    counted = {
+        "active": active,
+        "idle": and_(active, age >= idle_after),
+        **{f"age{number}": and_(active, part) for number, part in enumerate(_parts(age, AGES, closed=False))},
+        **{f"size{number}": and_(active, part) for number, part in enumerate(_parts(size, SIZES))},
+    }
+    if userid is not None:
+        counted["anonymous"] = and_(active, userid.is_(None))
+    if expires is not None:
+        counted["expired"] = expires <= now
+        counted["without_deadline"] = expires.is_(None)
+    created_if_active, size_if_active = case((active, columns["created"])), case((active, size))
+    row = connection.execute(
+        select(
+            *(func.count(case((condition, 1))).label(name) for name, condition in counted.items()),
+            func.min(created_if_active).label("oldest"),
+            func.avg(size_if_active).label("mean"),
+            func.max(size_if_active).label("largest"),
+        )
+        .select_from(source)
+        .where(*_criteria(features))
+    ).one()
+    numbers = row._mapping
+    users, most = (None, None) if userid is None else _by_user(connection, features, source, active, userid)
+    return Overview(
+        active=numbers["active"],
+        idle=numbers["idle"] if knows_use else None,
+        anonymous=numbers.get("anonymous"),
+        users=users,
+        most_of_one_user=most,
+        expired=numbers.get("expired"),
+        without_deadline=numbers.get("without_deadline"),
+        oldest=numbers["oldest"],
+        payload_mean=None if numbers["mean"] is None else round(numbers["mean"]),
+        payload_largest=numbers["largest"],
+        last_used=tuple(numbers[f"age{number}"] for number in range(len(AGES) + 1)),
+        sizes=tuple(numbers[f"size{number}"] for number in range(len(SIZES) + 1)),
+    )
+
+
+def _by_user(
+    connection: Connection,
+    features: ModelFeatures,
+    source: FromClause,
+    active: ColumnElement[bool],
+    userid: ColumnElement[Any],
+) -> tuple[int, int]:
+    """Return how many users have active sessions, and how many the one with most of them has."""
+    each = (
+        select(func.count().label("number"))
+        .select_from(source)
+        .where(active, userid.is_not(None), *_criteria(features))
+        .group_by(userid)
+        .subquery()
+    )
+    users, most = connection.execute(select(func.count(), func.max(each.c.number)).select_from(each)).one()
+    return users, most or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What a purge would find, and would never find.
+
+    Attributes:
+        expired: how many sessions are past their deadline.
+        since: the earliest of these deadlines, in Unix seconds; None: there is none.
+        without_deadline: how many sessions have no deadline.
+    """
+
+    expired: int
+    since: int | None
+    without_deadline: int
+
+
+def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
+    """Return what a purge would find; None: the model has no deadlines.
+
+    Args:
+        connection: from `reading()`.
+        model: the session model.
+        now: Unix seconds.
+    """
+    features = features_of(model)
+    source, _, activity = _source(features)
+    expires = activity.get("expires_at")
+    if expires is None:
+        return None
+    past, since = connection.execute(
+        select(func.count(), func.min(expires))
+        .select_from(source)
+        .where(expires <= now, *_criteria(features))
+    ).one()
+    without = connection.scalar(
+        select(func.count()).select_from(source).where(expires.is_(None), *_criteria(features))
+    )
+    return Backlog(past, since, without or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Settings of their own that one or more sessions have.
+
+    Attributes:
+        overrides: the settings.
+        owned: whether these sessions belong to somebody; None: the model knows no users.
+    """
+
+    overrides: Overrides
+    owned: bool | None
+
+
+def distinct_wishes(connection: Connection, model: type) -> tuple[Wish, ...]:
+    """Return every combination of settings of their own that sessions have, by one pass over the table.
+
+    Args:
+        connection: from `reading()`.
+        model: the session model.
+    """
+    features = features_of(model)
+    columns = features.columns
+    wished = [columns[name].label(name) if name in columns else null().label(name) for name in _OVERRIDES]
+    userid = columns.get("userid")
+    owned = null() if userid is None else case((userid.is_(None), 0), else_=1)
+    found = connection.execute(select(*wished, owned.label("owned")).where(*_criteria(features)).distinct())
+    return tuple(
+        Wish(
+            Overrides(**{name: getattr(row, name) for name in _OVERRIDES}),
+            None if userid is None else bool(row.owned),
+        )
+        for row in found
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Listed:
+    """One line of a list of sessions.
+
+    Attributes:
+        id: the primary key; its first eight hexadecimal digits are what people are shown.
+        userid: whose it is; None: nobody's, or the model knows no users.
+        created: when it began, in Unix seconds.
+        last_used: when it was last used as far as that was recorded, in Unix seconds.
+        expires_at: its deadline, in Unix seconds; None: none is recorded.
+        payload: the size of its data, in bytes.
+    """
+
+    id: uuid.UUID
+    userid: Any
+    created: int
+    last_used: int
+    expires_at: int | None
+    payload: int
+
+    def __repr__(self) -> str:
+        return f"<Listed {self.id.hex[:8]}…>"
+
+
+_ANYBODY: Final[Any] = object()
+
+
+def list_sessions(
+    connection: Connection,
+    model: type,
+    *,
+    limit: int | None,
+    userid: Any = _ANYBODY,
+    created_before: int | None = None,
+    used_before: int | None = None,
+    prefix: str = "",
+) -> tuple[Listed, ...]:
+    """Return sessions, the last used first, past their deadlines or not.
+
+    Args:
+        connection: from `reading()`.
+        model: the session model.
+        limit: how many at most; None: all.
+        userid: only this user's, None: only those of nobody; if it is not given, of whoever.
+        created_before: only those that began before this moment, in Unix seconds.
+        used_before: only those last used before this moment, in Unix seconds.
+        prefix: only those whose identifier's hexadecimal digits begin so.
+
+    Raises:
+        ValueError: the model knows no users, or `prefix` is not of hexadecimal digits.
+    """
+    features = features_of(model)
+    source, columns, activity = _source(features)
+    used, _ = _last_use(columns, activity)
+    owner = columns.get("userid")
+    conditions = list(_criteria(features))
+    if userid is not _ANYBODY:
+        if owner is None:
+            raise ValueError("the session model has no userid")
+        conditions.append(owner.is_(None) if userid is None else owner == userid)
+    if created_before is not None:
+        conditions.append(columns["created"] < created_before)
+    if used_before is not None:
+        conditions.append(used < used_before)
+    if prefix:
+        lowest, highest = _range(prefix)
+        conditions.append(columns["id"].between(lowest, highest))
+    statement: Select[Any] = (
+        select(
+            columns["id"],
+            null() if owner is None else owner,
+            columns["created"],
+            used,
+            activity.get("expires_at", null()),
+            _payload_size(columns["data"], connection.dialect.name),
+        )
+        .select_from(source)
+        .where(*conditions)
+        .order_by(used.desc(), columns["id"])
+        .limit(limit)
+    )
+    return tuple(Listed(*row) for row in connection.execute(statement))
+
+
+def ids_by_prefix(
+    connection: Connection, model: type, prefix: str, *, limit: int = 10
+) -> tuple[uuid.UUID, ...]:
+    """Return the sessions whose identifiers begin so, by the primary key's index.
+
+    Args:
+        connection: from `reading()`.
+        model: the session model.
+        prefix: hexadecimal digits, 1 to 32; hyphens are left out.
+        limit: how many at most.
+
+    Raises:
+        ValueError: `prefix` is something else.
+    """
+    features = features_of(model)
+    key = features.columns["id"]
+    lowest, highest = _range(prefix)
+    found = select(key).where(key.between(lowest, highest), *_criteria(features)).order_by(key).limit(limit)
+    return tuple(connection.scalars(found))
+
+
+def _range(prefix: str) -> tuple[uuid.UUID, uuid.UUID]:
+    digits = prefix.replace("-", "").lower()
+    if not 1 <= len(digits) <= 32 or digits.strip("0123456789abcdef"):
+        raise ValueError(f"{prefix!r} is no beginning of an identifier: give hexadecimal digits")
+    return uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+
+
+def _source(
+    features: ModelFeatures,
+) -> tuple[FromClause, dict[str, ColumnElement[Any]], dict[str, ColumnElement[Any]]]:
+    columns: dict[str, ColumnElement[Any]] = dict(features.columns)
+    companion = features.companion
+    if companion is None:
+        return features.table, columns, {}
+    joined = features.table.outerjoin(companion, features.columns["id"] == companion.columns[KEY])
+    return joined, columns, dict(features.activity)
+
+
+def _criteria(features: ModelFeatures) -> tuple[ColumnElement[bool], ...]:
+    criterion = features.criterion()
+    return () if criterion is None else (criterion,)
+
+
+def _last_use(
+    columns: dict[str, ColumnElement[Any]], activity: dict[str, ColumnElement[Any]]
+) -> tuple[ColumnElement[Any], bool]:
+    """Return when a session was last used, as `lifecycle.last_use` has it, and whether that is recorded."""
+    begun = func.coalesce(columns["rotated_at"], columns["created"])
+    active_at = activity.get("active_at")
+    return (begun, False) if active_at is None else (func.coalesce(active_at, begun), True)
+
+
+def _payload_size(data: ColumnElement[Any], dialect: str) -> ColumnElement[int]:
+    """Return the expression for the size of a JSON document as text, in bytes."""
+    if dialect == "postgresql":
+        return func.octet_length(cast(data, Text))
+    if dialect == "sqlite":
+        return func.length(cast(type_coerce(data, Text), LargeBinary))
+    # MariaDB's JSON is text; MySQL's is converted to text by this.
+    return func.octet_length(cast(type_coerce(data, Text), LargeBinary().with_variant(LONGBLOB(), "mysql")))
+
+
+def _parts(
+    value: ColumnElement[Any], borders: tuple[int, ...], *, closed: bool = True
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions of a histogram's parts: below each border (or up to it), and above them all."""
+    below = [value <= border if closed else value < border for border in borders]
+    yield below[0]
+    for lower, upper in itertools.pairwise(below):
+        yield and_(~lower, upper)
+    yield ~below[-1]
