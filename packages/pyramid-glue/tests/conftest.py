@@ -11,10 +11,15 @@ import pytest
 # pytest's importlib mode, which the workspace uses, puts no folder of tests on the path.
 sys.path.insert(0, str(Path(__file__).parent))
 
+import command_site
+from click.testing import CliRunner
 from site_under_test import Site
+from websession_pyramid.command import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from click.testing import Result
 
 
 @pytest.fixture
@@ -38,3 +43,28 @@ def make_site(websession_database_url: str) -> Iterator[Callable[..., Site]]:
 def site(make_site: Callable[..., Site]) -> Site:
     """An application with every default."""
     return make_site()
+
+
+@pytest.fixture
+def ini(websession_database_url: str, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Write the ini file of an application on the test's database."""
+
+    def write(**settings: str | None) -> str:
+        return command_site.write_ini(tmp_path, websession_database_url, **settings)
+
+    yield write
+    while command_site.engines:
+        command_site.engines.pop().dispose()
+
+
+@pytest.fixture
+def command() -> Callable[..., Result]:
+    """Run `pyramid-sessions` in this process; a traceback fails the test."""
+
+    def run(*arguments: str, answer: str | None = None) -> Result:
+        result = CliRunner().invoke(main, arguments, input=answer)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run

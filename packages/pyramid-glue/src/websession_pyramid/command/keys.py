@@ -1,0 +1,136 @@
+"""`keygen` and `rotate-key`: secret keys for the configuration.
+
+Both print secrets, on purpose, and on standard output only; what else there is to say is on standard error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+from websession_core.outlook import old_key_needed
+from websession_crypto import KeyFormatError, Keyring, generate_secret_key
+from websession_models.overview import distinct_wishes, reading
+
+from .options import Configured, configured, json_option
+from .output import as_json, duration
+from .target import ApplicationTrouble, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .target import Target
+
+__all__ = ["keygen", "rotate_key"]
+
+_SUFFIX = "secret_key"
+
+
+@click.command
+def keygen() -> None:
+    """Print a new secret key.
+
+    43 characters, from the operating system's random generator, on standard output.
+    """
+    click.echo(generate_secret_key())
+
+
+@click.command("rotate-key")
+@json_option
+@configured
+def rotate_key(configured: Configured, json_: bool) -> None:
+    """Print the setting with a new key in front of the present ones.
+
+    Put it into the configuration in place of the present one. Nothing is changed by this command, but it
+    prints SECRETS on standard output, the new key and the present ones: mind where that goes. What it says on
+    standard error has none: for how long the old keys have to stay.
+    """
+    with configured.opened() as target:
+        setting, present = _present(target)
+        keys = [generate_secret_key(), *present]
+        needed, asked = _needed(target)
+        logged_in_only = needed is None and _owned_only(target)
+    if json_:
+        as_json(
+            {
+                "setting": setting,
+                "keys": keys,
+                "old_needed_seconds": needed,
+                "table_was_asked": asked,
+            }
+        )
+    else:
+        click.echo("\n".join([f"{setting} =", *(f"    {key}" for key in keys)]))
+    for line in _advice(setting, needed, asked=asked, logged_in_only=logged_in_only):
+        click.echo(line, err=True)
+
+
+def _present(target: Target) -> tuple[str, list[str]]:
+    """Return the name of the setting that holds the factory's keys, and the keys as text."""
+    wanted = [key.fingerprint for key in target.factory.settings.secret_key]
+    for name, value in (target.registry.settings or {}).items():
+        if not name.endswith(_SUFFIX):
+            continue
+        try:
+            keyring = Keyring.from_text(value)
+        except (KeyFormatError, TypeError):
+            continue
+        if [key.fingerprint for key in keyring] == wanted:
+            return name, value.split() if isinstance(value, str) else [text.strip() for text in value]
+    raise ApplicationTrouble(
+        "The keys of this application are not in its settings as text, so no line can be made of them.",
+        "Put what pyramid-sessions keygen prints in front of them, where the application has them from.",
+    )
+
+
+def _needed(target: Target) -> tuple[int | None, bool]:
+    """Return how many seconds the old keys are needed (None: for ever), and if the table was asked."""
+    factory = target.factory
+    settings = factory.policies(None)
+    owned = (True, False) if factory.has("userid") else (None,)
+    needs = [old_key_needed(settings, owned=each) for each in owned]
+    asked = True
+    if factory.own_settings:
+        try:
+            with reading(target.engine()) as connection:
+                wishes = distinct_wishes(connection, target.model)
+        except (SQLAlchemyError, Trouble):
+            asked, wishes = False, ()
+        needs += [old_key_needed(settings.effective(wish.overrides), owned=wish.owned) for wish in wishes]
+    bounds = [need for need in needs if need is not None]
+    return (max(bounds) if len(bounds) == len(needs) else None), asked
+
+
+def _owned_only(target: Target) -> bool:
+    """Tell whether it is the sessions of nobody alone that keep their cookies for ever."""
+    policies = target.factory.policies(None)
+    return target.factory.has("userid") and old_key_needed(policies, owned=True) is not None
+
+
+def _advice(setting: str, needed: int | None, *, asked: bool, logged_in_only: bool) -> Iterator[str]:
+    yield ""
+    yield (
+        f"Put this in place of the present {setting} and restart. It is secret: keep it out of version "
+        "control and out of logs."
+    )
+    yield (
+        "With several servers, first give all of them the present keys with the new one BEHIND them, then "
+        "all of them this."
+    )
+    if needed is not None:
+        yield (f"The old keys can go {duration(needed)} after the last server encrypts with the new one.")
+    else:
+        prefix = setting.removesuffix(_SUFFIX)
+        whose = "sessions that belong to nobody" if logged_in_only else "some sessions"
+        yield (
+            f"The old keys can never go by themselves: nothing bounds how long {whose} keep their present "
+            f"cookie. Set {prefix}absolute_timeout or {prefix}cookie_max_age; or remove the old keys when "
+            "you think fit: whoever has not come back by then starts with a new session."
+        )
+    if not asked:
+        yield (
+            "The table of sessions could not be asked whether any has longer timeouts of its own; this is "
+            "what the settings alone come to."
+        )
+    yield "If an old key has leaked, remove it at once: whoever has it can make cookies."

@@ -1,0 +1,107 @@
+"""The arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .output import parse_duration
+from .target import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from .target import Target
+
+__all__ = ["DURATION", "Configured", "configured", "json_option"]
+
+_FunctionT = TypeVar("_FunctionT", bound="Callable[..., Any]")
+
+
+class Configured:
+    """Where the application is to be had from: opened by the command, when it is ready to.
+
+    Args:
+        uri: CONFIG_URI.
+        name: ``--session``.
+        variables: ``--var``, by name.
+    """
+
+    def __init__(self, uri: str, name: str, variables: dict[str, str]) -> None:
+        self._uri, self._name, self._variables = uri, name, variables
+
+    def opened(self) -> AbstractContextManager[Target]:
+        """Start the application, and end it again; see `websession_pyramid.command.target.opened`."""
+        return opened(self._uri, self._name, self._variables)
+
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[int]
+else:
+    _ParamType = click.ParamType  # generic in newer releases only
+
+
+class _Duration(_ParamType):
+    """A duration: seconds, or a number with a unit."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return seconds."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = _Duration()
+
+
+def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    variables = {}
+    for value in values:
+        name, separator, text = value.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE")
+        variables[name] = text
+    return variables
+
+
+def configured(command: _FunctionT) -> _FunctionT:
+    """Give a command CONFIG_URI, ``--session`` and ``--var``, as one argument `configured`."""
+
+    # With `wraps` the parameters that click has noted on the command so far come along.
+    @functools.wraps(command)
+    def wrapper(config_uri: str, session_name: str, variables: dict[str, str], **rest: Any) -> Any:
+        return command(configured=Configured(config_uri, session_name, variables), **rest)
+
+    decorated: Any = wrapper
+    for decorator in (
+        click.option(
+            "--var",
+            "variables",
+            multiple=True,
+            metavar="NAME=VALUE",
+            callback=_variables,
+            help="A value for %(NAME)s in the configuration; may be given several times.",
+        ),
+        click.option(
+            "--session",
+            "session_name",
+            default="session",
+            show_default=True,
+            metavar="NAME",
+            help="The request attribute that holds the sessions in question.",
+        ),
+        click.argument("config_uri"),
+    ):
+        decorated = decorator(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+json_option = click.option("--json", "json_", is_flag=True, help="Print JSON, for a program to read.")

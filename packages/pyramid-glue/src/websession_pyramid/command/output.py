@@ -1,0 +1,110 @@
+"""How results look: durations, tables and bars for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["as_json", "bars", "duration", "parse_duration", "size", "table"]
+
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_SPELLINGS: Final = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_BAR_WIDTH: Final = 30
+
+
+def duration(seconds: int | None) -> str:
+    """Return a duration in its two largest units: ``2 d 3 h``, ``45 s``; ``-`` for None.
+
+    Args:
+        seconds: Whole seconds; a negative number is a duration that has passed: ``-3 min``.
+    """
+    if seconds is None:
+        return "-"
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    parts = []
+    rest = seconds
+    for unit, length in _UNITS:
+        count, rest = divmod(rest, length)
+        if count:
+            parts.append(f"{count} {unit}")
+        if len(parts) == 2 or (parts and not count):
+            break
+    return " ".join(parts) or "0 s"
+
+
+def parse_duration(text: str) -> int:
+    """Return a duration in seconds: ``90``, ``90s``, ``15min``, ``12h``, ``30d``, ``2w``.
+
+    Args:
+        text: A whole number, with or without a unit.
+
+    Raises:
+        ValueError: It is none.
+    """
+    digits = text.strip().lower()
+    unit = digits.lstrip("0123456789").strip()
+    number = digits[: len(digits) - len(digits.lstrip("0123456789"))]
+    if not number or (unit and unit not in _SPELLINGS):
+        raise ValueError(f"{text!r} is no duration; give seconds, or a number with s, min, h, d or w: 30d")
+    return int(number) * _SPELLINGS.get(unit, 1)
+
+
+def size(count: int | None) -> str:
+    """Return a number of bytes: ``512 B``, ``3.4 kB``; ``-`` for None."""
+    if count is None:
+        return "-"
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows under headings, in columns; numbers stand at the right.
+
+    Args:
+        headings: One per column.
+        rows: What stands below; each as long as the headings.
+    """
+    body = [list(row) for row in rows]
+    texts = [list(map(str, headings)), *([str(cell) for cell in row] for row in body)]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(headings))]
+    numeric = [
+        bool(body) and all(isinstance(row[column], int) for row in body) for column in range(len(headings))
+    ]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in texts
+    )
+
+
+def bars(counts: Sequence[tuple[str, int]]) -> str:
+    """Return a histogram: a label, a bar and a number in each line.
+
+    Args:
+        counts: Labels and numbers, in order.
+    """
+    most = max((count for _, count in counts), default=0)
+    label_width = max((len(label) for label, _ in counts), default=0)
+    number_width = max((len(str(count)) for _, count in counts), default=0)
+    return "\n".join(
+        # Whatever is there at all is seen.
+        f"  {label.rjust(label_width)}  {str(count).rjust(number_width)}  "
+        f"{'#' * (max(1, round(_BAR_WIDTH * count / most)) if count else 0)}".rstrip()
+        for label, count in counts
+    )
+
+
+def as_json(value: Any) -> None:
+    """Print `value` as JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, default=str))

@@ -1,0 +1,248 @@
+"""From CONFIG_URI to the application's own sessions: its factory, its engine.
+
+What goes wrong on the way is mostly a mistake in what was typed or configured. Each becomes a sentence with a
+remedy and an exit status, never a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import plaster
+from pyramid.interfaces import ISessionFactory
+from pyramid.paster import get_app, setup_logging
+from pyramid.scripting import prepare
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from websession_core.errors import ConfigurationError
+
+from ..factory import SessionFactory
+from ..unit import database_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pyramid.registry import Registry
+    from pyramid.request import Request
+    from sqlalchemy import Engine
+
+__all__ = [
+    "ApplicationTrouble",
+    "CommandLineTrouble",
+    "DatabaseTrouble",
+    "Declined",
+    "Target",
+    "Trouble",
+    "database_trouble",
+    "opened",
+]
+
+_DEFAULT_SESSION: Final = "session"
+
+log = logging.getLogger(__name__)
+
+
+class Trouble(click.ClickException):
+    """Something a person has to mend; told in a sentence on standard error.
+
+    The exit status is that of the kind.
+
+    Args:
+        problem: What is wrong: a sentence.
+        remedy: What to do about it: a sentence.
+    """
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem} {remedy}".rstrip())
+
+
+class Declined(Trouble):
+    """The command did its work, and the answer is no: no such session, not confirmed."""
+
+    exit_code = 1
+
+
+class CommandLineTrouble(Trouble):
+    """What was typed is wrong: there is no such file, section or session attribute."""
+
+    exit_code = click.UsageError.exit_code
+
+
+class ApplicationTrouble(Trouble):
+    """The application does not start, or lacks what the command needs of it."""
+
+    exit_code = 3
+
+
+class DatabaseTrouble(Trouble):
+    """The database cannot be used."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The sessions that a command works on.
+
+    Attributes:
+        uri: The configuration, as it was given.
+        name: The request attribute that holds the session.
+        registry: The application's registry.
+        request: A request made by hand, in the application's own environment.
+        factory: The session factory.
+    """
+
+    uri: str
+    name: str
+    registry: Registry
+    request: Request
+    factory: SessionFactory
+
+    @property
+    def model(self) -> type:
+        """The session model."""
+        return self.factory.settings.model_class
+
+    def engine(self) -> Engine:
+        """Return the engine on which the application's database session keeps the session model.
+
+        Raises:
+            Trouble: The application gives none.
+        """
+        attribute = self.factory.settings.dbsession_name
+        try:
+            return database_session(self.request, attribute).get_bind(self.model).engine
+        except Exception as error:  # the application's code: whatever it raises is told
+            log.debug("request.%s", attribute, exc_info=True)
+            raise ApplicationTrouble(
+                f"request.{attribute} gave no database session outside of a request: {_told(error)}.",
+                "See that it is set by config.add_request_method, and needs nothing that only a real "
+                "request has.",
+            ) from error
+
+
+@contextmanager
+def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Target]:
+    """Start the application of a configuration, without serving it, and end it again.
+
+    Args:
+        uri: As Pyramid's own scripts take it: ``production.ini``, ``production.ini#section``.
+        name: The request attribute that holds the session.
+        variables: Values for ``%(name)s`` in the configuration.
+
+    Raises:
+        Trouble: The application cannot be started, or has no such sessions of ours.
+    """
+    app = _started(uri, variables)
+    with prepare(registry=app.registry) as environment:
+        request = environment["request"]
+        factory = _factory(app.registry, uri, name)
+        try:
+            yield Target(uri, name, app.registry, request, factory)
+        except (SQLAlchemyError, OSError) as error:
+            log.debug("The database refused", exc_info=True)
+            raise database_trouble(error) from error
+
+
+def database_trouble(error: Exception) -> DatabaseTrouble:
+    """Return an error of the database's as a sentence without values.
+
+    Args:
+        error: What SQLAlchemy or the driver raised.
+    """
+    if isinstance(error, DBAPIError):
+        error.hide_parameters = True
+    told = _told(getattr(error, "orig", None) or error)
+    if _is_missing_table(error):
+        return DatabaseTrouble(
+            f"The database has no such table or column: {told}.",
+            "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what is missing.",
+        )
+    return DatabaseTrouble(
+        f"The database could not be used: {told}.",
+        "See that it runs, and that the URL in the configuration is right.",
+    )
+
+
+def _is_missing_table(error: Exception) -> bool:
+    # undefined_table and undefined_column (PostgreSQL); 1146 and 1054 (MariaDB, MySQL).
+    original: Any = getattr(error, "orig", None)
+    state = getattr(original, "sqlstate", None)
+    number = next(iter(getattr(original, "args", ())), None)
+    text = str(original)
+    return (
+        state in {"42P01", "42703"}
+        or number in {1146, 1054}
+        or "no such table" in text
+        or "no such column" in text
+    )
+
+
+def _told(error: BaseException) -> str:
+    """Return an error as one line: its kind, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    said = lines[0].strip().rstrip(".") if lines else ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _started(uri: str, variables: Mapping[str, str]) -> Any:
+    try:
+        setup_logging(uri, dict(variables))
+        return get_app(uri, options=dict(variables))
+    except FileNotFoundError as error:
+        missing = error.filename or uri
+        if str(missing) == plaster.parse_uri(uri).path:
+            raise CommandLineTrouble(
+                f"There is no file {missing}.",
+                "Give the configuration as Pyramid's own scripts take it, for example production.ini or "
+                "production.ini#main.",
+            ) from None
+        raise _not_started(uri, error) from error
+    except plaster.PlasterError as error:
+        raise CommandLineTrouble(
+            f"{uri} is no configuration that can be read: {_told(error)}.",
+            "Give an ini file, for example production.ini or production.ini#main.",
+        ) from None
+    except ConfigurationError as error:
+        raise ApplicationTrouble(f"The application of {uri} does not start: {error}") from None
+    except LookupError as error:
+        if "section" in str(error) or "No loader" in str(error):
+            raise CommandLineTrouble(
+                f"{uri} names no application: {_told(error)}.",
+                "Name its section behind a #: production.ini#main is [app:main].",
+            ) from None
+        raise _not_started(uri, error) from error
+    except Exception as error:  # the application's own code
+        raise _not_started(uri, error) from error
+
+
+def _not_started(uri: str, error: Exception) -> ApplicationTrouble:
+    log.debug("The application does not start", exc_info=error)
+    return ApplicationTrouble(
+        f"The application of {uri} does not start: {_told(error)}.",
+        f"pserve {uri} shows where.",
+    )
+
+
+def _factory(registry: Registry, uri: str, name: str) -> SessionFactory:
+    factory = _factories(registry).get(name)
+    if factory is not None:
+        return factory
+    if name == _DEFAULT_SESSION:
+        raise ApplicationTrouble(
+            f"The application of {uri} has no sessions of this library.",
+            "Add config.include('pyramid_sqlalchemy_sessions') to it.",
+        )
+    known = ", ".join(_factories(registry)) or "none"
+    raise CommandLineTrouble(
+        f"The application of {uri} has no request.{name} of this library.",
+        f"Give one of its sessions with --session: {known}.",
+    )
+
+
+def _factories(registry: Registry) -> Mapping[str, SessionFactory]:
+    default = registry.queryUtility(ISessionFactory)
+    return {_DEFAULT_SESSION: default} if isinstance(default, SessionFactory) else {}

@@ -1,0 +1,68 @@
+"""An application in an ini file, for the tests of the commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import zope.sqlalchemy
+from pyramid.config import Configurator
+from site_under_test import SECRET_KEY, Base, make_engine
+from sqlalchemy.orm import sessionmaker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+engines: list[Engine] = []
+"""Every engine that an application of ours has made, for the tests to dispose of."""
+
+GOOD = {
+    "session.secret_key": SECRET_KEY,
+    "session.model_class": "site_under_test.FullSession",
+    "tm.manager_hook": "pyramid_tm.explicit_manager",
+}
+
+
+def main(global_config: dict[str, str], **settings: Any) -> Any:
+    """Return the application that the ini file's settings describe."""
+    if message := settings.get("command_site.raise"):
+        raise RuntimeError(message)
+    level = settings.get("command_site.isolation_level")
+    engine = make_engine(settings["sqlalchemy.url"], **({"isolation_level": level} if level else {}))
+    engines.append(engine)
+    if settings.get("command_site.tables", "true") == "true":
+        Base.metadata.create_all(engine)
+    make_session = sessionmaker(engine)
+
+    def dbsession(request: Any) -> Any:
+        session = make_session()
+        zope.sqlalchemy.register(session, transaction_manager=request.tm)
+        return session
+
+    config = Configurator(settings=settings)
+    config.include("pyramid_tm")
+    if settings.get("command_site.retry", "true") == "true":
+        config.include("pyramid_retry")
+    if settings.get("command_site.sessions", "true") == "true":
+        config.include("websession_pyramid")
+    if settings.get("command_site.dbsession", "true") == "true":
+        config.add_request_method(dbsession, reify=True)
+    return config.make_wsgi_app()
+
+
+def write_ini(path: Path, url: str, **settings: str | None) -> str:
+    """Write the ini file of a good application with some settings otherwise; return its name.
+
+    Args:
+        path: The folder to write it to.
+        url: The database.
+        settings: Further settings, with ``__`` for a point in the name; None leaves a good one out.
+    """
+    given = {name.replace("__", "."): value for name, value in settings.items()}
+    lines = {**GOOD, "sqlalchemy.url": url, **given}
+    written = [f"{name} = {value.replace('%', '%%')}" for name, value in lines.items() if value is not None]
+    file = path / "site.ini"
+    file.write_text("\n".join(["[app:main]", "use = call:command_site:main", *written, ""]))
+    file.chmod(0o600)
+    return str(file)
