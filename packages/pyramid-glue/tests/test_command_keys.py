@@ -80,9 +80,7 @@ class TestRotateKey:
         assert "how long sessions that belong to nobody keep" in result.stderr
 
     def test_a_table_that_cannot_be_asked_is_told(self, command, ini):
-        result = command(
-            "rotate-key", ini(command_site__tables="false", session__cookie_max_age="3600")
-        )
+        result = command("rotate-key", ini(command_site__tables="false", session__cookie_max_age="3600"))
         assert result.exit_code == 0
         assert "could not be asked" in result.stderr
         assert "1 h 2 min" in result.stderr

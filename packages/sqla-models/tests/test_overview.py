@@ -10,7 +10,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from websession_core.policies import Overrides
 from websession_core.state import Activity
-from websession_models import BaseMixin, FullyFeaturedSession, SessionRow, Store
+from websession_models import BaseMixin, FullyFeaturedSession, SessionRow, Store, prepare_sqlite_engine
 from websession_models.overview import (
     AGES,
     Wish,
@@ -21,7 +21,6 @@ from websession_models.overview import (
     overview,
     reading,
 )
-from websession_models.sqlite import prepare_engine
 
 NOW = 1_800_000_000
 
@@ -185,7 +184,8 @@ def test_rows_of_other_classes_in_the_table_are_left_out(base, engine):
 
 def test_reading_does_not_keep_anybody_from_writing(make_engine, full):
     options = {} if make_engine().dialect.name == "sqlite" else {"isolation_level": "SERIALIZABLE"}
-    theirs, ours = prepare_engine(make_engine(**options)), prepare_engine(make_engine(**options))
+    theirs = prepare_sqlite_engine(make_engine(**options))
+    ours = prepare_sqlite_engine(make_engine(**options))
     add(theirs, full, 1, active_at=NOW)
     with reading(ours) as connection:
         assert overview(connection, full, now=NOW).active == 1
