@@ -11,7 +11,10 @@ import pytest
 from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
 from pyramid.authorization import ACLAuthorizationPolicy
 from pyramid.config import Configurator
+from pyramid.events import NewRequest
 from pyramid.interfaces import ISessionFactory
+from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.testing import DummyRequest
 from site_under_test import SECRET_KEY, Base, Session
 from sqlalchemy import ForeignKey, String
@@ -237,3 +240,45 @@ print("done")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr
+
+
+class TestUntouchedRequests:
+    """A request that does not look at the session runs what it runs without the library, call by call."""
+
+    @staticmethod
+    def calls(*, included, subscriber=None):
+        config = Configurator(settings={**GOOD, "tm.manager_hook": "pyramid_tm.explicit_manager"})
+        config.include("pyramid_tm")
+        if included:
+            config.include("pyramid_sqlalchemy_sessions")
+        if subscriber:
+            config.add_subscriber(subscriber, NewRequest)
+        config.add_route("any", "/")
+        config.add_view(lambda request: Response("hello"), route_name="any")
+        app = config.make_wsgi_app()
+        seen = []
+
+        def note(frame, event, _argument):
+            if event == "call":
+                seen.append(f"{frame.f_code.co_filename}:{frame.f_code.co_name}")
+
+        for _ in range(2):  # the first request fills Pyramid's caches
+            seen.clear()
+            environ = Request.blank("/").environ
+            sys.setprofile(note)
+            try:
+                app(environ, lambda *_: None)
+            finally:
+                sys.setprofile(None)
+        return seen
+
+    def test_it_is_the_same(self):
+        alone = self.calls(included=False)
+        assert len(alone) > 50
+        assert self.calls(included=True) == alone
+
+    def test_it_is_the_same_for_an_application_with_subscribers_which_all_hear_of_it(self):
+        heard = []
+        alone = self.calls(included=False, subscriber=heard.append)
+        assert self.calls(included=True, subscriber=heard.append) == alone
+        assert len(heard) == 4
