@@ -10,7 +10,7 @@ import ipaddress
 import logging
 from typing import TYPE_CHECKING
 
-from webob.cookies import make_cookie, parse_cookie
+from webob.cookies import make_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,14 +37,15 @@ class CookieJar:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._name = settings.cookie_name.encode("ascii")
+        self._pair = f"{settings.cookie_name}="
         self._warned = False
 
     def tokens(self, request: Request) -> Iterator[str]:
         """Yield the values that `request` carries under the cookie's name, a few at most.
 
-        The header is read as bytes: WebOb's `request.cookies` decodes every cookie of the request as UTF-8
-        and raises on one that is not, whoever set it.
+        The header is taken apart here (RFC 6265 section 4.2.1: pairs between semicolons): WebOb's
+        `request.cookies` decodes every cookie of the request as UTF-8 and raises on one that is not, whoever
+        set it.
         """
         header = request.environ.get("HTTP_COOKIE")
         if header is None:
@@ -53,14 +54,11 @@ class CookieJar:
             if isinstance(value, str):
                 yield value
             return
-        try:
-            header.encode("latin-1")
-        except UnicodeEncodeError:  # no server makes such an environ (PEP 3333), but a test can
-            return
         found = 0
-        for name, value in parse_cookie(header):
-            if name == self._name:
-                yield value.decode("latin-1")
+        for part in header.split(";"):
+            pair = part.strip()
+            if pair.startswith(self._pair):
+                yield pair[len(self._pair) :].strip('"')
                 found += 1
                 if found == _TOKENS_LOOKED_AT:
                     return
@@ -82,9 +80,13 @@ class CookieJar:
 
     def vary(self, response: Response) -> None:
         """Say that the response depends on the request's cookies (RFC 9110 section 12.5.5)."""
-        vary = response.vary or ()
-        if "*" not in vary and "cookie" not in (field.lower() for field in vary):
-            response.vary = (*vary, "Cookie")
+        # Not by WebOb's property alone, which takes the header apart and writes it anew.
+        if any(name.lower() == "vary" for name, _ in response.headerlist):
+            vary = response.vary or ()
+            if "*" not in vary and "cookie" not in (field.lower() for field in vary):
+                response.vary = (*vary, "Cookie")
+        else:
+            response.headerlist.append(("Vary", "Cookie"))
 
     def _add(self, request: Request, response: Response, token: str | None, max_age: int | None) -> None:
         settings = self._settings
