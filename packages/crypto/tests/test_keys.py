@@ -384,7 +384,7 @@ class TestKeyring:
             "secret key 4 of 7 is empty",
             "secret key 5 of 7 is not random: it repeats a pattern",
             "secret key 7 of 7 is not base64: character 3 does not belong there",
-            "secret key 6 of 7 is the same as number 1",
+            "secret key 6 of 7 is the same as secret key 1 of 7",
         ]
         assert caught.value.remedy.startswith("Make a key with generate_secret_key()")
         assert caught.value.remedy.endswith(". List each key once")
@@ -393,9 +393,9 @@ class TestKeyring:
         with pytest.raises(KeyFormatError) as caught:
             Keyring.from_text(f"{OTHER} {TEXT} {b64encode(RAW).decode()}")
 
-        assert caught.value.problem == "secret key 3 of 3 is the same as number 2"
+        assert caught.value.problem == "secret key 3 of 3 is the same as secret key 2 of 3"
         assert caught.value.remedy == "List each key once"
-        with pytest.raises(KeyFormatError, match="secret key 2 of 2 is the same as number 1"):
+        with pytest.raises(KeyFormatError, match="secret key 2 of 2 is the same as secret key 1 of 2"):
             Keyring([SecretKey(RAW), SecretKey.from_text(TEXT)])
 
     @pytest.mark.parametrize("value", [None, 5, b"bytes", bytearray(43), {"set"}, iter([TEXT])])

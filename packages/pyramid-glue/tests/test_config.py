@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import traceback
 
 import pyramid_tm
 import pytest
@@ -282,3 +283,41 @@ class TestUntouchedRequests:
         alone = self.calls(included=False, subscriber=heard.append)
         assert self.calls(included=True, subscriber=heard.append) == alone
         assert len(heard) == 4
+
+
+def test_keys_come_from_the_environment_and_from_files(tmp_path, monkeypatch):
+    file = tmp_path / "old_key"
+    file.write_text(SECRET_KEY)
+    new = generate_secret_key()
+    monkeypatch.setenv("SHOP_SESSION_KEY", new)
+    keys = include({**GOOD, "session.secret_key": f"env:SHOP_SESSION_KEY file:{file}"}).settings.secret_key
+    assert keys.keys == Keyring.from_text([new, SECRET_KEY]).keys
+
+
+def test_a_key_that_is_not_where_it_should_be_is_told_with_the_other_mistakes(tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        include(
+            {
+                "session.secret_key": f"env:SHOP_NO_KEY\nfile:{tmp_path}/none\n{'a' * 43}",
+                "session.model_class": Session,
+                "session.cookie_max_age": "soon",
+            }
+        )
+    first, second = map(str, caught.value.mistakes)
+    assert "SHOP_NO_KEY is not set" in first
+    assert f"{tmp_path}/none cannot be read" in first
+    assert "secret key 3 of 3 is not random" in first
+    assert second.startswith("session.cookie_max_age")
+
+
+@pytest.mark.parametrize("key", ["s3cret-but-too-short", b"bytes-are-no-text", 7310258])
+def test_no_frame_of_ours_shows_a_refused_key_in_a_crash_report(key):
+    settings = {"session.secret_key": key, "session.model_class": Session}
+    for start in (lambda: include(settings), lambda: get_session_factory(key, Session)):
+        with pytest.raises(ConfigurationError) as caught:
+            start()
+        report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        ours = [frame for frame in report.stack if "websession_" in frame.filename]
+        assert ours
+        for frame in ours:
+            assert not [name for name, value in (frame.locals or {}).items() if str(key) in value], frame.name

@@ -294,7 +294,9 @@ class Settings:
         metadata=_option(
             _given,
             doc="The key, or several, that encrypt the cookie: the first one encrypts, every one decrypts. "
-            "Keep it out of version control. When several are given they are separated by white space.",
+            "Keep it out of version control. Instead of a key, env:NAME stands for the keys in an "
+            "environment variable, and file:/run/secrets/name for those in a file, like a container's "
+            "secret. Several are separated by white space, in such a source, too.",
             expects="make one with generate_secret_key()",
             secret=True,
         ),
@@ -632,6 +634,8 @@ def parse_settings(
         *draft.examine((*_CHECKS, *checks)),
     ]
     if mistakes:
+        # A traceback's frames hold their locals, and crash reports print them.
+        del mapping, ours, draft
         raise ConfigurationError(mistakes)
     return Settings(**dict(draft.items()))
 

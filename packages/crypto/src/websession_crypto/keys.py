@@ -1,15 +1,17 @@
 """Secret keys, from generation and configuration text to the keyring."""
 
+import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_bytes
-from typing import Self
+from typing import NamedTuple, Self
 
 from ._lookalikes import describe_lookalike
 from ._never_pickled import NeverPickled
+from ._sources import SourceError, is_source, read_source
 from .errors import KeyFormatError
 from .xaes import KEY_LENGTH, Xaes256Gcm
 
@@ -18,6 +20,11 @@ __all__ = ["Keyring", "SecretKey", "generate_secret_key"]
 _MAKE_ONE = (
     "Make a key with generate_secret_key(), or on the command line with `python -m websession_crypto`, "
     "and use its text unchanged"
+)
+_LIST_ONCE = "List each key once"
+_SOURCES = (
+    "A source is env: with the name of an environment variable, or file: with an absolute path; it holds one "
+    "or several keys, separated by white space"
 )
 _NAME = "the secret key"
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/_-]")
@@ -49,9 +56,15 @@ class SecretKey(NeverPickled):
     __slots__ = ("_aead", "_digest")
 
     def __init__(self, key: bytes) -> None:
+        # Deleted before any raise: a traceback's frames hold their locals, and crash reports print them.
         if not isinstance(key, bytes):
-            raise TypeError(f"a secret key is made of bytes, not of {type(key).__name__}")
-        _refuse_what_is_no_key(key, _NAME)
+            kind = type(key).__name__
+            del key
+            raise TypeError(f"a secret key is made of bytes, not of {kind}")
+        problem = _describe_problem(key, _NAME)
+        if problem is not None:
+            del key
+            raise KeyFormatError(problem, _MAKE_ONE)
         self._aead = Xaes256Gcm(key)
         # One-way, as the key cannot be guessed; the label keeps it apart from any other hash of the same key.
         self._digest = sha256(b"websession-crypto key fingerprint\0" + key).digest()
@@ -69,7 +82,14 @@ class SecretKey(NeverPickled):
             KeyFormatError: `text` is empty, not base64, of the wrong length, or visibly made up by a person.
                 What `generate_secret_key` returned is refused with a probability below 2**-60.
         """
-        return cls(_decode(text, _NAME))
+        try:
+            key = _decode(text, _NAME)
+        except (KeyFormatError, TypeError) as error:
+            refusal = error.with_traceback(None)
+        else:
+            return cls(key)
+        del text
+        raise refusal
 
     @property
     def fingerprint(self) -> str:
@@ -90,7 +110,9 @@ class SecretKey(NeverPickled):
         return hash(self._digest)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.fingerprint}>"
+        # A crash report of a refused key shows the object half made.
+        made = hasattr(self, "_digest")
+        return f"<{type(self).__name__} {self.fingerprint if made else '(refused)'}>"
 
 
 class Keyring(NeverPickled):
@@ -116,9 +138,13 @@ class Keyring(NeverPickled):
                 raise TypeError(f"a keyring is made of SecretKey objects, not of {type(key).__name__}")
         if not self._keys:
             raise KeyFormatError("there is no secret key", _MAKE_ONE)
-        problems = _describe_repetitions(self._keys)
-        if problems:
-            raise KeyFormatError("; ".join(problems), "List each key once")
+        for number, key in enumerate(self._keys):
+            if key in self._keys[:number]:
+                raise KeyFormatError(
+                    f"secret key {number + 1} of {len(self._keys)} is the same as secret key "
+                    f"{self._keys.index(key) + 1} of {len(self._keys)}",
+                    _LIST_ONCE,
+                )
 
     @classmethod
     def from_text(cls, text: str | Sequence[str]) -> Self:
@@ -132,21 +158,46 @@ class Keyring(NeverPickled):
             TypeError: `text`, or an item of it, is of another type.
             KeyFormatError: naming everything that is wrong with any of the keys, each by its position.
         """
-        texts = text.split() if isinstance(text, str) else _strip_each(text)
-        keys: list[SecretKey | None] = []
-        problems: list[str] = []
-        for number, item in enumerate(texts, 1):
-            name = _NAME if len(texts) == 1 else f"secret key {number} of {len(texts)}"
-            try:
-                keys.append(SecretKey(_decode(item, name)))
-            except KeyFormatError as error:
-                keys.append(None)
-                problems.append(error.problem)
-        repetitions = _describe_repetitions(keys)
-        if problems or repetitions:
-            remedies = [_MAKE_ONE] * bool(problems) + ["List each key once"] * bool(repetitions)
-            raise KeyFormatError("; ".join(problems + repetitions), ". ".join(remedies))
-        return cls([key for key in keys if key is not None])
+        try:
+            keys = _read_all(_named(_items(text)))
+        except (KeyFormatError, TypeError) as error:
+            refusal = error.with_traceback(None)
+        else:
+            return cls(keys)
+        del text  # see SecretKey
+        raise refusal
+
+    @classmethod
+    def from_sources(cls, text: str | Sequence[str], environ: Mapping[str, str] = os.environ) -> Self:
+        """Read a keyring from configuration that may also say where the keys are.
+
+        Each item is a key, as `generate_secret_key` writes it, or a source of one or several keys that are
+        separated by white space:
+
+        - ``env:NAME``: the environment variable of that name;
+        - ``file:/absolute/path``: the file, for example a container's secret. It must be a regular file (a
+          link to one will do) of at most 64 KiB, which not everybody can write to. That others cannot
+          read it is not checked: container runtimes mount secrets readable.
+
+        Sources are read once, here, in order: the first key of the first item encrypts.
+
+        Args:
+            text: items separated by white space (line breaks included), or a sequence with one per item.
+            environ: the environment variables.
+
+        Raises:
+            TypeError: `text`, or an item of it, is of another type.
+            KeyFormatError: naming everything that is wrong with any item: a source that is not there or
+                cannot be read, or a key in it that is none.
+        """
+        try:
+            keys = _read_all(_from_sources(_items(text), environ))
+        except (KeyFormatError, TypeError) as error:
+            refusal = error.with_traceback(None)
+        else:
+            return cls(keys)
+        del text, environ
+        raise refusal
 
     @property
     def keys(self) -> tuple[SecretKey, ...]:
@@ -168,12 +219,72 @@ class Keyring(NeverPickled):
         return f"<{type(self).__name__} {' '.join(key.fingerprint for key in self._keys)}>"
 
 
-def _strip_each(texts: object) -> list[str]:
+class _Item(NamedTuple):
+    """One would-be key: what messages call it, and its text, or why there is none."""
+
+    name: str
+    text: str = ""
+    problem: str | None = None
+
+    def __repr__(self) -> str:  # not the text
+        return f"<{self.name}>"
+
+
+def _items(texts: object) -> list[str]:
+    if isinstance(texts, str):
+        return texts.split()
     if not isinstance(texts, Sequence) or isinstance(texts, (bytes, bytearray, memoryview)):
         raise TypeError(f"keys are given as str or as a sequence of str, not as {type(texts).__name__}")
     # An empty item stays, and is reported: it is a setting that did not arrive, and without it another key
     # than the intended one would encrypt.
     return [text.strip() if isinstance(text, str) else text for text in texts]
+
+
+def _named(texts: Sequence[str], where: str = "") -> list[_Item]:
+    """Give each text the name that messages call it by, `where` it was found included."""
+    if len(texts) == 1:
+        return [_Item(_NAME + where, texts[0])]
+    count = len(texts)
+    return [_Item(f"secret key {number} of {count}{where}", text) for number, text in enumerate(texts, 1)]
+
+
+def _from_sources(texts: Sequence[str], environ: Mapping[str, str]) -> list[_Item]:
+    """Give the texts of all keys, those of sources in the place of the source."""
+    found = []
+    for item in _named(texts):
+        if not isinstance(item.text, str) or not is_source(item.text):
+            found.append(item)
+            continue
+        try:
+            keys = read_source(item.text, environ)
+        except SourceError as error:
+            found.append(_Item(item.name, problem=f"{item.name} {error}"))
+        else:
+            found += _named(keys, f" in {item.text}")
+    return found
+
+
+def _read_all(items: Sequence[_Item]) -> list[SecretKey]:
+    """Give the keys of all items, or raise a `KeyFormatError` with all that is wrong with any of them."""
+    first: dict[SecretKey, str] = {}
+    problems, missing, repetitions = [], [], []
+    for item in items:
+        if item.problem is not None:
+            missing.append(item.problem)
+            continue
+        try:
+            key = SecretKey(_decode(item.text, item.name))
+        except KeyFormatError as error:
+            problems.append(error.problem)
+            continue
+        earlier = first.setdefault(key, item.name)
+        if earlier is not item.name:
+            repetitions.append(f"{item.name} is the same as {earlier}")
+    if problems or missing or repetitions:
+        remedies = [_SOURCES] * bool(missing) + [_MAKE_ONE] * bool(problems)
+        remedies += [_LIST_ONCE] * bool(repetitions)
+        raise KeyFormatError("; ".join(missing + problems + repetitions), ". ".join(remedies))
+    return list(first)
 
 
 def _decode(text: str, name: str) -> bytes:
@@ -198,7 +309,9 @@ def _decode(text: str, name: str) -> bytes:
         raise KeyFormatError(f"{name} is not base64: it ends in too many or too few '='", _MAKE_ONE)
     canonical = digits.replace("+", "-").replace("/", "_")
     key = urlsafe_b64decode(canonical + padding)
-    _refuse_what_is_no_key(key, name)
+    problem = _describe_problem(key, name)
+    if problem is not None:
+        raise KeyFormatError(problem, _MAKE_ONE)
     # The last of 43 characters has two bits too many, which every encoder leaves zero.
     if _encode(key) != canonical:
         raise KeyFormatError(f"{name} was mistyped or cut: no key ends in such a character", _MAKE_ONE)
@@ -209,19 +322,9 @@ def _encode(key: bytes) -> str:
     return urlsafe_b64encode(key).rstrip(b"=").decode("ascii")
 
 
-def _refuse_what_is_no_key(key: bytes, name: str) -> None:
+def _describe_problem(key: bytes, name: str) -> str | None:
+    """Say why bytes are no key, calling them `name`; None: they may well be one."""
     if len(key) != KEY_LENGTH:
-        raise KeyFormatError(f"{name} is {len(key)} bytes long instead of {KEY_LENGTH}", _MAKE_ONE)
+        return f"{name} is {len(key)} bytes long instead of {KEY_LENGTH}"
     lookalike = describe_lookalike(key)
-    if lookalike:
-        raise KeyFormatError(f"{name} is not random: it {lookalike}", _MAKE_ONE)
-
-
-def _describe_repetitions(keys: Sequence[SecretKey | None]) -> list[str]:
-    """Say which keys are there already, by position; `None` stands for a key that could not be read."""
-    first: dict[SecretKey, int] = {}
-    problems = []
-    for number, key in enumerate(keys, 1):
-        if key is not None and first.setdefault(key, number) != number:
-            problems.append(f"secret key {number} of {len(keys)} is the same as number {first[key]}")
-    return problems
+    return f"{name} is not random: it {lookalike}" if lookalike else None

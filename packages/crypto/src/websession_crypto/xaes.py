@@ -57,8 +57,10 @@ class Xaes256Gcm(NeverPickled):
     __slots__ = ("_block_cipher", "_derivation_mask")
 
     def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_LENGTH:
-            raise ValueError(f"an XAES-256-GCM key has {KEY_LENGTH} bytes, not {len(key)}")
+        length = len(key)
+        if length != KEY_LENGTH:
+            del key  # a traceback's frames hold their locals, and crash reports print them
+            raise ValueError(f"an XAES-256-GCM key has {KEY_LENGTH} bytes, not {length}")
         # Building a PyCryptodome object costs more than encrypting with it, so this one is kept. Threads may
         # share it: in ECB mode it is a key schedule that is only read, with no chaining state.
         self._block_cipher = AES.new(key, AES.MODE_ECB)

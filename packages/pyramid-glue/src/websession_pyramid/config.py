@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.events import ApplicationCreated
 from pyramid.path import DottedNameResolver
+from websession_core.errors import ConfigurationError
 from websession_core.settings import OPTIONS, parse_settings
 from websession_crypto import Keyring
 from websession_models import AbsoluteMixin, IdleMixin, RenewalMixin, Store
@@ -47,9 +48,8 @@ def includeme(config: Configurator) -> None:
     Raises:
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
-    settings = config.get_settings()
-    prefix = settings.get(PREFIX_SETTING, DEFAULT_PREFIX)
-    arguments = factory_args_from_settings(settings, config.maybe_dotted, prefix)
+    prefix = config.get_settings().get(PREFIX_SETTING, DEFAULT_PREFIX)
+    arguments = factory_args_from_settings(config.get_settings(), config.maybe_dotted, prefix)
     config.set_session_factory(get_session_factory(**arguments))
     config.add_view_deriver(recent_login_view, "recent_login")
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
@@ -75,7 +75,13 @@ def factory_args_from_settings(
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
     converters = _converters(maybe_dotted)
-    parsed = parse_settings(settings, prefix=prefix, converters=converters, checks=[_timeouts_have_mixins])
+    try:
+        parsed = parse_settings(
+            settings, prefix=prefix, converters=converters, checks=[_timeouts_have_mixins]
+        )
+    except ConfigurationError:
+        del settings  # the secret ones are not for the traceback, whose frames hold their locals
+        raise
     return {option.name: getattr(parsed, option.name) for option in OPTIONS}
 
 
@@ -83,8 +89,8 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
     """Return a session factory, for `config.set_session_factory`.
 
     Args:
-        secret_key: A key from :func:`generate_secret_key`, several of them, or a
-            `websession_crypto.Keyring`. The first one encrypts, all of them decrypt.
+        secret_key: A key from :func:`generate_secret_key`, where keys are (``env:NAME``, ``file:/path``),
+            several of these, or a `websession_crypto.Keyring`. The first key encrypts, all of them decrypt.
         model_class: The session model, a class or its dotted name.
         options: Further settings by their names, without prefix, as text or Python values.
 
@@ -92,7 +98,13 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
         ConfigurationError: An argument is wrong; it lists every mistake.
     """
     values = {"secret_key": secret_key, "model_class": model_class, **options}
-    parsed = parse_settings(values, prefix="", converters=_converters(None), checks=[_timeouts_have_mixins])
+    try:
+        parsed = parse_settings(
+            values, prefix="", converters=_converters(None), checks=[_timeouts_have_mixins]
+        )
+    except ConfigurationError:
+        del secret_key, options, values  # as above
+        raise
     return SessionFactory(parsed)
 
 
@@ -125,7 +137,12 @@ _MIXINS: Final = {
 
 
 def _keyring(value: Any) -> Keyring:
-    return value if isinstance(value, Keyring) else Keyring.from_text(value)
+    if isinstance(value, Keyring):
+        return value
+    try:
+        return Keyring.from_sources(value)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _warn_of_weak_setup(event: ApplicationCreated) -> None:

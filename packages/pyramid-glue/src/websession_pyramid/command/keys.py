@@ -73,7 +73,7 @@ def _present(target: Target) -> tuple[str, list[str]]:
         if not name.endswith(_SUFFIX):
             continue
         try:
-            keyring = Keyring.from_text(value)
+            keyring = Keyring.from_sources(value)
         except (KeyFormatError, TypeError):
             continue
         if [key.fingerprint for key in keyring] == wanted:
