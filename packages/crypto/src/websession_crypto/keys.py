@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_bytes
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from ._lookalikes import describe_lookalike
 from ._never_pickled import NeverPickled
@@ -56,15 +56,11 @@ class SecretKey(NeverPickled):
     __slots__ = ("_aead", "_digest")
 
     def __init__(self, key: bytes) -> None:
-        # Deleted before any raise: a traceback's frames hold their locals, and crash reports print them.
-        if not isinstance(key, bytes):
-            kind = type(key).__name__
+        refusal = _refusal(key)
+        if refusal is not None:
+            # Not for the traceback, whose frames hold their locals: crash reports print them.
             del key
-            raise TypeError(f"a secret key is made of bytes, not of {kind}")
-        problem = _describe_problem(key, _NAME)
-        if problem is not None:
-            del key
-            raise KeyFormatError(problem, _MAKE_ONE)
+            raise refusal
         self._aead = Xaes256Gcm(key)
         # One-way, as the key cannot be guessed; the label keeps it apart from any other hash of the same key.
         self._digest = sha256(b"websession-crypto key fingerprint\0" + key).digest()
@@ -223,7 +219,7 @@ class _Item(NamedTuple):
     """One would-be key: what messages call it, and its text, or why there is none."""
 
     name: str
-    text: str = ""
+    text: Any = ""
     problem: str | None = None
 
     def __repr__(self) -> str:  # not the text
@@ -320,6 +316,14 @@ def _decode(text: str, name: str) -> bytes:
 
 def _encode(key: bytes) -> str:
     return urlsafe_b64encode(key).rstrip(b"=").decode("ascii")
+
+
+def _refusal(key: object) -> Exception | None:
+    """Give the error to raise for what is no key; None: it may well be one."""
+    if not isinstance(key, bytes):
+        return TypeError(f"a secret key is made of bytes, not of {type(key).__name__}")
+    problem = _describe_problem(key, _NAME)
+    return None if problem is None else KeyFormatError(problem, _MAKE_ONE)
 
 
 def _describe_problem(key: bytes, name: str) -> str | None:
