@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, ForeignKey, String, create_engine, event, select, text, update
 from sqlalchemy.engine.interfaces import CacheStats
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import AssertionPool, NullPool, SingletonThreadPool, StaticPool
 from websession_core.lifecycle import COMPARED, WRITTEN, Bookkeeping, Duty
@@ -24,6 +24,7 @@ from websession_models import (
     FullyFeaturedSession,
     IdleMixin,
     RenewalMixin,
+    SchemaError,
     SessionRow,
     Store,
     fresh_session_id,
@@ -817,7 +818,7 @@ class TestConnections:
     ):
         companion.drop(engine)
 
-        with pytest.raises(DBAPIError):
+        with pytest.raises(SchemaError):
             bookkeeper.perform(due(Duty.TOUCH, session_id))
         assert engine.pool.checkedout() == 0
 

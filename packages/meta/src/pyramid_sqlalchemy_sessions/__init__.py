@@ -29,6 +29,7 @@ from websession_models import (
     FullyFeaturedSession,
     IdleMixin,
     RenewalMixin,
+    SchemaError,
     UseridMixin,
     prepare_sqlite_engine,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "RecentLoginRequired",
     "RenewalMixin",
     "ReplayDetected",
+    "SchemaError",
     "SessionCreated",
     "SessionError",
     "SessionEvent",

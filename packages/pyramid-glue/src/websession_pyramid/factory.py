@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import logging
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import ISessionFactory
 from sqlalchemy import Engine
+from sqlalchemy.pool import QueuePool
 from websession_core.errors import TicketError, UnstorableValueError
 from websession_core.lifecycle import freshest
 from websession_core.state import COUNTER_MAX, Ticket
 from websession_crypto import MalformedToken, TokenCodec, TokenError
-from websession_models import Bookkeeper, Store, fresh_session_id
+from websession_models import Bookkeeper, Store, fresh_session_id, isolates
 from zope.interface import implementer
 
 from .books import Keeper
@@ -24,17 +27,21 @@ from .opening import Refusal
 from .retries import install_listener
 from .savepoints import install_listeners
 from .session import WebSession
+from .weaknesses import SQLITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
     from pyramid.request import Request
+    from sqlalchemy import Connection
     from sqlalchemy.orm import Session
     from websession_core.policies import Overrides, Policies
     from websession_core.settings import Settings
 
 __all__ = ["SessionFactory"]
+
+log = logging.getLogger(__name__)
 
 
 # To open a token takes 45 µs and more, twice what the SELECT takes on this side, for a cookie that does not
@@ -84,6 +91,7 @@ class SessionFactory:
         self._codec = TokenCodec(settings.secret_key, purpose=settings.cookie_name)
         # Only tokens that this codec has authenticated, under their one spelling: what raises is not kept.
         self._ticket_in = functools.lru_cache(maxsize=_TICKETS_KEPT)(self._decrypt_ticket)
+        self._looked_at: weakref.WeakSet[Engine] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
         install_listener()
@@ -179,6 +187,21 @@ class SessionFactory:
     def make_token(self, ticket: Ticket) -> str:
         """Return `ticket` encrypted under the first key."""
         return self._codec.encrypt(ticket.to_bytes())
+
+    # -- the engine ----------------------------------------------------------------------------------------
+
+    def look_at(self, connection: Connection) -> None:
+        """Warn, once, of an SQLite engine whose transactions do not isolate.
+
+        Args:
+            connection: The application's, which has just read something.
+        """
+        if connection.dialect.name != "sqlite" or connection.engine in self._looked_at:
+            return
+        self._looked_at.add(connection.engine)
+        # In-memory databases have a single connection, which isolates nobody.
+        if isinstance(connection.engine.pool, QueuePool) and not isolates(connection):
+            log.warning("%s", SQLITE)
 
     # -- bookkeeping ---------------------------------------------------------------------------------------
 

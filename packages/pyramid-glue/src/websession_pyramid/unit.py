@@ -207,6 +207,7 @@ class Unit:
                     raise
                 continue
             break
+        self._factory.look_at(connection)
         reorder = store.reorders_keys(connection)
         return Opening.judged(self._factory, ticket, row, reorder=reorder, refusals=refusals)
 

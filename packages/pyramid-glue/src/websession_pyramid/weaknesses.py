@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pyramid.registry import Registry
 
-__all__ = ["Finding", "Severity", "tween_names", "weaknesses"]
+__all__ = ["SQLITE", "Finding", "Severity", "tween_names", "weaknesses"]
 
 _TM_TWEEN = "pyramid_tm.tm_tween_factory"
 
@@ -90,6 +90,16 @@ def weaknesses(registry: Registry) -> Iterator[Finding]:
             "a static file, will read it from the database to note the user on the transaction.",
             "Set tm.annotate_user = false.",
         )
+
+
+SQLITE = Finding(
+    "sqlite-transactions",
+    Severity.WARNING,
+    "SQLite's transactions begin with their first write only, as is the driver's default: what a request has "
+    "read may have changed when it writes, and of two requests that do that at the same time one is refused.",
+    "Call prepare_sqlite_engine(engine) where the engine is created.",
+)
+"""What is said of an SQLite engine whose transactions do not isolate."""
 
 
 def tween_names(registry: Registry) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from websession_models.mixins import (
     UseridMixin,
     fresh_session_id,
 )
-from websession_models.sqlite import prepare_sqlite_engine
+from websession_models.schema import SchemaError, SchemaProblem, check_schema
+from websession_models.sqlite import isolates, prepare_sqlite_engine
 from websession_models.store import SessionRow, Store
 from websession_models.types import SESSION_JSON, SessionId
 
@@ -38,14 +39,18 @@ __all__ = [
     "ModelError",
     "ModelFeatures",
     "RenewalMixin",
+    "SchemaError",
+    "SchemaProblem",
     "SessionId",
     "SessionRow",
     "Store",
     "UseridMixin",
+    "check_schema",
     "features_of",
     "fresh_session_id",
     "has_ended_transaction",
     "has_free_connection",
     "is_conflict",
+    "isolates",
     "prepare_sqlite_engine",
 ]

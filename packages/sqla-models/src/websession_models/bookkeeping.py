@@ -34,6 +34,7 @@ from websession_core.lifecycle import Duty
 
 from websession_models.companion import KEY
 from websession_models.conflicts import is_conflict
+from websession_models.sqlite import is_in_transaction
 from websession_models.store import ID, PREFIX, execute
 
 if TYPE_CHECKING:
@@ -531,19 +532,15 @@ def _may_connect(pool: Pool) -> bool:
     """Return whether a connection can be used now: a free one, or the only one while nobody uses it."""
     if isinstance(pool, StaticPool):
         # Not by checking it out: giving it back would roll back whatever is open on it.
-        return not _is_in_transaction(pool.connection.dbapi_connection)
+        return not is_in_transaction(pool.connection.dbapi_connection)
     if isinstance(pool, SingletonThreadPool):
         # Here it is safe: to this thread the pool gives out what the thread already has.
         connection = pool.connect()
         try:
-            return not _is_in_transaction(connection.dbapi_connection)
+            return not is_in_transaction(connection.dbapi_connection)
         finally:
             connection.close()
     return has_free_connection(pool)
-
-
-def _is_in_transaction(connection: Any) -> bool:
-    return connection is not None and bool(getattr(connection, "in_transaction", True))
 
 
 # --- errors -------------------------------------------------------------------------------------------------

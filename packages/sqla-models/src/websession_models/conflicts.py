@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
-__all__ = ["has_ended_transaction", "is_conflict"]
+__all__ = ["has_ended_transaction", "is_conflict", "number_of", "sqlstate_of"]
 
 # Lock not available (NOWAIT, lock_timeout), and the class of transactions that were rolled back:
 # serialization failure, deadlock. PostgreSQL's documentation, appendix A.
@@ -43,10 +43,10 @@ def is_conflict(error: DBAPIError, dialect: str) -> bool:
             answer is always False.
     """
     if dialect == "postgresql":
-        state = _sqlstate(error.orig)
+        state = sqlstate_of(error.orig)
         return state == _POSTGRESQL_LOCKED or state.startswith(_POSTGRESQL_ROLLED_BACK)
     if dialect in _MYSQL:
-        number = _number(error.orig)
+        number = number_of(error.orig)
         return number in _MYSQL_ENDED or number in _MYSQL_LOCKED
     if dialect == "sqlite":
         code: int = getattr(error.orig, "sqlite_errorcode", None) or 0
@@ -63,10 +63,11 @@ def has_ended_transaction(error: DBAPIError, dialect: str) -> bool:
         error: SQLAlchemy's error.
         dialect: The name of the dialect.
     """
-    return dialect in _MYSQL and _number(error.orig) in _MYSQL_ENDED
+    return dialect in _MYSQL and number_of(error.orig) in _MYSQL_ENDED
 
 
-def _sqlstate(cause: Any) -> str:
+def sqlstate_of(cause: Any) -> str:
+    """Return the SQLSTATE of a PostgreSQL driver's error, empty if it has none."""
     # psycopg and asyncpg; psycopg2; pg8000 has a dictionary of the protocol's fields.
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if state is None and cause is not None and cause.args and isinstance(cause.args[0], dict):
@@ -74,7 +75,8 @@ def _sqlstate(cause: Any) -> str:
     return state if isinstance(state, str) else ""
 
 
-def _number(cause: Any) -> int | None:
+def number_of(cause: Any) -> int | None:
+    """Return the number of an error of MySQL's family, None if it has none."""
     # MySQL's and MariaDB's connectors; mysqlclient, PyMySQL and asyncmy have it first among the arguments.
     number = getattr(cause, "errno", None)
     if number is None and cause is not None and cause.args:

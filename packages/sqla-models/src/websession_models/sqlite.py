@@ -15,7 +15,7 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["prepare_sqlite_engine"]
+__all__ = ["is_in_transaction", "isolates", "prepare_sqlite_engine"]
 
 
 def prepare_sqlite_engine(engine: Engine) -> Engine:
@@ -38,6 +38,23 @@ def prepare_sqlite_engine(engine: Engine) -> Engine:
         event.listen(engine, "connect", _connect)
         event.listen(engine, "begin", _begin)
     return engine
+
+
+def isolates(connection: Connection) -> bool:
+    """Return whether what an SQLite connection has read is part of a transaction.
+
+    By the driver's default it is not: a transaction begins with the first write, so that what was read before
+    may have changed since.
+
+    Args:
+        connection: A connection that has just read something, by SQLAlchemy's account in a transaction.
+    """
+    return is_in_transaction(connection.connection.dbapi_connection)
+
+
+def is_in_transaction(connection: Any) -> bool:
+    """Return whether a transaction is open on a connection of the driver's, True if it does not tell."""
+    return bool(getattr(connection, "in_transaction", True))
 
 
 def _connect(connection: Any, _record: object) -> None:

@@ -19,12 +19,14 @@ from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import defer
+from sqlalchemy.sql.util import find_tables
 from websession_core.policies import LONGEST, Overrides
 from websession_core.state import COUNTER_MAX, Activity, SessionState
 
 from websession_models.companion import KEY
 from websession_models.features import ModelFeatures, features_of
 from websession_models.mixins import UseridMixin
+from websession_models.schema import SchemaError, is_schema_error, schema_error
 
 if TYPE_CHECKING:
     import uuid
@@ -114,7 +116,8 @@ class Store:
 
     A store has no state but its statements; threads share it. Every method runs exactly one statement, but
     for `insert`, which runs a second one where the model has a companion table. SQLAlchemy's and the driver's
-    errors come through, with the bound values taken out of their messages.
+    errors come through, with the bound values taken out of their messages; `SchemaError` takes their place
+    where the table is not what the model needs.
 
     Attributes:
         features: what the model offers.
@@ -179,7 +182,7 @@ class Store:
                 # A joined collection gives several lines, with one and the same object.
                 found: Any = dbsession.execute(statement, {ID: session_id}).unique().all()
         except StatementError as error:
-            _hide_parameters(error)
+            _tell_plainly(error, statement)
             raise
         if not found:
             return None
@@ -358,6 +361,10 @@ class _Statements:
         """Return what one line of `select` means."""
         values = iter(found)
         plain = dict(zip(self._plain, values, strict=False))
+        if not isinstance(plain["created"], int):
+            # A DateTime, most likely; the rules would stumble over it without saying where it came from.
+            kind = type(plain["created"]).__name__
+            raise SchemaError([self._table.name], f"{self._columns['created'].name!r} came back as {kind}")
         overrides = activity = None
         if self._overrides:
             wishes = zip(self._overrides, values, strict=False)
@@ -431,7 +438,7 @@ class _Statements:
 
 def _sane(value: int | None, most: int) -> int | None:
     """Return a stored number if it can be one: what somebody wrote there by hand must not lock users out."""
-    return value if value is not None and 0 <= value <= most else None
+    return value if isinstance(value, int) and 0 <= value <= most else None
 
 
 def execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
@@ -440,10 +447,13 @@ def execute(connection: Connection, statement: Any, parameters: Mapping[str, obj
     try:
         return connection.execute(statement, parameters)
     except StatementError as error:
-        _hide_parameters(error)
+        _tell_plainly(error, statement)
         raise
 
 
-def _hide_parameters(error: StatementError) -> None:
+def _tell_plainly(error: StatementError, statement: Any) -> None:
     # The message would list the bound values: an identifier and somebody's data, in every log.
     error.hide_parameters = True
+    if is_schema_error(error):
+        tables = find_tables(statement, include_crud=True, check_columns=True)
+        raise schema_error(error, dict.fromkeys(table.name for table in tables)) from error
