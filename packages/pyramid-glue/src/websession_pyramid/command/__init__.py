@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from ..__about__ import __version__
+from .doctor import doctor
 from .keys import keygen, rotate_key
 
 __all__ = ["main"]
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for _command in (keygen, rotate_key):
+for _command in (doctor, keygen, rotate_key):
     main.add_command(_command)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.outlook import old_key_needed
-from websession_crypto import KeyFormatError, Keyring, generate_secret_key
+from websession_crypto import generate_secret_key
 from websession_models.overview import distinct_wishes, reading
 
 from .options import Configured, configured, json_option
 from .output import as_json, duration
-from .target import ApplicationTrouble, Trouble
+from .target import ApplicationTrouble, Trouble, setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,16 +68,10 @@ def rotate_key(configured: Configured, json_: bool) -> None:
 
 def _present(target: Target) -> tuple[str, list[str]]:
     """Return the name of the setting that holds the factory's keys, and the keys as text."""
-    wanted = [key.fingerprint for key in target.factory.settings.secret_key]
-    for name, value in (target.registry.settings or {}).items():
-        if not name.endswith(_SUFFIX):
-            continue
-        try:
-            keyring = Keyring.from_sources(value)
-        except (KeyFormatError, TypeError):
-            continue
-        if [key.fingerprint for key in keyring] == wanted:
-            return name, value.split() if isinstance(value, str) else [text.strip() for text in value]
+    setting = setting_of(target)
+    if setting is not None:
+        value = target.registry.settings[setting]
+        return setting, value.split() if isinstance(value, str) else [text.strip() for text in value]
     raise ApplicationTrouble(
         "The keys of this application are not in its settings as text, so no line can be made of them.",
         "Put what pyramid-sessions keygen prints in front of them, where the application has them from.",

@@ -18,6 +18,7 @@ from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from websession_core.errors import ConfigurationError
+from websession_crypto import KeyFormatError, Keyring
 
 from ..factory import SessionFactory
 from ..unit import database_session
@@ -38,6 +39,7 @@ __all__ = [
     "Trouble",
     "database_trouble",
     "opened",
+    "setting_of",
 ]
 
 _DEFAULT_SESSION: Final = "session"
@@ -122,6 +124,27 @@ class Target:
                 "See that it is set by config.add_request_method, and needs nothing that only a real "
                 "request has.",
             ) from error
+
+
+def setting_of(target: Target) -> str | None:
+    """Return the name of the setting that has the factory's keys as text; None: none has.
+
+    A factory does not know under which prefix it was configured.
+
+    Args:
+        target: Whose keys.
+    """
+    wanted = [key.fingerprint for key in target.factory.settings.secret_key]
+    for name, value in (target.registry.settings or {}).items():
+        if not name.endswith("secret_key"):
+            continue
+        try:
+            keyring = Keyring.from_sources(value)
+        except (KeyFormatError, TypeError):
+            continue
+        if [key.fingerprint for key in keyring] == wanted:
+            return str(name)
+    return None
 
 
 @contextmanager

@@ -1,0 +1,202 @@
+"""`pyramid-sessions doctor`: what is wrong is found, with a reason and a remedy, and what is well is not."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from pathlib import Path
+
+import command_site
+import pytest
+from site_under_test import FullSession
+from sqlalchemy import create_engine, text
+from websession_core.state import Activity
+from websession_crypto import generate_secret_key
+from websession_models import SessionRow, Store
+
+ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
+
+# An application as the documentation advises, in production.
+SOUND = {
+    "session__cookie_name": "__Host-session",
+    "session__cookie_secure": "true",
+    "session__idle_timeout": "1800",
+    "session__absolute_timeout": "43200",
+    "tm__annotate_user": "false",
+}
+
+
+def told(finding):
+    return "{severity}: {problem} {remedy}".format_map(finding)
+
+
+@pytest.fixture
+def doctor(command, ini):
+    """Examine an application that is sound but for what is given; return its findings by check."""
+
+    def examine(status=0, **settings):
+        result = command("doctor", "--json", ini(**{**SOUND, **settings}))
+        assert result.exit_code == status, result.output
+        report = json.loads(result.stdout)
+        assert (report["errors"] > 0) is (status == 1)
+        looked_at = [check for check in report["checks"] if check["looked_at"]]
+        return {check["check"]: [told(finding) for finding in check["findings"]] for check in looked_at}
+
+    return examine
+
+
+def add_expired(ago, since=None):
+    """Store a session whose deadline was `ago` seconds before the present of the real clock."""
+    row = SessionRow(
+        uuid.uuid4(),
+        created=1_700_000_000,
+        version=1,
+        epoch=0,
+        data="{}",
+        flash="{}",
+        activity=Activity(active_at=1_700_000_000, expires_at=int(time.time()) - ago),
+    )
+    with command_site.engines[-1].begin() as connection:
+        Store.for_model(FullSession).insert(connection, row)
+
+
+def test_a_sound_application_has_neither_errors_nor_warnings(doctor):
+    found = doctor(command_site__isolation_level=None)
+    told = [each for findings in found.values() for each in findings]
+    assert not [each for each in told if not each.startswith("info")]
+    assert found["schema"] == found["connection"] == found["clock"] == found["cookie"] == []
+    (first, _) = found["timeouts"]
+    assert "within the limits of AAL2 of SP 800-63B-3 (12 h, 30 min), AAL2 (24 h, 1 h)" in first
+
+
+def test_people_read_sentences_with_remedies(command, ini):
+    result = command("doctor", ini(**{**SOUND, "session__cookie_httponly": "false"}))
+    assert result.exit_code == 0
+    assert "ok     the database answers" in result.stdout
+    assert "warn   cookie attributes" in result.stdout
+    assert "-> Leave session.cookie_httponly out" in result.stdout
+    assert "Errors: 0, warnings: 1." in result.stdout
+
+
+def test_a_missing_table_is_an_error(doctor):
+    found = doctor(1, command_site__tables="false")
+    assert any("no table full_session." in each for each in found["schema"])
+    assert any("no table full_session_activity." in each for each in found["schema"])
+    assert "alembic upgrade head" in found["schema"][0]
+    assert "purging" not in found
+
+
+def test_a_missing_column_and_a_missing_index_are_found(doctor):
+    doctor()
+    engine = command_site.engines[-1]
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session DROP COLUMN csrf_token"))
+        on = " ON full_session_activity" if engine.dialect.name in {"mysql", "mariadb"} else ""
+        connection.execute(text(f"DROP INDEX ix_full_session_activity_expires_at{on}"))
+    found = doctor(1, command_site__tables="false")
+    assert any(each.startswith("error") and "no column csrf_token" in each for each in found["schema"])
+    assert any(each.startswith("warning") and "no index on expires_at" in each for each in found["schema"])
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [("AUTOCOMMIT", "error"), ("READ UNCOMMITTED", "error"), ("READ COMMITTED", "info")],
+)
+@pytest.mark.parametrize("websession_engine_name", ["mariadb", "postgresql"])
+def test_the_isolation_level_in_force_is_told(doctor, websession_engine_name, level, severity):
+    if websession_engine_name == "postgresql" and level == "READ UNCOMMITTED":
+        severity = "info"  # there it is READ COMMITTED by another name
+        level = "READ COMMITTED"
+    (finding,) = doctor(int(severity == "error"), command_site__isolation_level=level)["isolation"]
+    assert finding.startswith(severity)
+
+
+@ON_SQLITE
+class TestOfTheSettings:
+    @pytest.mark.parametrize(
+        ("case", "severity", "words"),
+        [
+            (("tm__manager_hook", None, "transactions"), "warning", "explicit_manager"),
+            (("tm__commit_veto", "pyramid_tm.default_commit_veto", "transactions"), "info", "4xx and 5xx"),
+            (("command_site__retry", "false", "retries"), "warning", "config.include('pyramid_retry')"),
+            (("retry__attempts", "1", "retries"), "warning", "retry.attempts = 3"),
+            (("session__cookie_httponly", "false", "cookie"), "warning", "3.3.4"),
+            (("session__cookie_samesite", "None", "cookie"), "warning", "3.3.2"),
+            (("session__cookie_name", "id", "cookie"), "info", "__Host-id"),
+            (("session__cookie_name", "__Secure-id", "cookie"), "info", "3.3.3"),
+            (("session__absolute_timeout", "604800", "timeouts"), "info", "asks for less"),
+            (("session__idle_timeout", "900", "timeouts"), "info", "AAL3"),
+        ],
+    )
+    def test_each_weakness_is_found(self, doctor, case, severity, words):
+        setting, value, check = case
+        found = doctor(**{setting: value})[check]
+        assert any(each.startswith(severity) and words in each for each in found), found
+
+    @pytest.mark.parametrize(("value", "severity"), [("auto", "info"), ("false", "warning")])
+    def test_a_cookie_that_goes_over_plain_http(self, doctor, value, severity):
+        found = doctor(session__cookie_secure=value, session__cookie_name="session")["cookie"]
+        assert any(each.startswith(severity) and "3.3.1" in each and "https" in each for each in found)
+
+    def test_sessions_that_never_end(self, doctor):
+        found = doctor(session__idle_timeout=None, session__absolute_timeout=None)
+        assert any("never end" in each and "session.idle_timeout" in each for each in found["timeouts"])
+
+    @pytest.mark.parametrize(("count", "severity"), [(2, "info"), (4, "warning")])
+    def test_old_keys(self, doctor, count, severity):
+        keys = " ".join(generate_secret_key() for _ in range(count))
+        (finding,) = doctor(session__secret_key=keys)["keys"]
+        assert finding.startswith(f"{severity}: There are {count} secret keys")
+        assert "an old one can go" in finding
+        assert not any(key in finding for key in keys.split())
+
+    def test_a_key_that_everybody_can_read(self, command, ini):
+        file = Path(ini(**SOUND))
+        assert "chmod" not in command("doctor", str(file)).stdout
+        file.chmod(0o644)
+        assert "chmod o-rwx site.ini" in command("doctor", str(file)).stdout
+
+    def test_statements_are_logged_with_their_values(self, doctor, caplog):
+        assert doctor()["logging"] == []
+        caplog.set_level(logging.INFO, "sqlalchemy.engine")
+        assert "hide_parameters=True" in doctor()["logging"][0]
+
+
+class TestOfSqlite:
+    @ON_SQLITE
+    def test_the_recipe_is_missing(self, doctor, monkeypatch):
+        assert doctor()["sqlite"] == []
+        monkeypatch.setattr(command_site, "make_engine", lambda url, **_: create_engine(url))
+        (finding,) = doctor(1)["sqlite"]
+        assert "prepare_sqlite_engine" in finding
+
+    def test_a_database_in_memory(self, command, tmp_path):
+        result = command("doctor", command_site.write_ini(tmp_path, "sqlite://", **SOUND))
+        assert "in-memory" in result.stdout
+        command_site.engines.pop().dispose()
+
+
+class TestOfPurging:
+    @pytest.mark.parametrize(
+        ("ago", "severity", "words"), [(600, "info", "10 minutes"), (864000, "warning", "10 days")]
+    )
+    def test_the_oldest_expired_session_tells_of_the_last_purge(self, doctor, ago, severity, words):
+        assert doctor()["purging"] == []
+        add_expired(ago)
+        (finding,) = doctor()["purging"]
+        assert finding.startswith(severity)
+        assert f"more than {words} ago" in finding
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql"])
+def test_a_database_that_is_down_is_an_error_and_no_traceback(command, tmp_path, websession_database_url):
+    url = "postgresql+psycopg://nobody:nothing@127.0.0.1:1/none"
+    ini = command_site.write_ini(tmp_path, url, command_site__tables="false", **SOUND)
+    result = command("doctor", ini)
+    command_site.engines.pop().dispose()
+    assert result.exit_code == 1
+    assert "The database cannot be reached" in result.stdout
+    assert "not looked at" in result.stdout
+    assert "nothing@" not in result.output
