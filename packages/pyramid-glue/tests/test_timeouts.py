@@ -377,3 +377,22 @@ def test_under_a_tests_doomed_transaction_timeouts_work_too(make):
     tm.abort()
     assert site.rows() == []
     assert site.activity() == []
+
+
+class TestPresets:
+    """`session.preset`, through the full stack."""
+
+    def test_asvs_7_3_1_aal2_ends_a_session_after_an_hour_without_a_request(self, make_site):
+        site = make_site(model=FullSession, settings={"session.preset": "aal2"})
+        site.views["start"] = lambda request: request.session.update(a=1)
+        site.views["look"] = lambda request: request.session.copy()
+        browser = site.browser()
+        browser.get("/start")
+        site.clock.advance(3599)
+        assert browser.get("/look").json_body == {"a": 1}
+        site.clock.advance(3600)
+        assert browser.get("/look").json_body == {}
+
+    def test_a_model_that_cannot_keep_it_is_refused(self, make_site):
+        with pytest.raises(ConfigurationError, match=r"idle_timeout = 3600 \(by session.preset\).*IdleMixin"):
+            make_site(settings={"session.preset": "aal2"})

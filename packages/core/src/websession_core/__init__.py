@@ -36,11 +36,16 @@ from .outlook import Outlook, old_key_needed, outlook
 from .payload import FlashQueues, Payload, Snapshot, dumps, loads
 from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from .ports import Clock, Store, StoredRow, TicketCodec
+from .presets import AAL1, AAL2, AAL3, PRESETS, Preset
 from .settings import OPTIONS, Check, CookieSecure, Draft, Option, SameSite, Settings, parse_settings
 from .state import Activity, SessionState, Ticket
 
 __all__ = [
+    "AAL1",
+    "AAL2",
+    "AAL3",
     "OPTIONS",
+    "PRESETS",
     "AbsoluteTimeout",
     "Activity",
     "Beginning",
@@ -62,6 +67,7 @@ __all__ = [
     "Overrides",
     "Payload",
     "Policies",
+    "Preset",
     "Renewal",
     "Rotation",
     "SameSite",

@@ -35,6 +35,7 @@ from .policies import (
     Policies,
     Renewal,
 )
+from .presets import PRESETS, Preset
 
 __all__ = [
     "COOKIE_MAX_AGE_LIMIT",
@@ -233,6 +234,17 @@ def _extension_delay(value: Any) -> int | None:
     return number
 
 
+def _preset(value: Any) -> Preset | None:
+    if value is None or isinstance(value, Preset):
+        return value
+    name = _text(value).lower()
+    if name == "none":
+        return None
+    if name not in PRESETS:
+        raise ValueError("is not the name of a preset")
+    return PRESETS[name]
+
+
 def _moment(value: Any) -> int:
     number = _seconds(value)
     if not 0 <= number <= _LATEST:
@@ -282,7 +294,8 @@ class Settings:
 
     Made by `parse_settings` from configuration, or in code with the same rules and messages, except that
     ``secret_key`` and ``model_class`` must already be what the framework adapter works with. Arguments may
-    be text or Python values; attributes have the types below.
+    be text or Python values; attributes have the types below. ``preset`` is for `parse_settings`, and a mere
+    remark here: in code, the timeouts that hold are those given.
 
     Raises:
         ConfigurationError: Naming every mistake.
@@ -380,6 +393,16 @@ class Settings:
         ),
     )
 
+    preset: Preset | None = field(
+        default=None,
+        metadata=_option(
+            _preset,
+            doc="Timeouts for an authentication assurance level of NIST SP 800-63B-4, for idle_timeout and "
+            "absolute_timeout where these are not given themselves: aal1 ends sessions after 30 days, aal2 "
+            "after 24 hours or 1 hour without a request, aal3 after 12 hours or 15 minutes without one.",
+            expects=f"use {', '.join(PRESETS)}, or leave it out",
+        ),
+    )
     idle_timeout: int | None = field(
         default=None,
         metadata=_option(
@@ -492,6 +515,7 @@ OPTIONS: Final[tuple[Option, ...]] = tuple(
 )
 """Every option, in the order in which documentation should tell them."""
 
+_PRESET: Final = frozenset({"idle_timeout", "absolute_timeout"})
 _BY_NAME: Final[Mapping[str, Option]] = MappingProxyType({row.name: row for row in OPTIONS})
 
 
@@ -512,7 +536,7 @@ class Draft:
         mistakes: What was wrong with single options.
     """
 
-    __slots__ = ("_prefix", "_raw", "_values", "mistakes")
+    __slots__ = ("_by_preset", "_prefix", "_raw", "_values", "mistakes")
 
     mistakes: tuple[Mistake, ...]
 
@@ -520,6 +544,7 @@ class Draft:
         self._prefix = prefix
         self._raw = raw
         self._values: dict[str, Any] = {}
+        self._by_preset: set[str] = set()
         mistakes = []
         for row in OPTIONS:
             try:
@@ -531,12 +556,21 @@ class Draft:
                 elif row.required:
                     raise ValueError("is missing")  # noqa: TRY301 - told like every other mistake
                 else:
-                    value = row.default
+                    value = self._default(row)
                 self._values[row.name] = row.parse(value)
             except (ValueError, ImportError) as error:
                 problem = str(getattr(error, "problem", error))
                 mistakes.append(self.mistake(row.name, problem, getattr(error, "remedy", row.expects)))
         self.mistakes = tuple(mistakes)
+
+    def _default(self, row: Option) -> Any:
+        """Return what holds for an option that was not given."""
+        # The table has the preset before what it can preset.
+        preset = self._values.get("preset")
+        if preset is None or row.name not in _PRESET:
+            return row.default
+        self._by_preset.add(row.name)
+        return getattr(preset, row.name)
 
     def __getitem__(self, name: str) -> Any:
         """Return an option's value; see the class for what happens if it has none."""
@@ -559,6 +593,8 @@ class Draft:
         shown = None
         if name in self._raw and not _BY_NAME[name].secret:
             shown = _show(self._raw[name])
+        elif name in self._by_preset:
+            shown = f"{self._values[name]} (by {self.name('preset')})"
         return Mistake(self.name(name), shown, problem, remedy)
 
     def examine(self, checks: Iterable[Check]) -> list[Mistake]:

@@ -16,6 +16,7 @@ from websession_core.errors import (
     SessionError,
     UnstorableValueError,
 )
+from websession_core.presets import AAL1, AAL2, AAL3
 from websession_crypto import generate_secret_key
 from websession_models import (
     AbsoluteMixin,
@@ -61,6 +62,9 @@ from websession_pyramid import (
 from .__about__ import __version__
 
 __all__ = [
+    "AAL1",
+    "AAL2",
+    "AAL3",
     "AbsoluteMixin",
     "AuthenticatedAtMixin",
     "BaseMixin",

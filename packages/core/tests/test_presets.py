@@ -1,0 +1,74 @@
+"""Timeouts under the names of NIST SP 800-63B-4's assurance levels."""
+
+from __future__ import annotations
+
+import pytest
+from websession_core import AAL1, AAL2, AAL3, PRESETS, ConfigurationError, Preset, Settings, parse_settings
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def settings(**values):
+    return parse_settings({"secret_key": "k", "model_class": object, **values}, prefix="")
+
+
+def timeouts(**values):
+    found = settings(**values)
+    return found.idle_timeout, found.absolute_timeout
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("aal1", (None, 30 * DAY)),
+        ("AAL2 ", (HOUR, DAY)),
+        ("aal3", (15 * MINUTE, 12 * HOUR)),
+        (AAL3, (15 * MINUTE, 12 * HOUR)),
+        ("none", (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_asvs_7_1_1_a_preset_gives_both_timeouts(name, expected):
+    assert timeouts(preset=name) == expected
+
+
+def test_without_one_there_are_no_timeouts():
+    assert settings().preset is None
+    assert timeouts() == (None, None)
+
+
+def test_a_setting_of_ones_own_wins_over_the_preset():
+    assert timeouts(preset="aal2", idle_timeout="600") == (600, DAY)
+    assert timeouts(preset="aal2", absolute_timeout="7200") == (HOUR, 7200)
+    assert timeouts(preset="aal2", idle_timeout="none") == (None, DAY)
+
+
+def test_what_was_parsed_can_be_parsed_again():
+    once = settings(preset="aal2", idle_timeout="none")
+    again = settings(preset=once.preset, idle_timeout=once.idle_timeout)
+    assert again == once
+    assert Settings(secret_key="k", model_class=object, preset=AAL2).idle_timeout is None
+
+
+@pytest.mark.parametrize("name", ["aal4", "", "2", 2])
+def test_what_is_no_preset_is_refused_with_the_names(name):
+    with pytest.raises(ConfigurationError, match=r"preset.*use aal1, aal2, aal3"):
+        settings(preset=name)
+
+
+def test_a_contradiction_names_the_presets_share_in_it():
+    with pytest.raises(ConfigurationError, match=r"^1 mistake.*\n.*idle_timeout = 3600 \(by preset\): is"):
+        settings(preset="aal2", absolute_timeout=3600)
+
+
+def test_a_wrong_preset_is_the_only_mistake():
+    with pytest.raises(ConfigurationError, match=r"^1 mistake in"):
+        settings(preset="aal9", extension_delay=None)
+
+
+def test_presets_have_names_and_make_sense():
+    assert dict(PRESETS) == {"aal1": AAL1, "aal2": AAL2, "aal3": AAL3}
+    assert str(AAL2) == "aal2"
+    for idle, absolute in [(60, 60), (0, 60), (None, 0)]:
+        with pytest.raises(ValueError, match="timeout"):
+            Preset("mine", idle, absolute)
