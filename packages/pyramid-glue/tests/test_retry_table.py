@@ -315,7 +315,15 @@ class TestErrorsOfOtherDrivers:
 
     @pytest.mark.parametrize(
         ("state", "expected"),
-        [("40001", True), ("40P01", True), ("55P03", True), ("23505", False), ("08006", False), ("", False)],
+        [
+            ("40001", True),
+            ("40P01", True),
+            ("55P03", True),
+            ("40003", False),
+            ("23505", False),
+            ("08006", False),
+            ("", False),
+        ],
     )
     def test_asyncpg_and_pg8000(self, state, expected):
         asyncpg = Exception("could not serialize access")

@@ -17,7 +17,8 @@ __all__ = ["has_ended_transaction", "is_conflict", "number_of", "sqlstate_of"]
 # Lock not available (NOWAIT, lock_timeout), and the class of transactions that were rolled back:
 # serialization failure, deadlock. PostgreSQL's documentation, appendix A.
 _POSTGRESQL_LOCKED: Final = "55P03"
-_POSTGRESQL_ROLLED_BACK: Final = "40"
+# Not the whole class 40: with 40003 nobody knows whether the statement has taken effect.
+_POSTGRESQL_ROLLED_BACK: Final = ("40001", "40P01")
 
 # Record changed since it was read (MariaDB's snapshot isolation) and deadlock, which is also what a cluster's
 # conflict is called: the server has rolled the whole transaction back.
