@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import configparser
+import contextlib
 import re
 import runpy
+import sqlite3
 from pathlib import Path
 
 import pyramid_sqlalchemy_sessions
 import pytest
+from sqlalchemy import text
 from websession_core.settings import parse_settings
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -24,7 +27,7 @@ def blocks(page, language):
 
 
 def test_there_are_pages():
-    assert {page.name for page in PAGES} >= {"life-of-a-session.md", "timeouts.md", "users.md"}
+    assert {page.name for page in PAGES} >= {"engines.md", "life-of-a-session.md", "timeouts.md", "users.md"}
 
 
 def test_the_diagram_and_the_table_are_drawn_from_the_codes_own_tables():
@@ -64,3 +67,22 @@ def test_settings_in_a_page_are_settings(page):
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8").replace("\n", " ")):
         assert (page.parent / target.strip()).exists(), target
+
+
+def test_the_engines_of_the_page_on_engines_take_the_write_lock_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    engines = []
+    for block in blocks(DOCS / "how-to" / "engines.md", "python"):
+        exec(block, names)
+        engines.append(names["engine"])
+    serializable, *recipes = engines
+    assert serializable.dialect.name == "postgresql"
+    assert len(recipes) == 2
+    for engine in recipes:
+        with engine.begin() as connection:
+            assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+            other = sqlite3.connect(tmp_path / "app.sqlite", timeout=0, isolation_level=None)
+            with contextlib.closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        engine.dispose()
