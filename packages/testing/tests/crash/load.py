@@ -1,0 +1,142 @@
+"""Workers that serve the application, and clients that remember what every answer promised."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+SHOP = Path(__file__).with_name("shop.py")
+PATIENCE = 60.0  # seconds, for something that normally takes a fraction of one
+
+
+class Workers:
+    """Processes that serve the application, each on a port of its own; a context manager.
+
+    Args:
+        urls: The database's URL for each worker.
+    """
+
+    def __init__(self, urls: list[str]) -> None:
+        self._urls = urls
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.ports = [_free_port() for _ in urls]
+
+    def __enter__(self) -> Workers:
+        self._processes = [self._serve(index) for index in range(len(self._urls))]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _serve(self, index: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, SHOP, self._urls[index], str(self.ports[index])],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self, index: int) -> None:
+        """SIGKILL a worker, and start another in its place."""
+        process = self._processes[index]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self._processes[index] = self._serve(index)
+
+
+class Client(threading.Thread):
+    """One browser, which adds numbers to its session until it is told to stop.
+
+    Attributes:
+        cookies: Every session cookie it was ever given.
+        sent: The numbers it asked to be added.
+        acknowledged: Those of which an answer said that they were.
+        answers: How often it got which status, or none at all.
+    """
+
+    def __init__(self, ports: list[int], seed: int) -> None:
+        super().__init__()
+        self._ports = ports
+        self._random = random.Random(seed)
+        self._stop_asked = threading.Event()
+        self.cookies: list[str] = []
+        self.sent: list[int] = []
+        self.acknowledged: list[int] = []
+        self.answers: Counter[str] = Counter()
+        self.errors: list[BaseException] = []
+        self.lost_session = False
+
+    def run(self) -> None:
+        """Add numbers."""
+        try:
+            while not self._stop_asked.is_set():
+                self._step()
+        except BaseException as error:  # noqa: BLE001 - told by the main thread
+            self.errors.append(error)
+
+    def stop(self) -> None:
+        """End the current request and no further one."""
+        self._stop_asked.set()
+
+    def _step(self) -> None:
+        port = self._random.choice(self._ports)
+        if not self.cookies:
+            self._get(port, "/start")
+            return
+        number = len(self.sent)
+        self.sent.append(number)
+        status, body = self._get(port, f"/add?n={number}")
+        if status == 200:
+            assert body == {"added": number}
+            self.acknowledged.append(number)
+        elif status is None:
+            self._stop_asked.wait(0.02)  # nobody listens there now
+
+    def _get(self, port: int, path: str) -> tuple[int | None, Any]:
+        status, cookie, body = get(port, path, self.cookies[-1] if self.cookies else None)
+        self.answers[str(status)] += 1
+        if cookie is not None:
+            self.cookies.append(cookie)
+        return status, body
+
+
+def get(port: int, path: str, cookie: str | None = None) -> tuple[int | None, str | None, Any]:
+    """Ask a worker.
+
+    Returns:
+        The status (None: there was no answer), the session cookie that was set, and the JSON of the body.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path, headers={} if cookie is None else {"Cookie": f"session={cookie}"})
+        response = connection.getresponse()
+        text = response.read()
+    except (OSError, http.client.HTTPException):
+        return None, None, None
+    finally:
+        connection.close()
+    set_cookie = response.getheader("Set-Cookie")
+    given = None if set_cookie is None else set_cookie.partition(";")[0].partition("=")[2]
+    body = None
+    if response.status == 200:
+        with contextlib.suppress(ValueError):
+            body = json.loads(text)
+    return response.status, given, body
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
