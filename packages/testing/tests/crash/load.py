@@ -58,6 +58,12 @@ class Workers:
 class Client(threading.Thread):
     """One browser, which adds numbers to its session until it is told to stop.
 
+    Args:
+        ports: Where the workers listen; each request goes to one of them, by chance.
+        seed: For that chance.
+        cookie: A session to use, that others may use at the same time; None: one of its own.
+        first: The first number.
+
     Attributes:
         cookies: Every session cookie it was ever given.
         sent: The numbers it asked to be added.
@@ -65,17 +71,17 @@ class Client(threading.Thread):
         answers: How often it got which status, or none at all.
     """
 
-    def __init__(self, ports: list[int], seed: int) -> None:
+    def __init__(self, ports: list[int], seed: int, *, cookie: str | None = None, first: int = 0) -> None:
         super().__init__()
+        self._next = first
         self._ports = ports
         self._random = random.Random(seed)
         self._stop_asked = threading.Event()
-        self.cookies: list[str] = []
+        self.cookies: list[str] = [] if cookie is None else [cookie]
         self.sent: list[int] = []
         self.acknowledged: list[int] = []
         self.answers: Counter[str] = Counter()
         self.errors: list[BaseException] = []
-        self.lost_session = False
 
     def run(self) -> None:
         """Add numbers."""
@@ -94,7 +100,7 @@ class Client(threading.Thread):
         if not self.cookies:
             self._get(port, "/start")
             return
-        number = len(self.sent)
+        number, self._next = self._next, self._next + 1
         self.sent.append(number)
         status, body = self._get(port, f"/add?n={number}")
         if status == 200:
