@@ -124,6 +124,9 @@ def follow_the_quick_start(project: Project) -> None:
     line = the_step("python", "`yourproject/models/__init__.py`")
     project.edit("yourproject/models/__init__.py", r"^(from \.mymodel import .*\n)", rf"\1{escaped(line)}")
 
+    lines = the_step("python", "`get_engine()`")
+    project.edit("yourproject/models/__init__.py", r"^def get_engine\(.*\n    return .*\n", escaped(lines))
+
     for ini in ("development.ini", "testing.ini"):
         assert f"`{ini}`" in "".join(step.introduction for step in quick_start())
         key = project.shell(the_step("console", "Make a key")).strip()
@@ -361,6 +364,7 @@ def test_the_page_on_pypi_gives_the_same_steps() -> None:
     page = (ROOT / "packages" / "meta" / "README.md").read_text()
     for language, mentions in (
         ("python", "`yourproject/models/session.py`"),
+        ("python", "`get_engine()`"),
         ("ini", "`development.ini`"),
         ("python", "`yourproject/__init__.py`"),
     ):

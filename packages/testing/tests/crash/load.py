@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-SHOP = Path(__file__).with_name("shop.py")
+TILL = Path(__file__).with_name("till.py")
 PATIENCE = 60.0  # seconds, for something that normally takes a fraction of one
 
 
@@ -42,7 +42,7 @@ class Workers:
 
     def _serve(self, index: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, SHOP, self._urls[index], str(self.ports[index])],
+            [sys.executable, TILL, self._urls[index], str(self.ports[index])],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, select, text
 sys.path.insert(0, str(Path(__file__).parent))
 
 from load import PATIENCE, Client, Workers, get
-from shop import Base, Entry, Session
+from till import Base, Entry, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, make_url, text
 sys.path.insert(0, str(Path(__file__).parent))
 
 from load import PATIENCE, Client, Workers, get
-from shop import Base
+from till import Base
 from test_crashes import answers_again, stored
 
 if TYPE_CHECKING:

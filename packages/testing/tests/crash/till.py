@@ -1,4 +1,4 @@
-"""The application that is served while its database, and itself, are killed: ``python shop.py URL PORT``.
+"""The application that is served while its database, and itself, are killed: ``python till.py URL PORT``.
 
 ``/start`` makes a session, ``/add?n=7`` puts a number in it and, in the same transaction, in a table of the
 application's, ``/look`` shows the session.
