@@ -20,8 +20,8 @@ from sqlalchemy import create_engine, make_url, text
 sys.path.insert(0, str(Path(__file__).parent))
 
 from load import PATIENCE, Client, Workers, get
-from till import Base
 from test_crashes import answers_again, stored
+from till import Base
 
 if TYPE_CHECKING:
     from pytest_websession.servers._process import Supervised

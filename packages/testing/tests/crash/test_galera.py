@@ -18,8 +18,8 @@ from sqlalchemy import create_engine, make_url
 sys.path.insert(0, str(Path(__file__).parent))
 
 from load import PATIENCE, Client, Workers, get
-from till import Base
 from test_crashes import answers_again, stored
+from till import Base
 
 pytestmark = pytest.mark.slow
 BROWSERS, THREADS = 3, 2
