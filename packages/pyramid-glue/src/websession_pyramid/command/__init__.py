@@ -11,6 +11,7 @@ import click
 from ..__about__ import __version__
 from .doctor import doctor
 from .keys import keygen, rotate_key
+from .sessions import list_, show, stats
 
 __all__ = ["main"]
 
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for _command in (doctor, keygen, rotate_key):
+for _command in (doctor, keygen, list_, rotate_key, show, stats):
     main.add_command(_command)
