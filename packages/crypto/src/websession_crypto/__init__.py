@@ -20,6 +20,7 @@ from .errors import (
 )
 from .keys import Keyring, SecretKey, generate_secret_key
 from .tokens import MAX_PAYLOAD_LENGTH, MAX_PURPOSE_LENGTH, MAX_TOKEN_LENGTH, Opened, TokenCodec
+from .values import ValueCodec
 from .xaes import Xaes256Gcm
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "TokenError",
     "UnauthenticToken",
     "UnknownTokenVersion",
+    "ValueCodec",
     "Xaes256Gcm",
     "__version__",
     "generate_secret_key",

@@ -63,7 +63,7 @@ class InvalidTag(CryptoError):  # noqa: N818 - the name the field gives it
     """The authentication tag does not match: wrong key, nonce or associated data, or changed ciphertext."""
 
 
-class TokenError(CryptoError):
+class TokenError(CryptoError, ValueError):
     """A token was refused. Catch this one; its subclasses are for logs and metrics."""
 
 
