@@ -1,4 +1,4 @@
-"""Encrypted values: readable in the one place they were made for, with a key of the ring, and nowhere else."""
+"""Encrypted values: readable in the place they were made for, with a key of the ring, and nowhere else."""
 
 import pytest
 from hypothesis import given, settings

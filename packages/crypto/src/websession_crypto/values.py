@@ -1,9 +1,9 @@
 """Values: bytes that are kept, encrypted and authenticated for the one place that they are kept in.
 
-An encrypted value has the form of a token (see `tokens`), and is as long as it needs to be. Its associated data
-is the label ``websession-crypto value``, the version byte, the length of the purpose in one byte, the purpose in
-UTF-8, and then the context, to the end: only the last part has neither a fixed length nor its length before it.
-The label keeps values and tokens apart: neither passes for the other, under one key.
+An encrypted value has the form of a token (see `tokens`), and is as long as it needs to be. Its associated
+data is the label ``websession-crypto value``, the version byte, the length of the purpose in one byte, the
+purpose in UTF-8, and then the context, to the end: only the last part has neither a fixed length nor its
+length before it. The label keeps values and tokens apart: neither passes for the other, under one key.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,12 @@ class ValueCodec(Codec):
     """Encrypts values for a database, each for its place there.
 
     A value that was copied from another place is refused. One that was in the same place before is not:
-    whoever can write to the database can bring it back. Stateless, and may be used by several threads at once.
+    whoever can write to the database can bring it back. Stateless, and may be used by several threads at
+    once.
 
     Args:
-        keyring: its first key encrypts, all of them decrypt, tried in order. Use no key that encrypts anything
-            else, so that each can be changed without regard to the other.
+        keyring: its first key encrypts, all of them decrypt, tried in order. Use no key that encrypts
+            anything else, so that each can be changed without regard to the other.
         purpose: what the values are; 1 to 255 bytes of UTF-8.
         nonce_source: for tests only, as in `TokenCodec`.
 
