@@ -443,7 +443,7 @@ class TestTable:
         rows = {row.name: row for row in OPTIONS}
 
         assert [name for name, row in rows.items() if row.required] == ["secret_key", "model_class"]
-        assert [name for name, row in rows.items() if row.secret] == ["secret_key"]
+        assert [name for name, row in rows.items() if row.secret] == ["secret_key", "data_secret_key"]
         durations = {"cookie_max_age", "extension_delay", "renewal_grace"} | {
             f"{kind}_timeout" for kind in ("idle", "absolute", "renewal")
         }

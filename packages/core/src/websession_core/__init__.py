@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .errors import (
     ConfigurationError,
+    EncryptedDataError,
     MalformedPayloadError,
     Mistake,
     NoTransactionError,
@@ -35,7 +36,7 @@ from .lifecycle import (
 from .outlook import Outlook, old_key_needed, outlook
 from .payload import FlashQueues, Payload, Snapshot, dumps, loads
 from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
-from .ports import Clock, Store, StoredRow, TicketCodec
+from .ports import Clock, OpenedValue, Store, StoredRow, TicketCodec, ValueCipher
 from .presets import AAL1, AAL2, AAL3, PRESETS, Preset
 from .settings import OPTIONS, Check, CookieSecure, Draft, Option, SameSite, Settings, parse_settings
 from .state import Activity, SessionState, Ticket
@@ -56,12 +57,14 @@ __all__ = [
     "CookieSecure",
     "Draft",
     "Duty",
+    "EncryptedDataError",
     "FlashQueues",
     "IdleTimeout",
     "MalformedPayloadError",
     "Mistake",
     "NewSession",
     "NoTransactionError",
+    "OpenedValue",
     "Option",
     "Outlook",
     "Overrides",
@@ -84,6 +87,7 @@ __all__ = [
     "TicketError",
     "Transition",
     "UnstorableValueError",
+    "ValueCipher",
     "Verdict",
     "begin",
     "bookkeeping",

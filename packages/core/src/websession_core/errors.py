@@ -6,6 +6,7 @@
     ├── ConfigurationError        the operator's settings are wrong; lists all mistakes
     ├── UnstorableValueError      the application put a value in the session that cannot be kept
     ├── MalformedPayloadError     the stored text is not what this package writes
+    ├── EncryptedDataError        the stored text is encrypted, and no key at hand opens it
     ├── TicketError               the browser's ticket is not what this package writes
     └── SessionTransactionError   the session was used where its transaction does not allow it
         └── NoTransactionError    ... because there is none
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigurationError",
+    "EncryptedDataError",
     "MalformedPayloadError",
     "Mistake",
     "NoTransactionError",
@@ -105,6 +107,14 @@ class UnstorableValueError(SessionError, ValueError):
 
 class MalformedPayloadError(SessionError, ValueError):
     """A stored payload is not a JSON object: something else wrote to the row."""
+
+
+class EncryptedDataError(SessionError):
+    """What is stored of a session cannot be read, because it is encrypted, or should be and is not.
+
+    The key is missing or another one, or somebody changed the row or copied something into it. Which of these
+    cannot be told.
+    """
 
 
 class TicketError(SessionError):

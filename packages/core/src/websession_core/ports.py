@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .state import SessionState
 
-__all__ = ["Changes", "Clock", "Store", "StoredRow", "TicketCodec"]
+__all__ = ["Changes", "Clock", "OpenedValue", "Store", "StoredRow", "TicketCodec", "ValueCipher"]
 
 _ConnectionT_contra = TypeVar("_ConnectionT_contra", contravariant=True)
 _RowT = TypeVar("_RowT", bound="StoredRow")
@@ -52,6 +52,38 @@ class TicketCodec(Protocol):
         other bytes. A token of an unknown key is no attack by itself: a server may not have the newest key
         yet. The adapter treats it as no session, and leaves the cookie alone.
         """
+        ...
+
+
+class ValueCipher(Protocol):
+    """Encrypts what a store keeps, for the one place it is kept in."""
+
+    def encrypt(self, value: bytes, context: bytes, /) -> str:
+        """Return the value encrypted, in letters, digits, ``-`` and ``_``; two calls give two texts.
+
+        The context is the place. It is authenticated and not part of the text.
+        """
+        ...
+
+    def open(self, encrypted: str, context: bytes, /) -> OpenedValue:
+        """Return the value that `encrypt` was given with this context.
+
+        Anything else, a value from another place included, raises a `ValueError` that shows nothing of it.
+        """
+        ...
+
+
+class OpenedValue(Protocol):
+    """What was encrypted."""
+
+    @property
+    def payload(self) -> bytes:
+        """The value."""
+        ...
+
+    @property
+    def made_with_current_key(self) -> bool:
+        """Whether it would be encrypted with the same key now."""
         ...
 
 

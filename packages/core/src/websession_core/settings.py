@@ -144,6 +144,10 @@ _DOMAIN: Final = re.compile(
 )
 
 
+def _anything(value: Any) -> Any:
+    return value
+
+
 def _given(value: Any) -> Any:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError("is missing")
@@ -319,6 +323,18 @@ class Settings:
             _model_class,
             doc="The mapped class that stores the sessions, as a dotted name or as the class itself.",
             expects="give the class or its dotted name, like yourproject.models.session.Session",
+        ),
+    )
+    data_secret_key: Any = field(
+        default=None,
+        repr=False,
+        metadata=_option(
+            _anything,
+            doc="The key, or several, that encrypt the data and the flash messages in the database, if the "
+            "model has EncryptedDataMixin; written like secret_key. The first one encrypts, every one "
+            "decrypts. Use no key that encrypts anything else.",
+            expects="make one with generate_secret_key(), or leave it out",
+            secret=True,
         ),
     )
     dbsession_name: str = field(
@@ -551,8 +567,8 @@ class Draft:
                 if row.name in raw:
                     value = raw[row.name]
                     convert = converters.get(row.name)
-                    if convert is not None:
-                        value = convert(_given(value))
+                    if convert is not None and (row.required or value is not None):
+                        value = convert(_given(value) if row.required else value)
                 elif row.required:
                     raise ValueError("is missing")  # noqa: TRY301 - told like every other mistake
                 else:

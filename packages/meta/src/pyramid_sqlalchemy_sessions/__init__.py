@@ -12,6 +12,7 @@ The parts live in distributions of their own (`websession_core`, `websession_cry
 
 from websession_core.errors import (
     ConfigurationError,
+    EncryptedDataError,
     NoTransactionError,
     SessionError,
     UnstorableValueError,
@@ -27,6 +28,7 @@ from websession_models import (
     ConfigIdleMixin,
     ConfigRenewalMixin,
     CSRFMixin,
+    EncryptedDataMixin,
     FullyFeaturedSession,
     IdleMixin,
     RenewalMixin,
@@ -75,6 +77,8 @@ __all__ = [
     "ConfigRenewalMixin",
     "ConfigurationError",
     "CookieRefused",
+    "EncryptedDataError",
+    "EncryptedDataMixin",
     "FullyFeaturedSession",
     "IdleMixin",
     "InvalidPreferenceError",

@@ -15,7 +15,7 @@ from pyramid.path import DottedNameResolver
 from websession_core.errors import ConfigurationError
 from websession_core.settings import OPTIONS, parse_settings
 from websession_crypto import Keyring
-from websession_models import AbsoluteMixin, IdleMixin, RenewalMixin, Store
+from websession_models import AbsoluteMixin, EncryptedDataMixin, IdleMixin, RenewalMixin, Store
 
 from .factory import SessionFactory
 from .security import recent_login_view
@@ -76,9 +76,7 @@ def factory_args_from_settings(
     """
     converters = _converters(maybe_dotted)
     try:
-        parsed = parse_settings(
-            settings, prefix=prefix, converters=converters, checks=[_timeouts_have_mixins]
-        )
+        parsed = parse_settings(settings, prefix=prefix, converters=converters, checks=_CHECKS)
     except ConfigurationError:
         del settings  # the secret ones are not for the traceback, whose frames hold their locals
         raise
@@ -99,9 +97,7 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
     """
     values = {"secret_key": secret_key, "model_class": model_class, **options}
     try:
-        parsed = parse_settings(
-            values, prefix="", converters=_converters(None), checks=[_timeouts_have_mixins]
-        )
+        parsed = parse_settings(values, prefix="", converters=_converters(None), checks=_CHECKS)
     except ConfigurationError:
         del secret_key, options, values  # as above
         raise
@@ -116,7 +112,7 @@ def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable
         Store.for_model(model)
         return model
 
-    return {"secret_key": _keyring, "model_class": model_class}
+    return {"secret_key": _keyring, "data_secret_key": _keyring, "model_class": model_class}
 
 
 def _timeouts_have_mixins(draft: Draft) -> Iterator[Mistake]:
@@ -134,6 +130,36 @@ _MIXINS: Final = {
     "absolute_timeout": AbsoluteMixin,
     "renewal_timeout": RenewalMixin,
 }
+
+
+def _data_key_goes_with_the_mixin(draft: Draft) -> Iterator[Mistake]:
+    model, keys = draft["model_class"], draft["data_secret_key"]
+    is_encrypted = issubclass(model, EncryptedDataMixin)
+    if is_encrypted and keys is None:
+        yield draft.mistake(
+            "data_secret_key",
+            f"is missing, and {model.__name__} has EncryptedDataMixin",
+            "make one with generate_secret_key()",
+        )
+    if keys is not None and not is_encrypted:
+        yield draft.mistake(
+            "data_secret_key",
+            f"has no effect: {model.__name__} lacks EncryptedDataMixin, so its data is stored as it is",
+            "add EncryptedDataMixin to the bases of the model, or leave it out",
+        )
+
+
+def _data_key_is_its_own(draft: Draft) -> Iterator[Mistake]:
+    keys = draft["data_secret_key"]
+    if keys is not None and set(keys) & set(draft["secret_key"]):
+        yield draft.mistake(
+            "data_secret_key",
+            f"is also a key of {draft.name('secret_key')}, so that neither could go without the other",
+            "make one of its own with generate_secret_key()",
+        )
+
+
+_CHECKS: Final = (_timeouts_have_mixins, _data_key_goes_with_the_mixin, _data_key_is_its_own)
 
 
 def _keyring(value: Any) -> Keyring:

@@ -2,6 +2,7 @@
 
 from websession_models.bookkeeping import Bookkeeper, has_free_connection
 from websession_models.conflicts import has_ended_transaction, is_conflict
+from websession_models.encryption import EncryptionReport, encrypt_all
 from websession_models.features import ModelError, ModelFeatures, features_of
 from websession_models.mixins import (
     AbsoluteMixin,
@@ -12,6 +13,7 @@ from websession_models.mixins import (
     ConfigIdleMixin,
     ConfigRenewalMixin,
     CSRFMixin,
+    EncryptedDataMixin,
     FullyFeaturedSession,
     IdleMixin,
     RenewalMixin,
@@ -34,6 +36,8 @@ __all__ = [
     "ConfigCookieMixin",
     "ConfigIdleMixin",
     "ConfigRenewalMixin",
+    "EncryptedDataMixin",
+    "EncryptionReport",
     "FullyFeaturedSession",
     "IdleMixin",
     "ModelError",
@@ -46,6 +50,7 @@ __all__ = [
     "Store",
     "UseridMixin",
     "check_schema",
+    "encrypt_all",
     "features_of",
     "fresh_session_id",
     "has_ended_transaction",

@@ -40,6 +40,7 @@ _MIXINS: Mapping[type, tuple[str, ...]] = MappingProxyType(
         mixins.ConfigAbsoluteMixin: ("absolute_timeout",),
         mixins.ConfigRenewalMixin: ("renewal_timeout",),
         mixins.ConfigCookieMixin: ("cookie_max_age",),
+        mixins.EncryptedDataMixin: (),
     }
 )
 _NULLABLE = frozenset({"rotated_at", *(name for names in _MIXINS.values() for name in names)})

@@ -20,7 +20,7 @@ from sqlalchemy import BigInteger, Integer, String, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from websession_models.companion import declare_companion
-from websession_models.types import SESSION_JSON, SessionId
+from websession_models.types import ENCRYPTED_JSON, SESSION_JSON, SessionId
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -34,6 +34,7 @@ __all__ = [
     "ConfigCookieMixin",
     "ConfigIdleMixin",
     "ConfigRenewalMixin",
+    "EncryptedDataMixin",
     "FullyFeaturedSession",
     "IdleMixin",
     "RenewalMixin",
@@ -170,6 +171,22 @@ class ConfigCookieMixin:
 
     cookie_max_age: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-38)
     """In seconds; 0: until the browser is closed; NULL: as the settings say."""
+
+
+class EncryptedDataMixin:
+    """The data and the flash messages are stored encrypted; the other columns are not.
+
+    Put it in front of `BaseMixin`. In `data` and `flash` there is a JSON string then, in columns of the same
+    type, so that a model can be given it at any time without a migration; ``pyramid-sessions encrypt``, or
+    `encrypt_all`, encrypts the rows that are there. The key is the setting `data_secret_key`, or comes with
+    the `Store`, without which no row can be made.
+    """
+
+    data: Mapped[Any] = mapped_column(ENCRYPTED_JSON, nullable=False, sort_order=48)
+    """What the application put into the session, encrypted: a JSON string."""
+
+    flash: Mapped[Any] = mapped_column(ENCRYPTED_JSON, nullable=False, sort_order=49)
+    """The flash queues by their names, encrypted: a JSON string."""
 
 
 class FullyFeaturedSession(

@@ -24,8 +24,9 @@ from websession_core.policies import LONGEST, Overrides
 from websession_core.state import COUNTER_MAX, Activity, SessionState
 
 from websession_models.companion import KEY
+from websession_models.encryption import Envelope
 from websession_models.features import ModelFeatures, features_of
-from websession_models.mixins import UseridMixin
+from websession_models.mixins import EncryptedDataMixin, UseridMixin
 from websession_models.schema import SchemaError, is_schema_error, schema_error
 
 if TYPE_CHECKING:
@@ -121,17 +122,26 @@ class Store:
 
     Attributes:
         features: what the model offers.
+        envelope: encrypts and decrypts the data, where the model has `EncryptedDataMixin`.
     """
 
-    __slots__ = ("__weakref__", "_statements", "features")
+    __slots__ = ("__weakref__", "_is_encrypted", "_statements", "envelope", "features")
 
-    def __init__(self, model: type) -> None:
+    def __init__(self, model: type, *, cipher: ports.ValueCipher | None = None) -> None:
         """Make a store of its own for `model`; `for_model()` gives the shared one.
+
+        Args:
+            model: the session model.
+            cipher: for models with `EncryptedDataMixin`, a `websession_crypto.ValueCodec` for example.
+                Without it their rows can be deleted, but neither read nor written: `EncryptedDataError`.
 
         Raises:
             ModelError: the class cannot be a session model; its `problems` has every reason.
+            ValueError: there is a cipher, and the model has no `EncryptedDataMixin`.
         """
         self.features = features_of(model)
+        self.envelope = Envelope(self.features, cipher)
+        self._is_encrypted = self.features.offers(EncryptedDataMixin)
         self._statements: dict[str, _Statements] = {}
 
     @classmethod
@@ -151,11 +161,15 @@ class Store:
         return f"<Store of {self.features.name}>"
 
     def load(self, connection: Connection, session_id: uuid.UUID) -> SessionRow | None:
-        """Return the row with that key as the connection's transaction sees it, or None."""
+        """Return the row with that key as the connection's transaction sees it, or None.
+
+        Raises:
+            EncryptedDataError: its data cannot be decrypted.
+        """
         statements = self._for(connection)
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
         found: Any = execute(connection, statements.select, {ID: session_id}).first()
-        return None if found is None else statements.row(found)
+        return None if found is None else self._opened(statements.row(found))
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
@@ -187,7 +201,7 @@ class Store:
         if not found:
             return None
         instance, *values = found[0]
-        return instance, statements.row(values)
+        return instance, self._opened(statements.row(values))
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
         """Insert a new row, and its companion if `row` has an activity; other columns take their defaults.
@@ -202,6 +216,8 @@ class Store:
             sqlalchemy.exc.IntegrityError: a row with that key exists, or a constraint of the
                 application's is violated.
         """
+        if self._is_encrypted:
+            row = self.envelope.closed(row)
         statements = self._for(connection)
         values = {name: getattr(row, name) for name in _ROW_FIELDS}
         if row.overrides is not None:
@@ -243,11 +259,37 @@ class Store:
         """
         self._refuse_unknown(changes)
         texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
+        if self._is_encrypted:
+            texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
         values = {PREFIX + name: value for name, value in {**texts, **changes}.items()}
         statement = self._for(connection).update(tuple(values))
         result = execute(connection, statement, {ID: session_id, _VERSION: version, **values})
         # The version always changes, so this holds for drivers that count changed rows, too.
         return result.rowcount == 1
+
+    def rewrite(
+        self, connection: Connection, session_id: uuid.UUID, *, version: int, data: str, flash: str
+    ) -> bool:
+        """Write what the row holds already in another form: encrypted, or with another key.
+
+        Its version stays, since nothing has changed for anybody who has read it.
+
+        Args:
+            connection: where to run the statement.
+            session_id: the row's primary key.
+            version: the version that was read.
+            data: the text that was read from `data`.
+            flash: the text that was read from `flash`.
+
+        Returns:
+            Whether the row was written: False if it is gone or has another version.
+        """
+        texts = {"data": data, "flash": flash}
+        if self._is_encrypted:
+            texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
+        values = {PREFIX + name: text for name, text in texts.items()}
+        statement = self._for(connection).rewrite
+        return execute(connection, statement, {ID: session_id, _VERSION: version, **values}).rowcount == 1
 
     def delete(self, connection: Connection, session_id: uuid.UUID) -> bool:
         """Delete the row with that key, in the application's transaction.
@@ -263,8 +305,11 @@ class Store:
     def reorders_keys(self, connection: Connection) -> bool:
         """Return whether the engine keeps JSON objects' keys in an order of its own.
 
-        PostgreSQL's `jsonb` and MySQL's native JSON do; MariaDB, SQLite and PostgreSQL's `json` keep it.
+        PostgreSQL's `jsonb` and MySQL's native JSON do; MariaDB, SQLite and PostgreSQL's `json` keep it, and
+        so does data that is encrypted.
         """
+        if self._is_encrypted:
+            return False
         dialect = connection.dialect
         if dialect.name == "postgresql":
             columns = (self.features.columns["data"], self.features.columns["flash"])
@@ -275,6 +320,9 @@ class Store:
         unknown = [name for name in names if name not in self.features.columns]
         if unknown:
             raise ValueError(f"{self.features.name} has no column for {', '.join(map(repr, unknown))}")
+
+    def _opened(self, row: SessionRow) -> SessionRow:
+        return self.envelope.opened(row) if self._is_encrypted else row
 
     def _for(self, connection: Connection) -> _Statements:
         return self._for_dialect(connection.dialect.name)
@@ -328,6 +376,7 @@ class _Statements:
         "delete",
         "insert",
         "insert_companion",
+        "rewrite",
         "select",
     )
 
@@ -355,6 +404,11 @@ class _Statements:
             self.insert_companion = insert(features.companion).values(
                 {column: bindparam(PREFIX + column.name, type_=column.type) for column in noted}
             )
+        self.rewrite: Update = (
+            update(features.table)
+            .where(*self._where, columns["version"] == bindparam(_VERSION, type_=columns["version"].type))
+            .values({columns[name]: self._value(name) for name in _TEXTS})
+        )
         self.delete: Delete = delete(features.table).where(*self._where)
 
     def row(self, found: Sequence[Any]) -> SessionRow:

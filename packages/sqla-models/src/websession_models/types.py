@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["SESSION_JSON", "SessionId"]
+__all__ = ["ENCRYPTED_JSON", "SESSION_JSON", "SessionId"]
 
 
 class SessionId(TypeDecorator[uuid.UUID]):
@@ -99,8 +99,19 @@ class _RenderedJSONB(JSONB):
         return "JSONB()"
 
 
-SESSION_JSON: JSON = JSON(none_as_null=True).with_variant(_RenderedJSONB(none_as_null=True), "postgresql")
+def _json() -> JSON:
+    return JSON(none_as_null=True).with_variant(_RenderedJSONB(none_as_null=True), "postgresql")
+
+
+SESSION_JSON: JSON = _json()
 """The type of a session's JSON columns: `JSONB` on PostgreSQL, the engine's `JSON` elsewhere.
 
 `None` is SQL's NULL (and thus refused by a NOT NULL column), never the JSON document `null`.
+"""
+
+ENCRYPTED_JSON: JSON = _json()
+"""The same type for JSON columns whose contents are encrypted.
+
+An object of its own, so that whatever an application associates with `SESSION_JSON`, a `MutableDict` for
+example, leaves these columns alone: what they hold is a string.
 """

@@ -10,6 +10,7 @@ import click
 
 from ..__about__ import __version__
 from .doctor import doctor
+from .encryption import encrypt
 from .keys import keygen, rotate_key
 from .sessions import list_, show, stats
 
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for _command in (doctor, keygen, list_, rotate_key, show, stats):
+for _command in (doctor, encrypt, keygen, list_, rotate_key, show, stats):
     main.add_command(_command)
