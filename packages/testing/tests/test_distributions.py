@@ -6,23 +6,20 @@ environments, where our own distributions can only come from the wheels built he
 
 import base64
 import hashlib
-import json
-import subprocess
-import sys
+import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from email.message import Message
-from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from members import ROOT, members
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from wheels import Distribution, Environment, build, run, uv
 
-PACKAGES = Path(__file__).parents[2]
+FOLDERS = {member.folder.name: member.folder for member in members()}
 
 # Warnings are errors, but those about `cgi`, which WebOb imports, and `pkg_resources`, which Pyramid does.
 OTHERS = (
@@ -42,110 +39,30 @@ for name in getattr(package, "__all__", ()):  # a package may hold modules alone
 """
 
 
-def run(*command: object, cwd: Path | None = None) -> str:
-    """Run a command to its end and return what it printed; a failure shows its error output."""
-    done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def uv(*arguments: object) -> str:
-    return run(sys.executable, "-m", "uv", *arguments)
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """One built member: the folder it came from, its sdist and its wheel."""
-
-    folder: Path
-    sdist: Path
-    wheel: Path
-
-    @property
-    def module(self) -> str:
-        return self.wheel.name.split("-")[0]
-
-    @property
-    def name(self) -> str:
-        return canonicalize_name(self.module)
-
-    @property
-    def dist_info(self) -> str:
-        return "-".join(self.wheel.name.split("-")[:2]) + ".dist-info"
-
-    @property
-    def files(self) -> set[str]:
-        with zipfile.ZipFile(self.wheel) as archive:
-            return set(archive.namelist())
-
-    @property
-    def metadata(self) -> Message:
-        with zipfile.ZipFile(self.wheel) as archive:
-            return Parser().parsestr(archive.read(f"{self.dist_info}/METADATA").decode())
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribution]:
     """Build every member once; by the name of its folder."""
-    found = {}
-    for project in sorted(PACKAGES.glob("*/pyproject.toml")):
-        out = tmp_path_factory.mktemp(project.parent.name)
-        uv("build", "--quiet", "--out-dir", out, project.parent)
-        (sdist,) = out.glob("*.tar.gz")
-        (wheel,) = out.glob("*.whl")
-        found[project.parent.name] = Distribution(project.parent, sdist, wheel)
-    return found
+    return {name: build(folder, tmp_path_factory.mktemp(name)) for name, folder in FOLDERS.items()}
 
 
-@pytest.fixture(params=sorted(path.parent.name for path in PACKAGES.glob("*/pyproject.toml")))
+@pytest.fixture(params=FOLDERS)
 def distribution(request: pytest.FixtureRequest, built: dict[str, Distribution]) -> Distribution:
     return built[request.param]
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment of its own."""
-
-    python: Path
-    constraints: Path
-
-    def install(self, *requirements: object) -> None:
-        uv(
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            self.python,
-            "--constraint",
-            self.constraints,
-            *requirements,
-        )
-
-    @property
-    def installed(self) -> dict[str, str]:
-        listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
-        return {entry["name"]: entry["version"] for entry in listed}
-
-    def execute(self, code: str, *arguments: str) -> str:
-        return run(self.python, *STRICT, "-c", code, *arguments, cwd=self.python.parent)
 
 
 @pytest.fixture(scope="module")
 def empty_environment(
     built: dict[str, Distribution], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], Environment]:
-    # As constraints, the paths of our wheels leave no other source for our names, and install none.
-    constraints = tmp_path_factory.mktemp("constraints") / "ours.txt"
-    constraints.write_text("".join(f"{one.name} @ {one.wheel.as_uri()}\n" for one in built.values()))
-
     def make() -> Environment:
-        folder = tmp_path_factory.mktemp("environment")
-        uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
-        return Environment(folder / "bin" / "python", constraints)
+        return Environment.make(tmp_path_factory.mktemp("environment"), built.values())
 
     return make
+
+
+def execute(environment: Environment, code: str, *arguments: str) -> str:
+    """Run a program in an environment, apart from all else and with warnings as errors."""
+    return run(environment.python, *STRICT, "-c", code, *arguments, cwd=environment.python.parent)
 
 
 def test_a_wheel_holds_its_package_and_nothing_else(distribution: Distribution) -> None:
@@ -156,6 +73,29 @@ def test_a_wheel_holds_its_package_and_nothing_else(distribution: Distribution) 
     if distribution.name in {"pytest-websession", "websession-pyramid"}:
         about.add("entry_points.txt")
     assert distribution.files == expected | {f"{distribution.dist_info}/{name}" for name in about}
+
+
+@pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
+def test_a_wheel_and_an_sdist_are_the_same_bytes_wherever_and_whenever_they_are_built(
+    folder: Path, built: dict[str, Distribution], tmp_path: Path
+) -> None:
+    checkout = tmp_path / "another" / "checkout"
+    elsewhere = checkout / "packages" / folder.name
+    shutil.copytree(folder, elsewhere, ignore=shutil.ignore_patterns("__pycache__"))
+    # The builder looks for the former above it, as far as the latter, and packs it.
+    shutil.copy(ROOT / ".gitignore", checkout)
+    (checkout / ".git").mkdir()
+    for path in [elsewhere, *elsewhere.rglob("*")]:
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    out = tmp_path / "out"
+
+    again = build(elsewhere, out, env={"TZ": "Pacific/Chatham", "LC_ALL": "C", "PYTHONHASHSEED": "7"})
+
+    first = built[folder.name]
+    assert again.wheel.name == first.wheel.name
+    assert again.wheel.read_bytes() == first.wheel.read_bytes()
+    assert again.sdist.read_bytes() == first.sdist.read_bytes()
 
 
 def test_an_sdist_holds_the_sources_the_tests_and_the_pages(distribution: Distribution) -> None:
@@ -201,7 +141,7 @@ def test_every_module_and_export_is_there_where_nothing_else_is_installed(
 ) -> None:
     environment = empty_environment()
     environment.install(distribution.wheel)
-    environment.execute(IMPORT_EVERYTHING, distribution.module)
+    execute(environment, IMPORT_EVERYTHING, distribution.module)
 
 
 def test_the_codec_brings_pycryptodome_and_nothing_else(
@@ -283,7 +223,8 @@ def test_upgrading_with_pip_over_the_release_of_2017_leaves_ours(
     # What others made stays, so that pip needs no registry for the upgrade.
     uv("pip", "uninstall", "--quiet", "--python", environment.python, *ours)
     run(environment.python, "-m", "pip", "install", "--no-index", dead_release(tmp_path))
-    assert environment.execute("import pyramid_sqlalchemy_sessions as it; print(it.WHOSE)") == "the old one\n"
+    whose = execute(environment, "import pyramid_sqlalchemy_sessions as it; print(it.WHOSE)")
+    assert whose == "the old one\n"
 
     wheels = [part for one in built.values() for part in ("--find-links", one.wheel.parent)]
     run(
@@ -291,9 +232,10 @@ def test_upgrading_with_pip_over_the_release_of_2017_leaves_ours(
     )
 
     assert environment.installed["pyramid-sqlalchemy-sessions"] == built["meta"].metadata["Version"]
-    environment.execute(IMPORT_EVERYTHING, "pyramid_sqlalchemy_sessions")
-    leftover = environment.execute(
+    execute(environment, IMPORT_EVERYTHING, "pyramid_sqlalchemy_sessions")
+    leftover = execute(
+        environment,
         "import pathlib, pyramid_sqlalchemy_sessions as it;"
-        "print(hasattr(it, 'WHOSE'), (pathlib.Path(it.__file__).parent / 'session.py').exists())"
+        "print(hasattr(it, 'WHOSE'), (pathlib.Path(it.__file__).parent / 'session.py').exists())",
     )
     assert leftover == "False False\n"

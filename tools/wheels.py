@@ -1,0 +1,153 @@
+"""Build the members' wheels, look into them, and install them where nothing else is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from email.parser import Parser
+from typing import TYPE_CHECKING
+
+from members import ROOT
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from email.message import Message
+    from pathlib import Path
+
+BUILT_BY = ROOT / "tools" / "build-constraints.txt"
+"""The one version of the build backend: another one may write other bytes."""
+
+
+class CommandError(Exception):
+    """A command failed; the text has what it printed."""
+
+
+def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run a command to its end and return what it printed.
+
+    Args:
+        command: The command and its arguments.
+        cwd: Where it runs; None: here.
+        env: Environment variables besides those of this process.
+
+    Raises:
+        CommandError: It failed.
+    """
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise CommandError(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def uv(*arguments: object, env: Mapping[str, str] | None = None) -> str:
+    """Run uv, as `run()` does."""
+    return run(sys.executable, "-m", "uv", *arguments, env=env)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One built member: the folder it came from, its sdist and its wheel."""
+
+    folder: Path
+    sdist: Path
+    wheel: Path
+
+    @property
+    def module(self) -> str:
+        """The name of the import package."""
+        return self.wheel.name.split("-")[0]
+
+    @property
+    def name(self) -> str:
+        """The name of the distribution."""
+        return canonicalize_name(self.module)
+
+    @property
+    def dist_info(self) -> str:
+        """The folder of the metadata in the wheel."""
+        return "-".join(self.wheel.name.split("-")[:2]) + ".dist-info"
+
+    @property
+    def files(self) -> set[str]:
+        """The paths in the wheel."""
+        with zipfile.ZipFile(self.wheel) as archive:
+            return set(archive.namelist())
+
+    @property
+    def metadata(self) -> Message:
+        """What the wheel says of itself."""
+        with zipfile.ZipFile(self.wheel) as archive:
+            return Parser().parsestr(archive.read(f"{self.dist_info}/METADATA").decode())
+
+
+def build(folder: Path, out: Path, *, env: Mapping[str, str] | None = None) -> Distribution:
+    """Build a member's sdist, and its wheel from that, so that an sdist that lacks something shows.
+
+    Args:
+        folder: The member's folder.
+        out: The folder to put both in, which must hold no others.
+        env: Environment variables besides those of this process.
+
+    Raises:
+        CommandError: It cannot be built.
+    """
+    uv("build", "--quiet", "--build-constraints", BUILT_BY, "--out-dir", out, folder, env=env)
+    (sdist,) = out.glob("*.tar.gz")
+    (wheel,) = out.glob("*.whl")
+    return Distribution(folder, sdist, wheel)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment of its own, in which our distributions come from chosen wheels alone."""
+
+    python: Path
+    constraints: Path
+
+    @classmethod
+    def make(
+        cls, folder: Path, ours: Iterable[Distribution], *, python: object = sys.executable
+    ) -> Environment:
+        """Make an empty one.
+
+        Args:
+            folder: Where.
+            ours: The wheels from which our names can be installed. None is until it is asked for.
+            python: The interpreter it is made for.
+        """
+        uv("venv", "--quiet", "--allow-existing", "--no-project", "--python", python, folder)
+        # As constraints, the paths of our wheels leave no other source for our names.
+        constraints = folder / "ours.txt"
+        constraints.write_text("".join(f"{one.name} @ {one.wheel.as_uri()}\n" for one in ours), "utf-8")
+        return cls(folder / "bin" / "python", constraints)
+
+    def install(self, *requirements: object) -> None:
+        """Install requirements, or wheels by their paths; options of `uv pip install` are passed on."""
+        uv(
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            self.python,
+            "--constraint",
+            self.constraints,
+            *requirements,
+        )
+
+    @property
+    def installed(self) -> dict[str, str]:
+        """The versions of what is installed, by name."""
+        listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
+        return {entry["name"]: entry["version"] for entry in listed}
