@@ -31,7 +31,7 @@ from websession_models.schema import SchemaError, is_schema_error, schema_error
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Unpack
 
     from sqlalchemy import (
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         Connection,
         CursorResult,
         Delete,
-        Dialect,
         FromClause,
         Insert,
         Select,
@@ -167,10 +166,10 @@ class Store:
         Raises:
             EncryptedDataError: its data cannot be decrypted.
         """
-        statements = self._for(connection.dialect)
+        statements = self._for(connection)
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
         found: Any = execute(connection, statements.select, {ID: session_id}).first()
-        return None if found is None else self._opened(statements.row(session_id, found))
+        return None if found is None else self._opened(statements.row(found))
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
@@ -186,7 +185,7 @@ class Store:
             session_id: the primary key.
         """
         mapper = self.features.mapper()
-        statements = self._for(dbsession.get_bind(mapper).dialect)
+        statements = self._for_dialect(dbsession.get_bind(mapper).dialect.name)
         # The statement refers to the class. Kept here it would keep the class alive, hence with the class.
         kept = mapper.class_manager.info
         statement = kept.get(_INSTANCE)
@@ -202,7 +201,7 @@ class Store:
         if not found:
             return None
         instance, *values = found[0]
-        return instance, self._opened(statements.row(session_id, values))
+        return instance, self._opened(statements.row(values))
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
         """Insert a new row, and its companion if `row` has an activity; other columns take their defaults.
@@ -219,8 +218,13 @@ class Store:
         """
         if self._is_encrypted:
             row = self.envelope.closed(row)
-        statements = self._for(connection.dialect)
-        execute(connection, statements.insert, statements.parameters(row))
+        statements = self._for(connection)
+        values = {name: getattr(row, name) for name in _ROW_FIELDS}
+        if row.overrides is not None:
+            values.update((name, getattr(row.overrides, name)) for name in _OVERRIDES)
+        self._refuse_unknown(name for name, value in values.items() if value is not None)
+        columns = self.features.columns
+        execute(connection, statements.insert, {PREFIX + name: values.get(name) for name in columns})
         if row.activity is not None and statements.insert_companion is not None:
             noted = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
             execute(connection, statements.insert_companion, {ID: row.id, **noted})
@@ -253,13 +257,12 @@ class Store:
         Raises:
             ValueError: the model has no column for one of the changes.
         """
-        self.features.refuse_unknown([name for name in changes if name not in self.features.columns])
+        self._refuse_unknown(changes)
         texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
         if self._is_encrypted:
             texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
         values = {PREFIX + name: value for name, value in {**texts, **changes}.items()}
-        # In one order, so that there are not more statements to keep than there are sets of columns.
-        statement = self._for(connection.dialect).update(tuple(sorted(values)))
+        statement = self._for(connection).update(tuple(values))
         result = execute(connection, statement, {ID: session_id, _VERSION: version, **values})
         # The version always changes, so this holds for drivers that count changed rows, too.
         return result.rowcount == 1
@@ -285,7 +288,7 @@ class Store:
         if self._is_encrypted:
             texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
         values = {PREFIX + name: text for name, text in texts.items()}
-        statement = self._for(connection.dialect).rewrite
+        statement = self._for(connection).rewrite
         return execute(connection, statement, {ID: session_id, _VERSION: version, **values}).rowcount == 1
 
     def delete(self, connection: Connection, session_id: uuid.UUID) -> bool:
@@ -297,7 +300,7 @@ class Store:
         Returns:
             Whether there was one.
         """
-        return execute(connection, self._for(connection.dialect).delete, {ID: session_id}).rowcount == 1
+        return execute(connection, self._for(connection).delete, {ID: session_id}).rowcount == 1
 
     def reorders_keys(self, connection: Connection) -> bool:
         """Return whether the engine keeps JSON objects' keys in an order of its own.
@@ -308,17 +311,26 @@ class Store:
         if self._is_encrypted:
             return False
         dialect = connection.dialect
-        if dialect.name == "mysql":
-            return not getattr(dialect, "is_mariadb", False)
-        return self._for(dialect).has_jsonb
+        if dialect.name == "postgresql":
+            columns = (self.features.columns["data"], self.features.columns["flash"])
+            return any(isinstance(column.type.dialect_impl(dialect), JSONB) for column in columns)
+        return dialect.name == "mysql" and not getattr(dialect, "is_mariadb", False)
+
+    def _refuse_unknown(self, names: Iterable[str]) -> None:
+        unknown = [name for name in names if name not in self.features.columns]
+        if unknown:
+            raise ValueError(f"{self.features.name} has no column for {', '.join(map(repr, unknown))}")
 
     def _opened(self, row: SessionRow) -> SessionRow:
         return self.envelope.opened(row) if self._is_encrypted else row
 
-    def _for(self, dialect: Dialect) -> _Statements:
-        known = self._statements.get(dialect.name)
+    def _for(self, connection: Connection) -> _Statements:
+        return self._for_dialect(connection.dialect.name)
+
+    def _for_dialect(self, name: str) -> _Statements:
+        known = self._statements.get(name)
         if known is None:
-            known = self._statements[dialect.name] = _Statements(self.features, dialect)
+            known = self._statements[name] = _Statements(self.features, name)
         return known
 
 
@@ -346,19 +358,15 @@ _ROW_FIELDS: Final = (
     "authenticated_at",
 )
 _OVERRIDES: Final = tuple(field.name for field in fields(Overrides))
-_NO_WISHES: Final = Overrides()
 
 
 class _Statements:
     """The statements of one model for one dialect; kept, so that SQLAlchemy compiles each of them once."""
 
     __slots__ = (
-        "_absent",
         "_activity",
         "_columns",
         "_dialect",
-        "_features",
-        "_inserted",
         "_knows_users",
         "_overrides",
         "_plain",
@@ -366,36 +374,30 @@ class _Statements:
         "_updates",
         "_where",
         "delete",
-        "has_jsonb",
         "insert",
         "insert_companion",
         "rewrite",
         "select",
     )
 
-    def __init__(self, features: ModelFeatures, dialect: Dialect) -> None:
+    def __init__(self, features: ModelFeatures, dialect: str) -> None:
         columns = features.columns
         self._columns = columns
-        self._dialect = dialect.name
-        self.has_jsonb = any(isinstance(columns[name].type.dialect_impl(dialect), JSONB) for name in _TEXTS)
+        self._dialect = dialect
         self._table = features.table
         self._updates: dict[tuple[str, ...], Update] = {}
         self._where: list[ColumnElement[bool]] = [columns["id"] == bindparam(ID, type_=columns["id"].type)]
         criterion = features.criterion()
         if criterion is not None:
             self._where.append(criterion)
-        # Not the key, which whoever asks for the row knows: to make a UUID of it takes longer than the rest.
-        self._plain = tuple(name for name in _ROW_FIELDS if name in columns and name != "id")
+        self._plain = tuple(name for name in _ROW_FIELDS if name in columns)
         self._overrides = tuple(name for name in _OVERRIDES if name in columns)
-        self._absent = tuple(name for name in (*_ROW_FIELDS, *_OVERRIDES) if name not in columns)
-        self._inserted = (*self._plain, "id")
-        self._features = features
         self._activity = tuple(features.activity)
         self._knows_users = features.offers(UseridMixin)
         self.select: Select[Any] = (
             select(*self._wanted(features)).select_from(self._joined(features)).where(*self._where)
         )
-        self.insert: Insert = insert(features.table).values(self._values(features))
+        self.insert: Insert = insert(features.table).values(self._inserted(features))
         self.insert_companion: Insert | None = None
         if features.companion is not None:
             noted = [features.companion.columns[KEY], *features.activity.values()]
@@ -409,7 +411,7 @@ class _Statements:
         )
         self.delete: Delete = delete(features.table).where(*self._where)
 
-    def row(self, session_id: uuid.UUID, found: Sequence[Any]) -> SessionRow:
+    def row(self, found: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
         values = iter(found)
         plain = dict(zip(self._plain, values, strict=False))
@@ -420,31 +422,12 @@ class _Statements:
         overrides = activity = None
         if self._overrides:
             wishes = zip(self._overrides, values, strict=False)
-            named = {name: _sane(value, LONGEST) for name, value in wishes if value is not None}
-            overrides = Overrides(**named) if named else _NO_WISHES
-        # Whether the outer join found a companion.
-        if self._activity and next(values):
+            overrides = Overrides(**{name: _sane(value, LONGEST) for name, value in wishes})
+        # The companion's key is only NULL where the outer join found no companion.
+        if self._activity and next(values) is not None:
             noted = zip(self._activity, values, strict=True)
-            activity = Activity(
-                **{name: _sane(value, COUNTER_MAX) for name, value in noted if value is not None}
-            )
-        return SessionRow(
-            session_id, **plain, overrides=overrides, activity=activity, knows_users=self._knows_users
-        )
-
-    def parameters(self, row: SessionRow) -> dict[str, Any]:
-        """Return the parameters of `insert` for a row.
-
-        Raises:
-            ValueError: the row has a value for something that the model has no column for.
-        """
-        wishes = _NO_WISHES if row.overrides is None else row.overrides
-        if self._absent:
-            held = {name: getattr(wishes if name in _OVERRIDES else row, name) for name in self._absent}
-            self._features.refuse_unknown([name for name, value in held.items() if value is not None])
-        found = {PREFIX + name: getattr(row, name) for name in self._inserted}
-        found.update((PREFIX + name, getattr(wishes, name)) for name in self._overrides)
-        return found
+            activity = Activity(**{name: _sane(value, COUNTER_MAX) for name, value in noted})
+        return SessionRow(**plain, overrides=overrides, activity=activity, knows_users=self._knows_users)
 
     def update(self, names: tuple[str, ...]) -> Update:
         """Return the statement that writes the parameters with these names."""
@@ -481,7 +464,7 @@ class _Statements:
         wanted: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
         wanted += [columns[name] for name in self._overrides]
         if features.companion is not None:
-            wanted += [features.companion.columns[KEY].is_not(None), *features.activity.values()]
+            wanted += [features.companion.columns[KEY], *features.activity.values()]
         return wanted
 
     def _joined(self, features: ModelFeatures) -> FromClause:
@@ -490,7 +473,7 @@ class _Statements:
             return features.table
         return features.table.outerjoin(companion, companion.columns[KEY] == self._columns["id"])
 
-    def _values(self, features: ModelFeatures) -> Mapping[Column[Any], Any]:
+    def _inserted(self, features: ModelFeatures) -> Mapping[Column[Any], Any]:
         values: dict[Column[Any], Any] = {column: self._value(name) for name, column in self._columns.items()}
         if features.identity is not None:
             discriminator, mark = features.identity
@@ -507,7 +490,7 @@ class _Statements:
         return cast(text, column.type) if self._dialect == "postgresql" else text
 
 
-def _sane(value: object, most: int) -> int | None:
+def _sane(value: int | None, most: int) -> int | None:
     """Return a stored number if it can be one: what somebody wrote there by hand must not lock users out."""
     return value if isinstance(value, int) and 0 <= value <= most else None
 
