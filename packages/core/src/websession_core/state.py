@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ._numbers import COUNTER_MAX, checked_int
 from .errors import TicketError
@@ -51,8 +51,8 @@ class Ticket:
     def __post_init__(self) -> None:
         if not isinstance(self.session_id, uuid.UUID):
             raise TypeError(f"session_id must be a UUID, not {type(self.session_id).__name__}")
-        for field in fields(self)[1:]:
-            checked_int(field.name, getattr(self, field.name))
+        for name in self.__slots__[1:]:
+            checked_int(name, getattr(self, name))
 
     def __repr__(self) -> str:
         # Four digits tell sessions apart in a log; the whole identifier and the attempt stay out of it.
@@ -131,10 +131,10 @@ class Activity:
     tried_at: int | None = None
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for name in self.__slots__:
+            value = getattr(self, name)
             if value is not None:
-                checked_int(each.name, value)
+                checked_int(name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,11 @@ class SessionState:
         checked_int("epoch", self.epoch)
         if self.rotated_at is not None:
             checked_int("rotated_at", self.rotated_at)
-        for name, kind in (("owned", bool), ("activity", Activity), ("overrides", Overrides)):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, kind):
-                raise TypeError(f"{name} must be None or {kind.__name__}, not {type(value).__name__}")
+        _check_kind("owned", self.owned, bool)
+        _check_kind("activity", self.activity, Activity)
+        _check_kind("overrides", self.overrides, Overrides)
+
+
+def _check_kind(name: str, value: object, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} must be None or {kind.__name__}, not {type(value).__name__}")

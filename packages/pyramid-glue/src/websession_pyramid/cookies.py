@@ -49,8 +49,9 @@ class CookieJar:
         """
         header = request.environ.get("HTTP_COOKIE")
         if header is None:
-            # A request made by hand (`pyramid.testing.DummyRequest`) has cookies but no header.
-            value = request.cookies.get(self._settings.cookie_name)
+            # A request made by hand (`pyramid.testing.DummyRequest`) has a dictionary and no header.
+            cookies = request.cookies
+            value = cookies.get(self._settings.cookie_name) if isinstance(cookies, dict) else None
             if isinstance(value, str):
                 yield value
             return
@@ -142,7 +143,7 @@ def _keep_out_of_caches(response: Response) -> None:
     # replace what the view said. A view's own `no-store` or bare `no-cache` is stricter and stays alone.
     said = response.headers.get("Cache-Control")
     if said is None:
-        response.headers["Cache-Control"] = 'no-cache="Set-Cookie"'
+        response.headerlist.append(("Cache-Control", 'no-cache="Set-Cookie"'))
         return
     directives = [directive.strip().lower() for directive in said.split(",")]
     if "no-store" in directives or "no-cache" in directives or 'no-cache="set-cookie"' in directives:

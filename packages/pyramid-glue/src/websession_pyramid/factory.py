@@ -189,7 +189,8 @@ class SessionFactory:
                 refusals.append(Refusal("the cookie cannot be decrypted", kind))
             except TicketError:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))
-        return freshest(tickets), tuple(refusals)
+        ticket = tickets[0] if len(tickets) == 1 else freshest(tickets)
+        return ticket, tuple(refusals)
 
     def _decrypt_ticket(self, token: str) -> Ticket:
         return Ticket.from_bytes(self._codec.decrypt(token))

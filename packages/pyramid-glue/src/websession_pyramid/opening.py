@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .factory import SessionFactory
 
-__all__ = ["Opening", "Refusal", "announce", "announce_opening", "short_name"]
+__all__ = ["NOTHING", "Opening", "Refusal", "announce", "announce_opening", "short_name"]
 
 _EXPIRED = frozenset(
     {
@@ -89,6 +89,10 @@ class Opening:
         return verdict is not None and not verdict and verdict.instead is NewSession.LOGIN
 
 
+NOTHING = Opening()
+"""What became of the cookie that was not there."""
+
+
 def announce(request: Request, event: Callable[..., SessionEvent], *details: Any) -> None:
     """Send an event to the application's subscribers, if it has any at all."""
     registry = request.registry
@@ -107,7 +111,9 @@ def announce_opening(request: Request, opening: Opening, before: Opening | None)
         opening: What was found.
         before: What was found before, in the same request; None: nothing was looked at.
     """
-    known = Opening() if before is None else before
+    if not request.registry.has_listeners:
+        return
+    known = NOTHING if before is None else before
     if opening.refusals != known.refusals:
         for refusal in opening.refusals:
             announce(request, CookieRefused, "", *refusal)

@@ -362,12 +362,12 @@ class WebSession(MutableMapping[str, Any]):
         request = self._request
         if isinstance(held, Unit) and held.is_joined_for(request):
             return held
-        self._register(request)
+        owner = self._register(request)
         where, transaction = standing(request, seen_active=self._seen_active)
         if where is Standing.LIVE and transaction is not None:
             self._seen_active = self._seen_active or "tm.active" in request.environ
             if held is None or not self._belongs_in(transaction):
-                held = self._open_in(transaction)
+                held = self._open_in(transaction, owner)
         elif held is None:
             committing = where is Standing.COMMITTING
             held = Apart(
@@ -392,10 +392,9 @@ class WebSession(MutableMapping[str, Any]):
         # began may be out of date in it and is read again.
         return held is not None and held.ended
 
-    def _open_in(self, transaction: Transaction) -> Unit | Apart:
+    def _open_in(self, transaction: Transaction, owner: Request) -> Unit | Apart:
         request = self._request
         manager: TransactionManager = manager_of(request)
-        owner = outermost_request(request)
         # On the transaction, and not on the request, since subrequests share it; by the request the browser
         # sent, since a test's transaction goes through many requests.
         try:
@@ -422,11 +421,13 @@ class WebSession(MutableMapping[str, Any]):
         units[owner] = unit
         return unit
 
-    def _register(self, request: Request) -> None:
-        if self._registered_on is None:
-            self._registered_on = outermost_request(request)
-            self._registered_on.add_response_callback(self._respond)
-            self._registered_on.add_finished_callback(self._finish)
+    def _register(self, request: Request) -> Request:
+        owner = self._registered_on
+        if owner is None:
+            owner = self._registered_on = outermost_request(request)
+            owner.add_response_callback(self._respond)
+            owner.add_finished_callback(self._finish)
+        return owner
 
     def _respond(self, request: Request, response: Response) -> None:
         self._factory.jar.vary(response)

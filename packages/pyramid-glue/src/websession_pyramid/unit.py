@@ -42,7 +42,7 @@ from .books import keep_books
 from .contents import OVERRIDES, Contents, ContentsSnapshot
 from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
 from .events import SessionCreated, SessionInvalidated, SessionRegenerated, SessionRenewed
-from .opening import Opening, announce, announce_opening, short_name
+from .opening import NOTHING, Opening, announce, announce_opening, short_name
 from .transactions import is_outer_test_transaction, would_abort
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class Unit:
         after: Unit | None = None,
     ) -> None:
         self._after = after
-        self.opening = Opening()
-        self.contents = Contents()
+        self.opening = NOTHING
+        self.contents: Contents  # made by load()
         self.phase = Phase.OPEN
         self.transaction = transaction
         self.transaction_manager = manager  # the name is IDataManager's
@@ -148,7 +148,9 @@ class Unit:
         self._order = CookieOrder.KEEP
         self._announced = False
         self._answered = False
-        self._savepoints = savepoints.SavepointStack[UnitSnapshot](self._snapshot, self._restore)
+        self._savepoints: savepoints.SavepointStack[UnitSnapshot] = savepoints.SavepointStack(
+            self._snapshot, self._restore
+        )
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -172,9 +174,10 @@ class Unit:
         if ticket is not None:
             self._dbsession = dbsession = database_session(request, factory.settings.dbsession_name)
             self.opening = self._read(dbsession, ticket, refusals)
-            self.contents = self.opening.contents()
+        self.contents = self.opening.contents()
+        if self._dbsession is not None:
             # Not before: the rollback of a savepoint that is open already goes back to what was just read.
-            self._savepoints.follow(dbsession)
+            self._savepoints.follow(self._dbsession)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
             # doomed transaction around many requests would only gather dead managers in it.
@@ -417,13 +420,17 @@ class Unit:
 
     def _keep_books(self, request: Request, response: Response | None, *, in_test: bool) -> None:
         factory, verdict = self._factory, self.opening.verdict
-        keeper = None if self._dbsession is None else factory.bookkeeper(self._dbsession, in_test=in_test)
+        has_duties = verdict is not None and bool(verdict.duties)
+        is_resettled = not self._rewritten.isdisjoint(OVERRIDES)
+        if self._dbsession is None or not (has_duties or is_resettled or self._gone):
+            return  # as in most requests, which are to make no engine's acquaintance for it
+        keeper = factory.bookkeeper(self._dbsession, in_test=in_test)
         if keeper is None:
             return
         for session_id in self._gone:
             keeper.forget(session_id)
         now, row, ticket = factory.clock(), self.contents.row, self._present_ticket
-        if row is not None and ticket is not None and self._rewritten.intersection(OVERRIDES):
+        if is_resettled and row is not None and ticket is not None:
             # Before anything that was decided by the settings from before.
             keeper.perform(redate(ticket, row.state, factory.policies(row.overrides), now))
         row = self.opening.row
@@ -460,18 +467,24 @@ class Unit:
             log.debug("The database could not be reached before the commit", exc_info=True)
 
     def _has_work(self) -> bool:
-        if self._removed:
-            return True
+        return bool(self._removed) or self._is_to_be_stored(changed=self.contents.is_changed)
+
+    def _is_to_be_stored(self, *, changed: bool) -> bool:
         contents = self.contents
         if contents.row is not None:
-            return contents.is_changed
+            return changed
         if not self._wanted and contents.is_empty:
             return False
         # The browser's newest cookie may be under way to it: only a login may take its place.
         return not self.opening.only_a_login_may_follow or contents.value("userid") is not None
 
     def _write(self) -> None:
-        if not self._has_work():
+        contents = self.contents
+        # Everything is checked and serialized before the first statement, so nothing half-written stays.
+        data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
+        changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
+        is_due = self._is_to_be_stored(changed=changed)
+        if not (is_due or self._removed):
             return
         dbsession = self._dbsession
         if dbsession is None or (self.phase is Phase.SEALED and not dbsession.in_transaction()):
@@ -480,20 +493,16 @@ class Unit:
                 "its `commit` step if it has nothing to write); change the session earlier, or write "
                 "something through the database session as well"
             )
-        contents = self.contents
-        # Everything is checked and serialized before the first statement, so nothing half-written stays.
-        data = contents.payload.serialize() if contents.payload.is_changed else None
-        flash = contents.flash.serialize() if contents.flash.is_changed else None
         connection = self._connection()
         removed, self._removed = self._removed, ()
         for row in removed:
             self._delete(dbsession, connection, row.id)
             self._gone = (*self._gone, row.id)
-        if contents.row is not None:
-            if contents.is_changed:
+        if is_due:
+            if contents.row is not None:
                 contents.row = self._update(dbsession, connection, contents.row, data, flash)
-        elif self._has_work():
-            contents.row = self._insert(connection, data, flash)
+            else:
+                contents.row = self._insert(connection, data, flash)
         contents.changes = {}
         contents.rotating = False
         if data is not None:
@@ -627,8 +636,10 @@ class Unit:
             return
         ticket = self._ticket
         if ticket is None and verdict is not None:
-            policies = factory.effective_policies(row.overrides)
-            ticket = reissue(dataclasses.replace(verdict, policies=policies), factory.clock())
+            if not self._rewritten.isdisjoint(OVERRIDES):
+                policies = factory.effective_policies(row.overrides)
+                verdict = dataclasses.replace(verdict, policies=policies)
+            ticket = reissue(verdict, factory.clock())
         if ticket is not None:
             self._token = factory.make_token(ticket)
             self._order = CookieOrder.SET

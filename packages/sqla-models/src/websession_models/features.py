@@ -19,7 +19,7 @@ from websession_models.companion import SUFFIX, companion_of
 from websession_models.types import SessionId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
@@ -136,6 +136,18 @@ class ModelFeatures:
             relationships = self.mapper().relationships
             self._eager = any(relationship.lazy in _EAGER_LOADING for relationship in relationships)
         return self._eager
+
+    def refuse_unknown(self, names: Sequence[str]) -> None:
+        """Refuse to write what the model has no column for.
+
+        Args:
+            names: the attributes in question; none: all is well.
+
+        Raises:
+            ValueError: it names them.
+        """
+        if names:
+            raise ValueError(f"{self.name} has no column for {', '.join(map(repr, names))}")
 
     def offers(self, mixin: type) -> bool:
         """Return whether the model has a feature.

@@ -31,7 +31,7 @@ from websession_models.schema import SchemaError, is_schema_error, schema_error
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     from sqlalchemy import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Connection,
         CursorResult,
         Delete,
+        Dialect,
         FromClause,
         Insert,
         Select,
@@ -166,10 +167,10 @@ class Store:
         Raises:
             EncryptedDataError: its data cannot be decrypted.
         """
-        statements = self._for(connection)
+        statements = self._for(connection.dialect)
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
         found: Any = execute(connection, statements.select, {ID: session_id}).first()
-        return None if found is None else self._opened(statements.row(found))
+        return None if found is None else self._opened(statements.row(session_id, found))
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
@@ -185,7 +186,7 @@ class Store:
             session_id: the primary key.
         """
         mapper = self.features.mapper()
-        statements = self._for_dialect(dbsession.get_bind(mapper).dialect.name)
+        statements = self._for(dbsession.get_bind(mapper).dialect)
         # The statement refers to the class. Kept here it would keep the class alive, hence with the class.
         kept = mapper.class_manager.info
         statement = kept.get(_INSTANCE)
@@ -201,7 +202,7 @@ class Store:
         if not found:
             return None
         instance, *values = found[0]
-        return instance, self._opened(statements.row(values))
+        return instance, self._opened(statements.row(session_id, values))
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
         """Insert a new row, and its companion if `row` has an activity; other columns take their defaults.
@@ -218,13 +219,8 @@ class Store:
         """
         if self._is_encrypted:
             row = self.envelope.closed(row)
-        statements = self._for(connection)
-        values = {name: getattr(row, name) for name in _ROW_FIELDS}
-        if row.overrides is not None:
-            values.update((name, getattr(row.overrides, name)) for name in _OVERRIDES)
-        self._refuse_unknown(name for name, value in values.items() if value is not None)
-        columns = self.features.columns
-        execute(connection, statements.insert, {PREFIX + name: values.get(name) for name in columns})
+        statements = self._for(connection.dialect)
+        execute(connection, statements.insert, statements.parameters(row))
         if row.activity is not None and statements.insert_companion is not None:
             noted = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
             execute(connection, statements.insert_companion, {ID: row.id, **noted})
@@ -257,12 +253,13 @@ class Store:
         Raises:
             ValueError: the model has no column for one of the changes.
         """
-        self._refuse_unknown(changes)
+        self.features.refuse_unknown([name for name in changes if name not in self.features.columns])
         texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
         if self._is_encrypted:
             texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
         values = {PREFIX + name: value for name, value in {**texts, **changes}.items()}
-        statement = self._for(connection).update(tuple(values))
+        # In one order, so that there are not more statements to keep than there are sets of columns.
+        statement = self._for(connection.dialect).update(tuple(sorted(values)))
         result = execute(connection, statement, {ID: session_id, _VERSION: version, **values})
         # The version always changes, so this holds for drivers that count changed rows, too.
         return result.rowcount == 1
@@ -288,7 +285,7 @@ class Store:
         if self._is_encrypted:
             texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
         values = {PREFIX + name: text for name, text in texts.items()}
-        statement = self._for(connection).rewrite
+        statement = self._for(connection.dialect).rewrite
         return execute(connection, statement, {ID: session_id, _VERSION: version, **values}).rowcount == 1
 
     def delete(self, connection: Connection, session_id: uuid.UUID) -> bool:
@@ -300,7 +297,7 @@ class Store:
         Returns:
             Whether there was one.
         """
-        return execute(connection, self._for(connection).delete, {ID: session_id}).rowcount == 1
+        return execute(connection, self._for(connection.dialect).delete, {ID: session_id}).rowcount == 1
 
     def reorders_keys(self, connection: Connection) -> bool:
         """Return whether the engine keeps JSON objects' keys in an order of its own.
@@ -311,26 +308,17 @@ class Store:
         if self._is_encrypted:
             return False
         dialect = connection.dialect
-        if dialect.name == "postgresql":
-            columns = (self.features.columns["data"], self.features.columns["flash"])
-            return any(isinstance(column.type.dialect_impl(dialect), JSONB) for column in columns)
-        return dialect.name == "mysql" and not getattr(dialect, "is_mariadb", False)
-
-    def _refuse_unknown(self, names: Iterable[str]) -> None:
-        unknown = [name for name in names if name not in self.features.columns]
-        if unknown:
-            raise ValueError(f"{self.features.name} has no column for {', '.join(map(repr, unknown))}")
+        if dialect.name == "mysql":
+            return not getattr(dialect, "is_mariadb", False)
+        return self._for(dialect).has_jsonb
 
     def _opened(self, row: SessionRow) -> SessionRow:
         return self.envelope.opened(row) if self._is_encrypted else row
 
-    def _for(self, connection: Connection) -> _Statements:
-        return self._for_dialect(connection.dialect.name)
-
-    def _for_dialect(self, name: str) -> _Statements:
-        known = self._statements.get(name)
+    def _for(self, dialect: Dialect) -> _Statements:
+        known = self._statements.get(dialect.name)
         if known is None:
-            known = self._statements[name] = _Statements(self.features, name)
+            known = self._statements[dialect.name] = _Statements(self.features, dialect)
         return known
 
 
@@ -358,15 +346,19 @@ _ROW_FIELDS: Final = (
     "authenticated_at",
 )
 _OVERRIDES: Final = tuple(field.name for field in fields(Overrides))
+_NO_WISHES: Final = Overrides()
 
 
 class _Statements:
     """The statements of one model for one dialect; kept, so that SQLAlchemy compiles each of them once."""
 
     __slots__ = (
+        "_absent",
         "_activity",
         "_columns",
         "_dialect",
+        "_features",
+        "_inserted",
         "_knows_users",
         "_overrides",
         "_plain",
@@ -374,30 +366,36 @@ class _Statements:
         "_updates",
         "_where",
         "delete",
+        "has_jsonb",
         "insert",
         "insert_companion",
         "rewrite",
         "select",
     )
 
-    def __init__(self, features: ModelFeatures, dialect: str) -> None:
+    def __init__(self, features: ModelFeatures, dialect: Dialect) -> None:
         columns = features.columns
         self._columns = columns
-        self._dialect = dialect
+        self._dialect = dialect.name
+        self.has_jsonb = any(isinstance(columns[name].type.dialect_impl(dialect), JSONB) for name in _TEXTS)
         self._table = features.table
         self._updates: dict[tuple[str, ...], Update] = {}
         self._where: list[ColumnElement[bool]] = [columns["id"] == bindparam(ID, type_=columns["id"].type)]
         criterion = features.criterion()
         if criterion is not None:
             self._where.append(criterion)
-        self._plain = tuple(name for name in _ROW_FIELDS if name in columns)
+        # Not the key, which whoever asks for the row knows: to make a UUID of it takes longer than the rest.
+        self._plain = tuple(name for name in _ROW_FIELDS if name in columns and name != "id")
         self._overrides = tuple(name for name in _OVERRIDES if name in columns)
+        self._absent = tuple(name for name in (*_ROW_FIELDS, *_OVERRIDES) if name not in columns)
+        self._inserted = (*self._plain, "id")
+        self._features = features
         self._activity = tuple(features.activity)
         self._knows_users = features.offers(UseridMixin)
         self.select: Select[Any] = (
             select(*self._wanted(features)).select_from(self._joined(features)).where(*self._where)
         )
-        self.insert: Insert = insert(features.table).values(self._inserted(features))
+        self.insert: Insert = insert(features.table).values(self._values(features))
         self.insert_companion: Insert | None = None
         if features.companion is not None:
             noted = [features.companion.columns[KEY], *features.activity.values()]
@@ -411,7 +409,7 @@ class _Statements:
         )
         self.delete: Delete = delete(features.table).where(*self._where)
 
-    def row(self, found: Sequence[Any]) -> SessionRow:
+    def row(self, session_id: uuid.UUID, found: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
         values = iter(found)
         plain = dict(zip(self._plain, values, strict=False))
@@ -422,12 +420,31 @@ class _Statements:
         overrides = activity = None
         if self._overrides:
             wishes = zip(self._overrides, values, strict=False)
-            overrides = Overrides(**{name: _sane(value, LONGEST) for name, value in wishes})
-        # The companion's key is only NULL where the outer join found no companion.
-        if self._activity and next(values) is not None:
+            named = {name: _sane(value, LONGEST) for name, value in wishes if value is not None}
+            overrides = Overrides(**named) if named else _NO_WISHES
+        # Whether the outer join found a companion.
+        if self._activity and next(values):
             noted = zip(self._activity, values, strict=True)
-            activity = Activity(**{name: _sane(value, COUNTER_MAX) for name, value in noted})
-        return SessionRow(**plain, overrides=overrides, activity=activity, knows_users=self._knows_users)
+            activity = Activity(
+                **{name: _sane(value, COUNTER_MAX) for name, value in noted if value is not None}
+            )
+        return SessionRow(
+            session_id, **plain, overrides=overrides, activity=activity, knows_users=self._knows_users
+        )
+
+    def parameters(self, row: SessionRow) -> dict[str, Any]:
+        """Return the parameters of `insert` for a row.
+
+        Raises:
+            ValueError: the row has a value for something that the model has no column for.
+        """
+        wishes = _NO_WISHES if row.overrides is None else row.overrides
+        if self._absent:
+            held = {name: getattr(wishes if name in _OVERRIDES else row, name) for name in self._absent}
+            self._features.refuse_unknown([name for name, value in held.items() if value is not None])
+        found = {PREFIX + name: getattr(row, name) for name in self._inserted}
+        found.update((PREFIX + name, getattr(wishes, name)) for name in self._overrides)
+        return found
 
     def update(self, names: tuple[str, ...]) -> Update:
         """Return the statement that writes the parameters with these names."""
@@ -464,7 +481,7 @@ class _Statements:
         wanted: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
         wanted += [columns[name] for name in self._overrides]
         if features.companion is not None:
-            wanted += [features.companion.columns[KEY], *features.activity.values()]
+            wanted += [features.companion.columns[KEY].is_not(None), *features.activity.values()]
         return wanted
 
     def _joined(self, features: ModelFeatures) -> FromClause:
@@ -473,7 +490,7 @@ class _Statements:
             return features.table
         return features.table.outerjoin(companion, companion.columns[KEY] == self._columns["id"])
 
-    def _inserted(self, features: ModelFeatures) -> Mapping[Column[Any], Any]:
+    def _values(self, features: ModelFeatures) -> Mapping[Column[Any], Any]:
         values: dict[Column[Any], Any] = {column: self._value(name) for name, column in self._columns.items()}
         if features.identity is not None:
             discriminator, mark = features.identity
@@ -490,7 +507,7 @@ class _Statements:
         return cast(text, column.type) if self._dialect == "postgresql" else text
 
 
-def _sane(value: int | None, most: int) -> int | None:
+def _sane(value: object, most: int) -> int | None:
     """Return a stored number if it can be one: what somebody wrote there by hand must not lock users out."""
     return value if isinstance(value, int) and 0 <= value <= most else None
 
