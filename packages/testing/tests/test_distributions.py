@@ -33,7 +33,8 @@ IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    importlib.import_module(module.name)
+    if module.name != "websession_pyramid.debug_panel":  # is imported by pyramid_debugtoolbar's users only
+        importlib.import_module(module.name)
 for name in getattr(package, "__all__", ()):  # a package may hold modules alone
     getattr(package, name)
 """

@@ -23,7 +23,7 @@ from .opening import Opening, announce, announce_opening, short_name
 from .unit import database_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pyramid.request import Request
     from pyramid.response import Response
@@ -56,7 +56,10 @@ class Apart:
         opening: What became of the browser's cookie.
         ended: As given, or found later.
         committing: As given.
+        books: What was noted down at the end of the request, for a person to read.
     """
+
+    books: Sequence[str] = ()
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class Apart:
         keeper = factory.bookkeeper(self._dbsession, in_test=False)
         if keeper is None:
             return
+        self.books = keeper.done
         candidate = keep_books(keeper, verdict, factory.clock(), rotated=False, can_send=response is not None)
         if candidate is not None and response is not None:
             factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)

@@ -55,24 +55,32 @@ class Keeper:
         bookkeeper: Who knows the statements.
         within: The connection of a test that holds one transaction around everything; None: each entry has a
             connection and a transaction of its own.
+
+    Attributes:
+        done: What was done, and what was due and turned out not to be needed any more, for a person to read.
     """
 
     def __init__(self, bookkeeper: Bookkeeper, within: Connection | None = None) -> None:
         self._bookkeeper = bookkeeper
         self._within = within
+        self.done: list[str] = []
 
     def perform(self, entry: Bookkeeping) -> bool:
         """Do one entry; return whether it took effect."""
         try:
-            return self._bookkeeper.perform(entry, within=self._within)
+            took_effect = self._bookkeeper.perform(entry, within=self._within)
         except SQLAlchemyError:
+            self.done.append(f"{entry.duty} (failed)")
             log.warning("Bookkeeping (%s) failed; the next request will try again", entry.duty, exc_info=True)
             return False
+        self.done.append(entry.duty if took_effect else f"{entry.duty} (somebody else was first)")
+        return took_effect
 
     def forget(self, session_id: UUID) -> None:
         """Delete what was noted down about a session that the application has deleted."""
         try:
             self._bookkeeper.forget(session_id, within=self._within)
+            self.done.append("forget")
         except SQLAlchemyError:
             log.warning("Bookkeeping of a logout failed; cleaning up will see to it", exc_info=True)
 

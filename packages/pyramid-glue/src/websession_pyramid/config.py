@@ -8,6 +8,7 @@ application is complete.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.events import ApplicationCreated
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from pyramid.config import Configurator
+    from pyramid.registry import Registry
     from websession_core.errors import Mistake
     from websession_core.settings import Draft
 
@@ -54,6 +56,15 @@ def includeme(config: Configurator) -> None:
     config.add_view_deriver(recent_login_view, "recent_login")
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
     config.action(None, config.registry.registerHandler, (_warn_of_weak_setup, (ApplicationCreated,)))
+    config.action("websession_pyramid.debug_panel", _add_debug_panel, (config.registry,))
+
+
+def _add_debug_panel(registry: Registry) -> None:
+    # If nobody has imported the toolbar it is not included, either.
+    if "pyramid_debugtoolbar" in sys.modules:
+        from .debug_panel import add_panel  # noqa: PLC0415 - imports the toolbar
+
+        add_panel(registry)
 
 
 def factory_args_from_settings(

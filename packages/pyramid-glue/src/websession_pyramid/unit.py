@@ -46,6 +46,7 @@ from .opening import NOTHING, Opening, announce, announce_opening, short_name
 from .transactions import is_outer_test_transaction, would_abort
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from pyramid.request import Request
@@ -114,7 +115,10 @@ class Unit:
         opening: What became of the browser's cookie.
         phase: Where the unit is in its life.
         transaction: The transaction it belongs to.
+        books: What was noted down at the end of the request, for a person to read.
     """
+
+    books: Sequence[str] = ()
 
     def __init__(
         self,
@@ -427,6 +431,7 @@ class Unit:
         keeper = factory.bookkeeper(self._dbsession, in_test=in_test)
         if keeper is None:
             return
+        self.books = keeper.done
         for session_id in self._gone:
             keeper.forget(session_id)
         now, row, ticket = factory.clock(), self.contents.row, self._present_ticket

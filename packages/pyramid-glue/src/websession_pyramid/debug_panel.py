@@ -1,0 +1,179 @@
+"""A panel for pyramid_debugtoolbar: what became of the request's sessions, and what it cost.
+
+The panel is added by itself where the toolbar is included. It opens no session that the request has not
+opened, and shows neither data (the toolbar's own session panel does) nor secrets nor whole identifiers.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from pyramid.config import Configurator
+from pyramid.interfaces import ISessionFactory
+from pyramid_debugtoolbar.panels import DebugPanel
+from pyramid_debugtoolbar.toolbar import IToolbarWSGIApp
+from sqlalchemy import Engine, event
+from websession_core.lifecycle import Duty
+from websession_core.outlook import outlook
+
+from .factory import SessionFactory
+from .opening import short_name
+from .session import WebSession
+from .unit import CookieOrder, Phase, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyramid.registry import Registry
+    from pyramid.request import Request
+    from pyramid.response import Response
+    from websession_models import SessionRow
+
+__all__ = ["WebSessionsPanel", "add_panel"]
+
+# Where the statements of the request at work are gathered; a request works in one thread.
+_statements: ContextVar[list[str] | None] = ContextVar("websession_pyramid.debug_panel", default=None)
+
+
+def add_panel(registry: Registry) -> None:
+    """Add the panel to the toolbar of an application, if it has one.
+
+    Args:
+        registry: The application's registry, in which everything else is configured.
+    """
+    toolbar = registry.queryUtility(IToolbarWSGIApp)
+    if toolbar is None:
+        return
+    config = Configurator(registry=toolbar.registry)
+    config.add_debugtoolbar_panel(WebSessionsPanel)
+    config.commit()
+    if not event.contains(Engine, "after_cursor_execute", _note_down):
+        event.listen(Engine, "after_cursor_execute", _note_down)
+
+
+def _note_down(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    found = _statements.get()
+    if found is not None:
+        found.append(statement)
+
+
+class WebSessionsPanel(DebugPanel):
+    """The panel, of one request."""
+
+    name = "websessions"
+    title = nav_title = "Web sessions"
+    has_content = True
+
+    def __init__(self, request: Request) -> None:
+        self._request: Request | None = request
+        self._found: list[str] = []
+        self.data: dict[str, Any] = {"sessions": [], "statements": []}
+
+    def wrap_handler(self, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        """Begin to gather statements."""
+        _statements.set(self._found)
+        return handler
+
+    def process_response(self, response: Response) -> None:
+        """Look at the sessions once they have done all: cookies and bookkeeping come after the tweens."""
+        # Behind those of the sessions, which they add when they are first touched.
+        if self._request is not None:
+            self._request.add_finished_callback(self._finish)
+
+    def _finish(self, request: Request) -> None:
+        _statements.set(None)
+        self._request = None
+        factories = _factories(request.registry)
+        self.data["sessions"] = [
+            (attribute, list(_facts(factory, request.__dict__.get(attribute))))
+            for attribute, factory in factories.items()
+        ]
+        tables = {
+            table.name
+            for factory in factories.values()
+            for table in (factory.store.features.table, factory.store.features.companion)
+            if table is not None
+        }
+        ours = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in sorted(tables)) or "(?!)")
+        self.data["statements"] = [" ".join(each.split()) for each in self._found if ours.search(each)]
+
+    def render_content(self, request: Request) -> str:
+        """Return the panel's HTML.
+
+        Args:
+            request: The toolbar's request for it, not the one that the panel is about.
+        """
+        parts = []
+        for attribute, facts in self.data["sessions"]:
+            parts.append(f"<h4>request.{escape(attribute)}</h4>")
+            parts.append(_table(facts))
+        parts.append("<h4>Statements on the tables of sessions</h4>")
+        statements = self.data["statements"]
+        if statements:
+            items = "".join(f"<li><code>{escape(each)}</code></li>" for each in statements)
+            parts.append(f"<ol>{items}</ol>")
+        else:
+            parts.append("<p>None.</p>")
+        return "\n".join(parts)
+
+
+def _table(facts: list[tuple[str, str]]) -> str:
+    rows = "".join(f"<tr><td>{escape(label)}</td><td>{escape(value)}</td></tr>" for label, value in facts)
+    return f'<table class="table table-striped table-condensed"><tbody>{rows}</tbody></table>'
+
+
+def _factories(registry: Registry) -> dict[str, SessionFactory]:
+    found = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
+    return {name: factory for name, factory in found.items() if isinstance(factory, SessionFactory)}
+
+
+def _facts(factory: SessionFactory, session: object) -> Iterator[tuple[str, str]]:
+    held = session._held if isinstance(session, WebSession) else None
+    if held is None:
+        yield "state", "not touched by this request"
+        return
+    row = held.contents.row or held.opening.row
+    yield "state", _state(held)
+    verdict = held.opening.verdict
+    yield "cookie", "none was sent" if verdict is None else verdict.reason
+    for refusal in held.opening.refusals:
+        yield "refused cookie", refusal.reason
+    if isinstance(held, Unit):
+        renewed = Duty.RENEW in held.books
+        yield "the browser is told", CookieOrder.SET.value if renewed else held._order.value
+    if row is not None:
+        yield from _row_facts(factory, row)
+    yield "bookkeeping", ", ".join(held.books) or "none was due"
+
+
+def _state(held: Any) -> str:
+    if not isinstance(held, Unit):
+        return "read outside of a transaction"
+    if held.contents.row is None:
+        return "new, and nothing to store"
+    if held.phase is Phase.ABORTED:
+        return "rolled back with the transaction"
+    return "began in this request" if held.began_here else "read from the database"
+
+
+def _row_facts(factory: SessionFactory, row: SessionRow) -> Iterator[tuple[str, str]]:
+    now = factory.clock()
+    yield "session", short_name(row)
+    if factory.has("userid"):
+        yield "user", "nobody" if row.userid is None else repr(row.userid)
+    yield "began", f"{now - row.created} s ago"
+    yield "writes", str(row.version)
+    yield "changes of identity", str(row.epoch)
+    ahead = outlook(row.state, factory.policies(row.overrides))
+    for label, moment in (
+        ("idle timeout in", ahead.idle_end),
+        ("absolute timeout in", ahead.absolute_end),
+        ("deadline noted down in", ahead.stored_end),
+        ("renewal due in", ahead.renewal_due),
+    ):
+        yield label, "-" if moment is None else f"{moment - now} s"
+    yield "data", f"{len(row.data.encode())} bytes"
+    yield "flash messages", f"{len(row.flash.encode())} bytes"
