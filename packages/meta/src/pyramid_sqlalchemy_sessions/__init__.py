@@ -56,9 +56,11 @@ from websession_pyramid import (
     StaleSessionError,
     UnsupportedSetupError,
     WebSession,
+    add_web_session,
     factory_args_from_settings,
     get_session_factory,
     includeme,
+    web_session_factories,
 )
 
 from .__about__ import __version__
@@ -106,9 +108,11 @@ __all__ = [
     "UseridMixin",
     "WebSession",
     "__version__",
+    "add_web_session",
     "factory_args_from_settings",
     "generate_secret_key",
     "get_session_factory",
     "includeme",
     "prepare_sqlite_engine",
+    "web_session_factories",
 ]

@@ -5,7 +5,13 @@
 """
 
 from .__about__ import __version__
-from .config import factory_args_from_settings, get_session_factory, includeme
+from .config import (
+    add_web_session,
+    factory_args_from_settings,
+    get_session_factory,
+    includeme,
+    web_session_factories,
+)
 from .errors import LateChangeError, MissingFeatureError, StaleSessionError, UnsupportedSetupError
 from .events import (
     CookieRefused,
@@ -44,7 +50,9 @@ __all__ = [
     "UnsupportedSetupError",
     "WebSession",
     "__version__",
+    "add_web_session",
     "factory_args_from_settings",
     "get_session_factory",
     "includeme",
+    "web_session_factories",
 ]

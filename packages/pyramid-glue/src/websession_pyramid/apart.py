@@ -86,7 +86,7 @@ class Apart:
         Args:
             before: What was found before, in the same request; None: nothing was looked at.
         """
-        announce_opening(self._request, self.opening, before)
+        announce_opening(self._request, self._factory, self.opening, before)
 
     def answer(self, request: Request, response: Response | None) -> None:
         """Keep the books: activity counts whatever became of the request."""
@@ -102,7 +102,7 @@ class Apart:
         candidate = keep_books(keeper, verdict, factory.clock(), rotated=False, can_send=response is not None)
         if candidate is not None and response is not None:
             factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
-            announce(request, SessionRenewed, short_name(candidate), "a renewal was due")
+            announce(request, factory, SessionRenewed, short_name(candidate), "a renewal was due")
 
     def _read(self, request: Request) -> Opening:
         factory = self._factory

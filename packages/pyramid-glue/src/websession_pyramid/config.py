@@ -1,4 +1,4 @@
-"""Configuration: `config.include(...)`, or a session factory made in code.
+"""Configuration: `config.include(...)`, `config.add_web_session(...)`, or a session factory made in code.
 
 Nothing here touches the database. Mistakes in the settings stop the start with one error that lists them
 all. A set-up in which sessions work but cannot keep all their promises is warned of in the log, once the
@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.events import ApplicationCreated
+from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
-from websession_core.errors import ConfigurationError
+from pyramid.request import Request
+from websession_core.errors import ConfigurationError, Mistake
 from websession_core.settings import OPTIONS, parse_settings
 from websession_crypto import Keyring
-from websession_models import AbsoluteMixin, EncryptedDataMixin, IdleMixin, RenewalMixin, Store
+from websession_models import AbsoluteMixin, EncryptedDataMixin, IdleMixin, RenewalMixin, Store, features_of
 
 from .factory import SessionFactory
 from .security import recent_login_view
@@ -27,15 +31,23 @@ if TYPE_CHECKING:
 
     from pyramid.config import Configurator
     from pyramid.registry import Registry
-    from websession_core.errors import Mistake
-    from websession_core.settings import Draft
+    from sqlalchemy import Table
+    from websession_core.settings import Draft, Settings
 
-__all__ = ["factory_args_from_settings", "get_session_factory", "includeme"]
+__all__ = [
+    "add_web_session",
+    "factory_args_from_settings",
+    "get_session_factory",
+    "includeme",
+    "web_session_factories",
+]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX = "session."
 PREFIX_SETTING = "pyramid_sqlalchemy_sessions.prefix"
+# Where the registry has what was configured so far: prefix and settings by request attribute.
+_CONFIGURED = "websession_pyramid.configured"
 
 
 def includeme(config: Configurator) -> None:
@@ -52,7 +64,10 @@ def includeme(config: Configurator) -> None:
     """
     prefix = config.get_settings().get(PREFIX_SETTING, DEFAULT_PREFIX)
     arguments = factory_args_from_settings(config.get_settings(), config.maybe_dotted, prefix)
-    config.set_session_factory(get_session_factory(**arguments))
+    factory = get_session_factory(**arguments)
+    config.registry.setdefault(_CONFIGURED, {})[factory.attribute] = (prefix, factory.settings)
+    config.set_session_factory(factory)
+    config.add_directive("add_web_session", add_web_session)
     config.add_view_deriver(recent_login_view, "recent_login")
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
     config.action(None, config.registry.registerHandler, (_warn_of_weak_setup, (ApplicationCreated,)))
@@ -65,6 +80,103 @@ def _add_debug_panel(registry: Registry) -> None:
         from .debug_panel import add_panel  # noqa: PLC0415 - imports the toolbar
 
         add_panel(registry)
+
+
+def add_web_session(config: Configurator, name: str, prefix: str | None = None) -> None:
+    """Give every request one more session, independent of ``request.session`` in the same transaction.
+
+    ``config.add_web_session("admin_session")`` makes ``request.admin_session``, of settings that start with
+    ``admin_session.``; it has a cookie, a model and timeouts of its own. The directive is there once the
+    library is included.
+
+    Args:
+        config: The application's configurator.
+        name: The attribute of the request.
+        prefix: What the names of its settings start with; None: the name and a dot.
+
+    Raises:
+        ConfigurationError: The settings are wrong, or share a cookie, a table or the attribute with another
+            session; it lists every mistake.
+    """
+    prefix = f"{name}." if prefix is None else prefix
+    known: dict[str, tuple[str, Settings]] = config.registry.setdefault(_CONFIGURED, {})
+    # Not with itself: the same name twice is for Pyramid to resolve, as for every other directive.
+    others = {attribute: each for attribute, each in known.items() if attribute != name}
+    mistakes = list(_attribute_mistakes(name))
+    try:
+        parsed = parse_settings(
+            config.get_settings(),
+            prefix=prefix,
+            converters=_converters(config.maybe_dotted),
+            checks=[
+                *_CHECKS,
+                partial(_cookie_is_its_own, others=others),
+                partial(_table_is_its_own, others=others),
+            ],
+        )
+    except ConfigurationError as error:
+        mistakes += error.mistakes
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    known[name] = (prefix, parsed)
+    factory = SessionFactory(parsed, attribute=name)
+
+    def register() -> None:
+        config.registry.registerUtility(factory, ISessionFactory, name=name)
+
+    config.action((ISessionFactory, name), register)
+    config.add_request_method(factory, name, reify=True)
+
+
+def web_session_factories(registry: Registry) -> Mapping[str, SessionFactory]:
+    """Return the application's session factories by the attribute of the request that each of them makes.
+
+    Args:
+        registry: The registry of an application whose configuration is committed.
+
+    Returns:
+        The default one under ``session``, if it is of this library, and those of ``config.add_web_session``.
+    """
+    found = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
+    ours = {name: factory for name, factory in found.items() if isinstance(factory, SessionFactory)}
+    return MappingProxyType(dict(sorted(ours.items(), key=lambda item: (item[0] != "session", item[0]))))
+
+
+def _attribute_mistakes(name: str) -> Iterator[Mistake]:
+    problem = None
+    if not name.isidentifier() or name.startswith("_"):
+        problem = "is no name of a request attribute"
+    elif hasattr(Request, name) or name == "tm":
+        problem = "is an attribute that requests have already"
+    if problem is not None:
+        yield Mistake("config.add_web_session", repr(name), problem, "choose another, like admin_session")
+
+
+def _cookie_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]]) -> Iterator[Mistake]:
+    for attribute, (prefix, settings) in others.items():
+        if draft["cookie_name"] == settings.cookie_name:
+            yield draft.mistake(
+                "cookie_name",
+                f"is {settings.cookie_name!r}, as for request.{attribute} ({prefix}cookie_name), and "
+                "browsers keep one cookie of a name",
+                "give another name",
+            )
+
+
+def _table_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]]) -> Iterator[Mistake]:
+    table = _table_of(draft["model_class"])
+    for attribute, (prefix, settings) in others.items():
+        if table is _table_of(settings.model_class):
+            yield draft.mistake(
+                "model_class",
+                f"keeps its sessions in the table {table.name!r}, as request.{attribute} "
+                f"({prefix}model_class) does",
+                "give a model with a table of its own",
+            )
+
+
+def _table_of(model: type) -> Table:
+    return features_of(model).table
 
 
 def factory_args_from_settings(

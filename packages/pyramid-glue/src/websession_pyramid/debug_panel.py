@@ -12,14 +12,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from pyramid.config import Configurator
-from pyramid.interfaces import ISessionFactory
 from pyramid_debugtoolbar.panels import DebugPanel
 from pyramid_debugtoolbar.toolbar import IToolbarWSGIApp
 from sqlalchemy import Engine, event
 from websession_core.lifecycle import Duty
 from websession_core.outlook import outlook
 
-from .factory import SessionFactory
+from .config import web_session_factories
 from .opening import short_name
 from .session import WebSession
 from .unit import CookieOrder, Phase, Unit
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
     from websession_models import SessionRow
+
+    from .factory import SessionFactory
 
 __all__ = ["WebSessionsPanel", "add_panel"]
 
@@ -86,7 +87,7 @@ class WebSessionsPanel(DebugPanel):
     def _finish(self, request: Request) -> None:
         _statements.set(None)
         self._request = None
-        factories = _factories(request.registry)
+        factories = web_session_factories(request.registry)
         self.data["sessions"] = [
             (attribute, list(_facts(factory, request.__dict__.get(attribute))))
             for attribute, factory in factories.items()
@@ -123,11 +124,6 @@ class WebSessionsPanel(DebugPanel):
 def _table(facts: list[tuple[str, str]]) -> str:
     rows = "".join(f"<tr><td>{escape(label)}</td><td>{escape(value)}</td></tr>" for label, value in facts)
     return f'<table class="table table-striped table-condensed"><tbody>{rows}</tbody></table>'
-
-
-def _factories(registry: Registry) -> dict[str, SessionFactory]:
-    found = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
-    return {name: factory for name, factory in found.items() if isinstance(factory, SessionFactory)}
 
 
 def _facts(factory: SessionFactory, session: object) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ the commit that made it true, and after the response has its cookie.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,11 +37,14 @@ class SessionEvent:
         session: The first eight hexadecimal digits of the session's identifier: enough to tell sessions
             apart in a log, worthless to anybody who reads it; empty if no session is known.
         reason: Why, in a few words.
+        attribute: Which of the application's sessions it is: the request attribute, ``session`` unless it was
+            added by `config.add_web_session`.
     """
 
     request: Request
     session: str
     reason: str
+    attribute: str = field(default="session", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,9 +74,11 @@ class SessionFactory:
             `websession_crypto.Keyring`, `model_class` the model.
         clock: Returns the time in whole Unix seconds.
         fresh_id: Returns a new random primary key.
+        attribute: The attribute of the request that it makes.
 
     Attributes:
         settings: As given.
+        attribute: As given.
         store: Reads and writes the model's rows.
         jar: Reads and writes the cookie.
         clock: As given.
@@ -90,8 +92,10 @@ class SessionFactory:
         *,
         clock: Callable[[], int] = _system_clock,
         fresh_id: Callable[[], UUID] = fresh_session_id,
+        attribute: str = "session",
     ) -> None:
         self.settings = settings
+        self.attribute = attribute
         self.store = _store(settings)
         self.jar = CookieJar(settings)
         self.clock = clock

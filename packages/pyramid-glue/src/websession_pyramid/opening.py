@@ -93,14 +93,18 @@ NOTHING = Opening()
 """What became of the cookie that was not there."""
 
 
-def announce(request: Request, event: Callable[..., SessionEvent], *details: Any) -> None:
-    """Send an event to the application's subscribers, if it has any at all."""
+def announce(
+    request: Request, factory: SessionFactory, event: Callable[..., SessionEvent], *details: Any
+) -> None:
+    """Send an event of a factory's session to the application's subscribers, if it has any at all."""
     registry = request.registry
     if registry.has_listeners:
-        registry.notify(event(request, *details))
+        registry.notify(event(request, *details, attribute=factory.attribute))
 
 
-def announce_opening(request: Request, opening: Opening, before: Opening | None) -> None:
+def announce_opening(
+    request: Request, factory: SessionFactory, opening: Opening, before: Opening | None
+) -> None:
     """Tell the subscribers what was found in the browser's cookies.
 
     To be called once the session is at hand: subscribers may look at it, and one that raises must not make
@@ -108,6 +112,7 @@ def announce_opening(request: Request, opening: Opening, before: Opening | None)
 
     Args:
         request: The request that the browser sent.
+        factory: Whose session it is.
         opening: What was found.
         before: What was found before, in the same request; None: nothing was looked at.
     """
@@ -116,19 +121,19 @@ def announce_opening(request: Request, opening: Opening, before: Opening | None)
     known = NOTHING if before is None else before
     if opening.refusals != known.refusals:
         for refusal in opening.refusals:
-            announce(request, CookieRefused, "", *refusal)
+            announce(request, factory, CookieRefused, "", *refusal)
     verdict = opening.verdict
     if verdict is None or (known.verdict is not None and known.verdict.standing is verdict.standing):
         return
     name, reason, standing = short_name(verdict.ticket), verdict.reason, verdict.standing
     if CONSEQUENCES[standing].opens:
-        announce(request, SessionLoaded, name, reason)
+        announce(request, factory, SessionLoaded, name, reason)
     elif standing in _EXPIRED:
-        announce(request, SessionExpired, name, reason, standing)
+        announce(request, factory, SessionExpired, name, reason, standing)
     elif standing is Standing.REPLAYED:
-        announce(request, ReplayDetected, name, reason)
+        announce(request, factory, ReplayDetected, name, reason)
     else:
-        announce(request, CookieRefused, name, reason, _REFUSED[standing])
+        announce(request, factory, CookieRefused, name, reason, _REFUSED[standing])
 
 
 def short_name(ticket: Ticket | SessionRow) -> str:

@@ -40,18 +40,20 @@ def _mark_conflict(context: ExceptionContext) -> None:
     if not isinstance(error, DBAPIError) or not is_conflict(error, context.dialect.name):
         return
     request = get_current_request()
-    settings = None if request is None else _settings_of(request)
-    if settings is None:
+    settings = [] if request is None else _settings_of(request)
+    if not settings:
         return
     _end_transaction(context)
-    if settings.retry_conflicts:
+    # One transaction, so one answer: whoever switches it off for one session does not want it.
+    if all(each.retry_conflicts for each in settings):
         mark_error_retryable(error)
 
 
-def _settings_of(request: Request) -> Settings | None:
-    factory = request.registry.queryUtility(ISessionFactory)
-    settings = getattr(factory, "settings", None)
-    return settings if isinstance(settings, Settings) else None
+def _settings_of(request: Request) -> list[Settings]:
+    """Return the settings of each of the application's sessions that is ours."""
+    factories = request.registry.getUtilitiesFor(ISessionFactory)
+    found = [getattr(factory, "settings", None) for _, factory in factories]
+    return [each for each in found if isinstance(each, Settings)]
 
 
 def _end_transaction(context: ExceptionContext) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 from pyramid.authorization import ACLHelper, Authenticated, Everyone
@@ -32,26 +33,30 @@ class SessionSecurityPolicy:
         permits: Takes the request, the context, the permission and the identity, and returns what
             `ISecurityPolicy.permits` does. Without it the context's access control lists decide, for the
             principals `Everyone`, `Authenticated`, and the userid.
+        session: The attribute of the request that holds the session, if it is one of
+            `config.add_web_session`.
     """
 
     def __init__(
         self,
         identity: Callable[[Request, Any], Any] | None = None,
         permits: Callable[[Request, Any, str, Any], Any] | None = None,
+        session: str = "session",
     ) -> None:
+        self._session = operator.attrgetter(session)
         self._identity = identity
         self._permits = permits
 
     def identity(self, request: Request) -> Any:
         """Return who sent the request, None for somebody unknown."""
-        userid = request.session.userid
+        userid = self._session(request).userid
         if userid is None or self._identity is None:
             return userid
         return self._identity(request, userid)
 
     def authenticated_userid(self, request: Request) -> Any:
         """Return the userid of who sent the request, None for somebody unknown."""
-        return None if request.identity is None else request.session.userid
+        return None if request.identity is None else self._session(request).userid
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
         """Tell whether the sender of the request may do something."""
@@ -60,17 +65,17 @@ class SessionSecurityPolicy:
             return self._permits(request, context, permission, identity)
         principals = [Everyone]
         if identity is not None:
-            principals += [Authenticated, request.session.userid]
+            principals += [Authenticated, self._session(request).userid]
         return ACLHelper().permits(context, principals, permission)
 
     def remember(self, request: Request, userid: Any, **_options: Any) -> list[tuple[str, str]]:
         """Log a user in: the session gets a new identity and belongs to them (OWASP ASVS 5.0, 7.2.4)."""
-        request.session.login(userid)
+        self._session(request).login(userid)
         return []
 
     def forget(self, request: Request, **_options: Any) -> list[tuple[str, str]]:
         """Log out: the session ends, with everything in it."""
-        request.session.invalidate()
+        self._session(request).invalidate()
         return []
 
 

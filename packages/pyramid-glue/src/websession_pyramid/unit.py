@@ -198,7 +198,7 @@ class Unit:
             return
         self._announced = True
         if self._after is None or not self.opening.verdict:
-            announce_opening(self._request, self.opening, before)
+            announce_opening(self._request, self._factory, self.opening, before)
 
     def _read(self, dbsession: Session, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
         store = self._factory.store
@@ -301,7 +301,8 @@ class Unit:
         self._ticket, self._rewritten = None, frozenset()
         self.contents = Contents()
         if row is not None:
-            announce(self._request, SessionInvalidated, short_name(row), "ended by the application")
+            name = short_name(row)
+            announce(self._request, self._factory, SessionInvalidated, name, "ended by the application")
 
     def rotate(self, reason: str) -> None:
         """Let the next write give the session a new identity; old cookies are dead once it commits.
@@ -312,7 +313,7 @@ class Unit:
         row = self.contents.row
         if row is not None:
             self.contents.rotating = True
-            announce(self._request, SessionRegenerated, short_name(row), reason)
+            announce(self._request, self._factory, SessionRegenerated, short_name(row), reason)
 
     def store_now(self, request: Request) -> Any:
         """Write the session in the transaction at once, even an empty new one.
@@ -337,9 +338,15 @@ class Unit:
     # -- the data manager (transaction.interfaces.ISavepointDataManager) -----------------------------------
 
     def sortKey(self) -> str:  # noqa: N802 - the interface's name
-        """Sort just before zope.sqlalchemy's manager of the same database session."""
+        """Sort just before zope.sqlalchemy's manager of the same database session.
+
+        Several sessions of one request are written in the order of their tables, whichever it has touched
+        first: two requests that write the same rows wait for one another, and for ever by no means.
+        """
         twophase = self._dbsession is not None and self._dbsession.twophase
-        return "sqlalchemy.twophase" if twophase else "~sqlalchemy"
+        before = "sqlalchemy.twophase" if twophase else "~sqlalchemy"
+        # zope.sqlalchemy goes on with a colon.
+        return f"{before}!{self._factory.store.features.table.fullname}"
 
     def tpc_begin(self, transaction: Transaction) -> None:
         """Write what the application changed. An error here aborts the transaction cleanly."""
@@ -409,7 +416,7 @@ class Unit:
         if committed or (self.phase is Phase.ABORTED and not in_test):
             self._keep_books(request, response, in_test=in_test)
         if response is not None and committed and self.contents.row is not None and self.began_here:
-            announce(request, SessionCreated, short_name(self.contents.row), "first stored")
+            announce(request, self._factory, SessionCreated, short_name(self.contents.row), "first stored")
 
     def _send(self, request: Request, response: Response) -> None:
         jar = self._factory.jar
@@ -450,7 +457,7 @@ class Unit:
         )
         if candidate is not None and response is not None:
             factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
-            announce(request, SessionRenewed, short_name(candidate), "a renewal was due")
+            announce(request, factory, SessionRenewed, short_name(candidate), "a renewal was due")
 
     # -- private -------------------------------------------------------------------------------------------
 

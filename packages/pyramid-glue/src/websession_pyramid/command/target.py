@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 import plaster
-from pyramid.interfaces import ISessionFactory
 from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from websession_core.errors import ConfigurationError
 from websession_crypto import KeyFormatError, Keyring
 
-from ..factory import SessionFactory
+from ..config import web_session_factories
 from ..unit import database_session
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from pyramid.registry import Registry
     from pyramid.request import Request
     from sqlalchemy import Engine
+
+    from ..factory import SessionFactory
 
 __all__ = [
     "ApplicationTrouble",
@@ -251,7 +252,8 @@ def _not_started(uri: str, error: Exception) -> ApplicationTrouble:
 
 
 def _factory(registry: Registry, uri: str, name: str) -> SessionFactory:
-    factory = _factories(registry).get(name)
+    factories = web_session_factories(registry)
+    factory = factories.get(name)
     if factory is not None:
         return factory
     if name == _DEFAULT_SESSION:
@@ -259,13 +261,8 @@ def _factory(registry: Registry, uri: str, name: str) -> SessionFactory:
             f"The application of {uri} has no sessions of this library.",
             "Add config.include('pyramid_sqlalchemy_sessions') to it.",
         )
-    known = ", ".join(_factories(registry)) or "none"
+    known = ", ".join(factories) or "none"
     raise CommandLineTrouble(
         f"The application of {uri} has no request.{name} of this library.",
         f"Give one of its sessions with --session: {known}.",
     )
-
-
-def _factories(registry: Registry) -> Mapping[str, SessionFactory]:
-    default = registry.queryUtility(ISessionFactory)
-    return {_DEFAULT_SESSION: default} if isinstance(default, SessionFactory) else {}
