@@ -113,9 +113,10 @@ class Apart:
         try:
             dbsession = database_session(request, factory.settings.dbsession_name)
             engine = dbsession.get_bind(factory.settings.model_class).engine
-        except Exception:
-            # The application's code: whatever it raises, this page shall render.
-            log.info("The session could not be read: there is no database session here", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - the application's code: this page shall render
+            # What it says may show anything, and so may the error that this page is for, which a traceback
+            # would show as its context.
+            log.info("The session could not be read: no database session here (%s)", type(error).__name__)
             return nothing
         self._dbsession = dbsession
         if self.committing and dbsession.in_transaction():
@@ -134,8 +135,8 @@ class Apart:
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
                 return self._load(connection, ticket, refusals)
-        except SQLAlchemyError:
-            log.info("The session could not be read outside of a transaction", exc_info=True)
+        except SQLAlchemyError as error:
+            log.info("The session could not be read outside of a transaction: %s", error)
             return nothing
 
     def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:

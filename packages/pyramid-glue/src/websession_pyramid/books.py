@@ -69,9 +69,10 @@ class Keeper:
         """Do one entry; return whether it took effect."""
         try:
             took_effect = self._bookkeeper.perform(entry, within=self._within)
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
             self.done.append(f"{entry.duty} (failed)")
-            log.warning("Bookkeeping (%s) failed; the next request will try again", entry.duty, exc_info=True)
+            # Without a traceback: it would show the request's own error, and what that shows, as its context.
+            log.warning("Bookkeeping (%s) failed; the next request will try again: %s", entry.duty, error)
             return False
         self.done.append(entry.duty if took_effect else f"{entry.duty} (somebody else was first)")
         return took_effect
@@ -81,8 +82,8 @@ class Keeper:
         try:
             self._bookkeeper.forget(session_id, within=self._within)
             self.done.append("forget")
-        except SQLAlchemyError:
-            log.warning("Bookkeeping of a logout failed; cleaning up will see to it", exc_info=True)
+        except SQLAlchemyError as error:
+            log.warning("Bookkeeping of a logout failed; cleaning up will see to it: %s", error)
 
 
 def keep_books(

@@ -412,11 +412,12 @@ class WebSession(MutableMapping[str, Any]):
         else:
             try:
                 unit.load(request)
-            except Exception:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the page shall render
                 # An error page inside a transaction whose database side is dead, or whose database session
                 # the application cannot make. The request's connection is still checked out, so another one
                 # is taken only if the pool has one to spare.
-                log.debug("An error page could not read the session in its transaction", exc_info=True)
+                kind = type(error).__name__  # what it says repeats the values of the application's statement
+                log.debug("An error page could not read the session in its transaction (%s)", kind)
                 return Apart(self._factory, request, ended=True, patient=False)
         units[owner] = unit
         return unit

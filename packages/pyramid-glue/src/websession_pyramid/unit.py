@@ -473,10 +473,9 @@ class Unit:
         try:
             if self._has_work():
                 self._connection()
-        except Exception:
-            # Whatever it is: a hook that raises leaves the transaction open for ever. The data manager will
-            # meet the same error where it aborts everything.
-            log.debug("The database could not be reached before the commit", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - a hook that raises leaves the transaction open for ever
+            # The data manager will meet the same error where it aborts everything, and all can be seen of it.
+            log.debug("The database could not be reached before the commit (%s)", type(error).__name__)
 
     def _has_work(self) -> bool:
         return bool(self._removed) or self._is_to_be_stored(changed=self.contents.is_changed)
@@ -663,9 +662,9 @@ class Unit:
             # the request.
             try:
                 self.transaction.abort()
-            except Exception:
-                # Some data manager's, which has not kept the others from being aborted.
-                log.debug("A transaction that a failed hook had left open failed to abort", exc_info=True)
+            except Exception as error:  # noqa: BLE001 - the answer is on its way, and the rest was aborted
+                kind = type(error).__name__
+                log.debug("A transaction that a failed hook had left open failed to abort (%s)", kind)
         if self.phase is Phase.OPEN:
             # The transaction was doomed before the session was touched, so there was nothing to take part in.
             self._drop_changes()

@@ -35,7 +35,7 @@ from websession_core.lifecycle import Duty
 from websession_models.companion import KEY
 from websession_models.conflicts import is_conflict
 from websession_models.sqlite import is_in_transaction
-from websession_models.store import ID, PREFIX, execute
+from websession_models.store import ID, PREFIX, execute, hide_values
 
 if TYPE_CHECKING:
     import uuid
@@ -175,7 +175,7 @@ class Bookkeeper:
             ):
                 return work(connection)
         except DBAPIError as error:
-            error.hide_parameters = True
+            hide_values(error)
             if not _is_in_the_way(error, engine.dialect.name):
                 raise
             log.debug("%s: not done, a lock or a conflict was in the way", what)

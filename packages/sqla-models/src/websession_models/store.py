@@ -522,9 +522,21 @@ def execute(connection: Connection, statement: Any, parameters: Mapping[str, obj
         raise
 
 
-def _tell_plainly(error: StatementError, statement: Any) -> None:
-    # The message would list the bound values: an identifier and somebody's data, in every log.
+def hide_values(error: StatementError) -> None:
+    """Take what was bound or stored out of an error's message: identifiers and data, which end up in logs.
+
+    Args:
+        error: an error of a statement of ours, or of its COMMIT.
+    """
     error.hide_parameters = True
+    # PostgreSQL's DETAIL, in the lines below, shows the key that somebody still refers to, or the whole row.
+    for each in (error, error.orig):
+        if each is not None and each.args and isinstance(each.args[0], str):
+            each.args = (each.args[0].partition("\n")[0], *each.args[1:])
+
+
+def _tell_plainly(error: StatementError, statement: Any) -> None:
+    hide_values(error)
     if is_schema_error(error):
         tables = find_tables(statement, include_crud=True, check_columns=True)
         raise schema_error(error, dict.fromkeys(table.name for table in tables)) from error

@@ -167,8 +167,9 @@ def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Target
         try:
             yield Target(uri, name, app.registry, request, factory)
         except (SQLAlchemyError, OSError) as error:
+            trouble = database_trouble(error)  # hides the parameters
             log.debug("The database refused", exc_info=True)
-            raise database_trouble(error) from error
+            raise trouble from error
 
 
 def database_trouble(error: Exception) -> DatabaseTrouble:

@@ -1,0 +1,880 @@
+"""No log, event, `repr`, error or output of a command shows a key, a token, an identifier or anybody's data.
+
+Whoever adds a log statement or a kind of error adds a request here that brings it about: the last two tests
+name those that are missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import uuid
+from base64 import b64encode, urlsafe_b64decode
+
+import command_site
+import pytest
+import zope.sqlalchemy
+from overheard import MEMBERS, Overheard, Secrets, error_classes, log_statements
+from pyramid.response import Response
+from site_under_test import SECRET_KEY, FullSession, Order, SealedSession, Session
+from sqlalchemy import Column, MetaData, String, Table, create_engine, select, text, update
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session as DatabaseSession
+from sqlalchemy.pool import StaticPool
+from websession_core.payload import FlashQueues, Payload
+from websession_core.policies import Overrides
+from websession_core.state import Ticket
+from websession_crypto import Keyring, TokenCodec, ValueCodec, generate_secret_key
+from websession_crypto.xaes import Xaes256Gcm
+from websession_models import Bookkeeper, SessionRow, Store, encrypt_all
+from websession_pyramid import SessionEvent, get_session_factory
+
+TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
+
+
+def page(exception, request):
+    """An error page that looks at the session."""
+    return Response(f"sorry, {request.session.get('missing')}", status=500)
+
+
+class Stage:
+    """Where the flows below play: applications whose secrets are known, and an ear for what is said."""
+
+    def __init__(self, make_site, ini, command, engine_name):
+        self.secrets = Secrets()
+        self.ear = Overheard()
+        self.engine_name = engine_name
+        self.ini = ini
+        self._command = command
+        self._make_site = make_site
+        self.key(SECRET_KEY)
+
+    def key(self, key=None):
+        """Return a key, a new one if none is given, that must not be shown."""
+        key = key or generate_secret_key()
+        self.secrets.add("a key", key)
+        self.secrets.add("a key's bytes", urlsafe_b64decode(f"{key}="))
+        return key
+
+    def data(self, what="payload"):
+        """Return a text that must not be shown."""
+        return self.secrets.fresh(what)
+
+    def site(self, model=FullSession, settings=TIMEOUTS, *, configure=None, **options):
+        """Return an application that tells its secrets to the stage, and its events."""
+
+        def configured(config):
+            config.add_subscriber(self.ear.hear, SessionEvent)
+            if configure is not None:
+                configure(config)
+
+        site = self._make_site(model=model, settings=settings, configure=configured, **options)
+        factory, fresh, make = site.factory, site.factory.fresh_session_id, site.factory.make_token
+
+        def fresh_session_id():
+            found = fresh()
+            self.secrets.add("an identifier", found)
+            return found
+
+        def make_token(ticket):
+            token = make(ticket)
+            self.secrets.add("a token", token)
+            self.secrets.add("a ticket", ticket.to_bytes())
+            self.ear.hear(ticket)
+            return token
+
+        factory.fresh_session_id, factory.make_token = fresh_session_id, make_token
+        site.views.update(
+            look=lambda request: self.ear.hear(request.session, request.session.get("b")) or "seen",
+            put=lambda request: request.session.update(a={"b": [self.data()]}),
+            login=lambda request: request.session.login(7),
+            leave=lambda request: request.session.invalidate(),
+            regenerate=lambda request: request.session.regenerate(),
+        )
+        self.ear.hear(factory, factory.settings, factory.store, factory.policies(None))
+        return site
+
+    def command(self, *arguments, shows_keys=False, **options):
+        """Run a command, and take down what it prints."""
+        result = self._command(*arguments, **options)
+        self.ear.said += [result.stderr] if shows_keys else [result.output, result.stderr]
+        return result
+
+
+def life_of_a_session(stage):
+    site = stage.site()
+
+    @site.view
+    def everything(request):
+        session = request.session
+        stage.secrets.add("a token against request forgery", session.get_csrf_token())
+        session["a"] = {"b": [stage.data()]}
+        session.flash(stage.data("flash message"))
+        with session.settings as settings:
+            settings.idle_timeout = 500
+        stage.ear.hear(session, session.settings, session.row(), session["a"].__class__)
+
+    browser = site.browser()
+    for path in ("/everything", "/look", "/login", "/look", "/everything", "/regenerate", "/look"):
+        browser.get(path)
+    site.clock.advance(300)
+    browser.get("/look")
+    stale = browser.cookies["session"]
+    for path in ("/look", "/leave", "/look", "/put", "/login"):
+        browser.get(path)
+    late = site.browser()
+    late.set_cookie("session", stale)
+    late.get("/look")
+    site.clock.advance(600)
+    browser.get("/look")
+    site.clock.advance(-100_000)
+    browser.get("/put")
+
+
+def thieves(stage):
+    site = stage.site()
+    browser, thief, swallower = site.browser(), site.browser(), site.browser()
+    browser.get("/login")
+    browser.get("/look")
+    thief.set_cookie("session", browser.cookies["session"])
+    site.clock.advance(300)
+    browser.get("/look")
+    browser.get("/look")
+    site.clock.advance(61)
+    thief.get("/look")
+    swallower.get("/login")
+    swallower.get("/regenerate")
+    thief.set_cookie("session", swallower.cookies["session"])
+    swallower.get("/look")
+    swallower.get("/login")
+    thief.get("/look")
+
+
+def hostile_cookies(stage):
+    site = stage.site()
+    browser = site.browser()
+    browser.get("/put")
+    token = browser.cookies["session"]
+    codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
+    stranger = TokenCodec(Keyring.from_text(stage.key()), purpose="session")
+    ticket = codec.decrypt(token)
+    unknown = uuid.uuid4()
+    stage.secrets.add("an identifier", unknown)
+    hostile = [
+        f"junk{stage.data('what a client sent')}",
+        token[:-1],
+        f"{token[:-2]}AA",
+        f"B{token[1:]}",
+        "é" + token[1:],
+        token * 30,
+        stranger.encrypt(ticket),
+        codec.encrypt(ticket + b"\0"),
+        codec.encrypt(b"\xff" * len(ticket)),
+        codec.encrypt(b"\1" + b"\xff" * (len(ticket) - 1)),
+        codec.encrypt(Ticket(unknown, issued_at=site.clock.now).to_bytes()),
+        codec.encrypt(Ticket(Ticket.from_bytes(ticket).session_id, epoch=9, issued_at=1).to_bytes()),
+    ]
+    for each in hostile:
+        stage.secrets.add("a token", each)
+        browser.get("/look", headers={"Cookie": f"session={each}"})
+        with stage.ear.error():
+            Ticket.from_bytes(codec.open(each).payload + b"\0")
+    stage.ear.hear(codec, stranger, codec.open(token))
+
+
+def refused_values(stage):
+    site = stage.site()
+
+    class Opaque:
+        def __init__(self, shown):
+            self._shown = shown
+
+        def __repr__(self):
+            return self._shown
+
+        __str__ = __repr__
+
+    secret = stage.data("a refused value")
+    huge = int.from_bytes(secret.encode(), "big")
+    stage.secrets.add("a refused number", str(huge))
+    refused = [
+        Opaque(secret),
+        secret.encode(),
+        f"{secret}\0",
+        f"{secret}\ud800",
+        {secret},
+        (secret,),
+        [{"deep": Opaque(secret)}],
+        huge,
+        float(huge),
+        {Opaque(secret): 1},
+        type("Text", (str,), {})(secret),
+    ]
+
+    @site.view
+    def it(request):
+        for value in refused:
+            with stage.ear.error(ValueError):
+                request.session["a"] = {"b": [value]}
+            with stage.ear.error(ValueError):
+                request.session.flash(value if not isinstance(value, str) or "\0" in value else [value])
+        with stage.ear.error(ValueError):
+            request.session.userid = secret
+        with stage.ear.error(KeyError):
+            request.session["missing"]
+        with stage.ear.error(ValueError), request.session.settings as settings:
+            settings.idle_timeout = secret
+        with stage.ear.error(ValueError):
+            request.session.settings.idle_timeout = huge
+        with stage.ear.error(AttributeError):
+            request.session.settings.idle_timout = huge
+        request.session["nested"] = []
+        request.session["nested"].append(Opaque(secret))
+        stage.ear.hear(request.session)
+
+    with stage.ear.error():
+        site.browser().get("/it")
+    for stored in (secret, f'["{secret}"]', f'{{"{secret}": '):
+        with stage.ear.error(ValueError):
+            Payload(stored).get("a")
+        with stage.ear.error(ValueError):
+            FlashQueues(stored).peek("")
+    payload, flash = Payload(), FlashQueues()
+    payload["a"] = secret
+    flash.push(secret)
+    stage.ear.hear(payload, flash, payload.items(), payload.values(), payload.snapshot(), flash.snapshot())
+
+
+def missing_features(stage):
+    site = stage.site(model=Session, settings={})
+
+    @site.view
+    def it(request):
+        request.session["a"] = stage.data()
+        with stage.ear.error(AttributeError):
+            request.session.userid = stage.data("a userid")
+        with stage.ear.error(ValueError), request.session.settings as settings:
+            settings.idle_timeout = 1
+
+    site.browser().get("/it")
+    with stage.ear.error(ValueError):
+        site.factory.store.update(None, uuid.uuid4(), version=1, userid=7)
+    rowless = SessionRow(id=uuid.uuid4(), created=1, version=1, epoch=0, data="{}", flash="{}", userid=7)
+    with site.engine.connect() as connection, stage.ear.error(ValueError):
+        site.factory.store.insert(connection, rowless)
+
+
+def recent_logins(stage):
+    def configure(config):
+        config.add_route("secret", "/-/secret")
+        config.add_view(lambda request: Response("secret"), route_name="secret", recent_login=300)
+
+    stage.site(configure=configure).browser().get("/-/secret", status=403)
+
+
+def failed_commits(stage):
+    site = stage.site(error_page=page)
+    browser = site.browser()
+    browser.get("/put")
+
+    def hook(request):
+        raise LookupError(request.path)
+
+    class Unwilling:
+        transaction_manager = None
+
+        def sortKey(self):
+            return "unwilling"
+
+        def abort(self, transaction):
+            raise LookupError(transaction)
+
+        tpc_begin = tpc_vote = commit = tpc_finish = tpc_abort = abort
+
+    def fail(request):
+        request.session["a"] = stage.data()
+        request.session.flash(stage.data())
+        kind = request.params["how"]
+        if kind == "flush":
+            request.dbsession.add(Order(text=None))
+        elif kind == "hook":
+            request.tm.get().addBeforeCommitHook(hook, (request,))
+        elif kind == "abort":
+            request.tm.get().addBeforeCommitHook(hook, (request,))
+            request.tm.get().join(Unwilling())
+        elif kind == "statement":
+            request.dbsession.execute(text("SELECT * FROM no_such_table"))
+        elif kind == "dead before":
+            request.tm.get().addBeforeCommitHook(request.dbsession.execute, (text("SELECT * FROM nowhere"),))
+        else:
+            raise LookupError(kind)
+
+    site.views["fail"] = fail
+    for how in ("view", "flush", "hook", "abort", "statement", "dead before"):
+        browser.get(f"/fail?how={how}", status=500)
+
+
+def error_pages_that_write(stage):
+    def writing(exception, request):
+        request.session["a"] = stage.data()
+        return Response("sorry", status=500)
+
+    site = stage.site(error_page=writing)
+    browser = site.browser()
+    browser.get("/put")
+    site.views["fail"] = lambda request: request.session["missing"]
+    browser.get("/fail", status=500)
+    site.views["flush"] = lambda request: request.dbsession.add(Order(text=None))
+    browser.get("/flush", status=500)
+
+
+def a_hook_that_finds_no_database(stage):
+    broken = []
+
+    def dbsession(request):
+        session = site.dbsession_maker()
+        zope.sqlalchemy.register(session, transaction_manager=request.tm)
+        connect = session.connection
+
+        def connection(*arguments, **options):
+            if broken:
+                raise OperationalError("SELECT", None, LookupError("gone"))
+            return connect(*arguments, **options)
+
+        session.connection = connection
+        return session
+
+    site = stage.site(dbsession_factory=dbsession, error_page=page)
+    browser = site.browser()
+    browser.get("/put")
+
+    @site.view
+    def it(request):
+        request.session["a"] = stage.data()
+        broken.append(True)
+
+    browser.get("/it", status=500)
+
+
+def error_pages_without_a_database(stage):
+    known = stage.site(error_page=page)
+    browser = known.browser()
+    browser.get("/put")
+
+    def none(request):
+        raise LookupError(stage.data("what the application's error says"))
+
+    site = stage.site(error_page=page, dbsession_factory=none)
+    site.views["it"] = lambda request: request.dbsession
+    browser.app = site.app
+    browser.get("/it", status=500)
+
+    def broken(request):
+        session = known.dbsession_maker()
+        zope.sqlalchemy.register(session, transaction_manager=request.tm)
+
+        def connection(*arguments, **options):
+            raise OperationalError("SELECT", None, LookupError("gone"))
+
+        session.connection = connection
+        return session
+
+    site = stage.site(error_page=page, dbsession_factory=broken)
+    site.views["it"] = lambda request: request.no_such_attribute
+    browser.app = site.app
+    browser.get("/it", status=500)
+
+
+def reading_without_a_transaction(stage):
+    settings = {**TIMEOUTS, "tm.activate_hook": lambda request: "off" not in request.path}
+    site = stage.site(settings=settings)
+    browser = site.browser()
+    browser.get("/put")
+
+    @site.view
+    def off(request):
+        with stage.ear.error():
+            request.session["a"] = stage.data()
+        with stage.ear.error():
+            request.session.row()
+        request.session["a"]["b"].append(stage.data())
+        stage.ear.hear(request.session)
+
+    browser.get("/off")
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session RENAME TO elsewhere"))
+    site.views["off_again"] = lambda request: stage.ear.hear(request.session, request.session.copy())
+    browser.get("/off_again")
+    with stage.ear.error():
+        browser.get("/look")
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO full_session"))
+
+
+def an_exhausted_pool(stage):
+    site = stage.site(error_page=page, engine_options={"pool_size": 1, "max_overflow": 0})
+    browser = site.browser()
+    browser.get("/login")
+    site.clock.advance(599)
+    held = []
+    site.views["look"] = lambda request: request.session.copy()
+
+    @site.view
+    def fail(request):
+        # The request's own database session holds the only connection, and cannot read any more.
+        request.dbsession.connection()
+        request.dbsession.connection = lambda **_options: 1 / 0
+        return request.no_such_attribute
+
+    browser.get("/fail", status=500)
+
+    def hold(request):
+        # Taken as the request gives its connection back: none is left for the books.
+        request.add_finished_callback(lambda _request: None)
+        request.tm.get().addAfterCommitHook(lambda _done: held.append(site.engine.connect()))
+        return request.session.copy()
+
+    site.views["hold"] = hold
+    browser.get("/hold")
+    for connection in held:
+        connection.close()
+
+
+def locked_books(stage):
+    site = stage.site()
+    browser = site.browser()
+    browser.get("/login")
+    browser.get("/look")
+    site.clock.advance(60)
+    held = []
+    table = FullSession.metadata.tables["full_session_activity"]
+
+    def lock(_done):
+        connection = site.engine.connect()
+        connection.execute(update(table).values(tries=table.c.tries))
+        held.append(connection)
+
+    def locking(request):
+        request.tm.get().addAfterCommitHook(lock)
+        return request.session.copy()["a"] if "a" in request.session else None
+
+    site.views["locking"] = locking
+    browser.get("/locking")
+    for connection in held:
+        connection.rollback()
+        connection.close()
+
+
+def broken_books(stage):
+    site = stage.site()
+    browser = site.browser()
+    browser.get("/login")
+    browser.get("/look")
+    site.clock.advance(60)
+
+    def rename(one, other):
+        def hook(_done):
+            with site.engine.begin() as connection:
+                connection.execute(text(f"ALTER TABLE {one} RENAME TO {other}"))
+
+        return hook
+
+    def breaking(request):
+        request.session.get("a")
+        if request.params:
+            request.session.invalidate()
+        request.tm.get().addAfterCommitHook(rename("full_session_activity", "elsewhere"))
+
+    site.views["breaking"] = breaking
+    browser.get("/breaking")
+    rename("elsewhere", "full_session_activity")(True)
+    browser.get("/breaking?leave=1")
+    rename("elsewhere", "full_session_activity")(True)
+
+
+def a_dialect_of_no_books(stage):
+    with stage.ear.error(ValueError):
+        Bookkeeper(Store.for_model(FullSession), create_engine("mssql+pyodbc://", module=os))
+
+
+def conflicts(stage):
+    level = {} if stage.engine_name == "sqlite" else {"isolation_level": "READ COMMITTED"}
+    site = stage.site(settings={**TIMEOUTS, "retry.attempts": 1}, engine_options=level, recipe=False)
+    browser = site.browser()
+    browser.get("/put")
+
+    @site.view
+    def lose(request):
+        request.session.get("a")
+        request.tm.get().addBeforeCommitHook(lambda: None)
+        if stage.engine_name == "sqlite":
+            # SQLite's writers queue: the other one has to be this very transaction.
+            request.dbsession.execute(text("UPDATE full_session SET version = version + 1"))
+        else:
+            with site.engine.begin() as connection:
+                connection.execute(text("UPDATE full_session SET version = version + 1"))
+        request.session["a"] = stage.data()
+
+    with stage.ear.error():
+        browser.get("/lose")
+
+
+def foreign_keys(stage):
+    site = stage.site()
+    browser = site.browser()
+    kind = {"sqlite": "BLOB", "postgresql": "UUID"}.get(stage.engine_name, "BINARY(16)")
+    # Not by a model: whoever drops the sessions' table would have to know of it.
+    invoice = Table(
+        "invoice",
+        MetaData(),
+        Column("text", String(50), nullable=False),
+        Column("session_id", FullSession.__table__.c.id.type),
+    )
+    with site.engine.begin() as connection:
+        connection.execute(
+            text(
+                f"CREATE TABLE invoice (text VARCHAR(50) NOT NULL, session_id {kind}, "
+                "FOREIGN KEY (session_id) REFERENCES full_session (id))"
+            )
+        )
+
+    @site.view
+    def bill(request):
+        values = {"text": stage.data(), "session_id": request.session.row().id}
+        request.dbsession.execute(invoice.insert().values(values))
+
+    @site.view
+    def swallow(request):
+        request.session["a"] = stage.data()
+        request.dbsession.add(Order(text=None, session_id=request.session.row().id))
+        with contextlib.suppress(SQLAlchemyError):
+            request.dbsession.flush()
+        request.session["b"] = stage.data()
+
+    browser.get("/bill")
+    with contextlib.suppress(SQLAlchemyError):
+        browser.get("/swallow")
+    if stage.engine_name != "sqlite":  # which does not enforce foreign keys unless it is told to
+        with stage.ear.error():
+            browser.get("/leave")
+    site.clock.advance(600)
+    browser.get("/look")
+    with site.engine.begin() as connection:
+        connection.execute(text("DROP TABLE invoice"))
+
+
+def late_changes(stage):
+    site = stage.site(error_page=page)
+    browser = site.browser()
+    browser.get("/put")
+
+    class Late:
+        transaction_manager = None
+
+        def __init__(self, act):
+            self._act = act
+
+        def sortKey(self):
+            return "!first"
+
+        def tpc_vote(self, transaction):
+            self._act()
+
+        def commit(self, transaction):
+            pass
+
+        abort = tpc_begin = tpc_finish = tpc_abort = commit
+
+    @site.view
+    def late(request):
+        request.session.get("a")
+        request.tm.get().join(Late(lambda: request.session.update(a=stage.data())))
+
+    browser.get("/late", status=500)
+
+
+def unsupported_setups(stage):
+    site = stage.site()
+
+    @site.view
+    def it(request):
+        request.environ["repoze.tm.active"] = True
+        with stage.ear.error():
+            request.session["a"] = stage.data()
+        del request.environ["repoze.tm.active"]
+
+    site.browser().get("/it")
+
+    def dbsession(request):
+        session = DatabaseSession(site.engine)
+        request.add_finished_callback(lambda request: session.close())
+        return session
+
+    alone = stage.site(dbsession_factory=dbsession)
+    with stage.ear.error():
+        alone.browser().get("/put")
+    implicit = stage.site(settings={**TIMEOUTS, "tm.manager_hook": None})
+    implicit.browser(HTTP_HOST="shop.example").get("/put")
+
+
+def sqlite_engines(stage):
+    if stage.engine_name != "sqlite":
+        return
+    weak = stage.site(recipe=False)
+    browser = weak.browser()
+    browser.get("/put")
+    browser.get("/look")
+    settings = {**TIMEOUTS, "tm.activate_hook": lambda request: "off" not in request.path}
+    alone = stage.site(
+        url="sqlite://",
+        settings=settings,
+        engine_options={"poolclass": StaticPool, "connect_args": {"check_same_thread": False}},
+    )
+    browser = alone.browser()
+    browser.get("/put")
+    alone.views["off"] = lambda request: request.session.copy()
+    browser.get("/off")
+
+
+def encrypted_data(stage):
+    key = stage.key()
+    site = stage.site(model=SealedSession, settings={"session.data_secret_key": key})
+    one, other = site.browser(), site.browser()
+    one.get("/put")
+    other.get("/put")
+    table = SealedSession.__table__
+    with site.engine.begin() as connection:
+        first, second = connection.execute(select(table.c.id, table.c.data)).all()
+        stage.secrets.add("encrypted data", first.data)
+        connection.execute(update(table).where(table.c.id == second.id).values(data=first.data))
+    copied_to = [
+        TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session").decrypt(each.cookies["session"])
+        for each in (one, other)
+    ]
+    identifiers = [Ticket.from_bytes(raw).session_id for raw in copied_to]
+    with stage.ear.error():
+        (one, other)[identifiers.index(second.id)].get("/look")
+    plain = stage.data()
+    with site.engine.begin() as connection:
+        connection.execute(update(table).values(data={"a": plain}))
+    with stage.ear.error():
+        one.get("/look")
+    with site.engine.connect() as connection, stage.ear.error():
+        Store(SealedSession).load(connection, first.id)
+    stage.ear.hear(encrypt_all(site.engine, site.factory.store))
+    codec = ValueCodec(Keyring.from_text(key), purpose="session data")
+    with stage.ear.error():
+        codec.open(stage.data(), b"place")
+    stage.ear.hear(codec, site.factory.store, site.factory.store.envelope)
+
+
+def configuration_errors(stage):
+    hidden = [stage.key()[:-1], stage.data("a passphrase"), stage.key() * 2, "A" * 43]
+    for each in hidden:
+        stage.secrets.add("what is no key", each)
+    variable = "WEBSESSION_TEST_KEY"
+    os.environ[variable] = hidden[0]
+    try:
+        sources = [f"env:{variable}", "env:NO_SUCH_VARIABLE", f"env:{hidden[0]}x"]
+        for key in (*hidden, " ".join(hidden), *sources):
+            for prefix in ("secret_key", "data_secret_key"):
+                with stage.ear.error():
+                    stage.site(
+                        model=SealedSession,
+                        settings={"session.data_secret_key": stage.key(), f"session.{prefix}": key},
+                    )
+            with stage.ear.error():
+                get_session_factory(key, FullSession)
+    finally:
+        del os.environ[variable]
+    for wrong in (
+        {"session.secret_kee": stage.key()},
+        {"session.model_class": "no.such.class"},
+        {"session.model_class": Order},
+        {"session.model_class": "datetime.date"},
+        {"session.idle_timeout": "soon"},
+        {"session.cookie_name": "__Host-id", "session.cookie_path": "/x"},
+        {"session.data_secret_key": stage.key()},
+        {"session.secret_key": b"bytes"},
+    ):
+        with stage.ear.error():
+            stage.site(settings=wrong)
+    ring = Keyring.from_text(f"{stage.key()} {stage.key()}")
+    stage.ear.hear(ring, list(ring), ring.current, Xaes256Gcm(urlsafe_b64decode(f"{stage.key()}=")))
+    with stage.ear.error():
+        Keyring.from_text([])
+    with stage.ear.error():
+        TokenCodec(ring, purpose="p").encrypt(stage.data().encode() * 200)
+    with stage.ear.error():
+        Xaes256Gcm(urlsafe_b64decode(f"{SECRET_KEY}=")).decrypt(b"n" * 24, stage.data().encode(), b"")
+
+
+def wrong_tables(stage):
+    site = stage.site(settings={})
+    browser = site.browser()
+    browser.get("/put")
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session RENAME TO elsewhere"))
+    for path in ("/look", "/put"):
+        with stage.ear.error():
+            browser.get(path)
+    with stage.ear.error():
+        site.browser().get("/put")
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO full_session"))
+    if stage.engine_name == "sqlite":
+        return
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session ADD COLUMN new INTEGER NOT NULL DEFAULT 0"))
+        connection.execute(text("ALTER TABLE full_session ALTER COLUMN new DROP DEFAULT"))
+    with stage.ear.error():
+        site.browser().get("/put")
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session DROP COLUMN new"))
+
+
+def the_same_identifier_twice(stage):
+    site = stage.site(settings={})
+    browser = site.browser()
+    browser.get("/put")
+    taken = site.rows()[0].id
+    site.factory.fresh_session_id = lambda: taken
+    with stage.ear.error():
+        site.browser().get("/put")
+
+
+def wrong_identifiers(stage):
+    site = stage.site(settings={})
+    shown = uuid.uuid4()
+    stage.secrets.add("an identifier", shown)
+    for wrong in (str(shown), shown.hex, shown.bytes):
+        with site.engine.connect() as connection, stage.ear.error():
+            site.factory.store.load(connection, wrong)
+        with stage.ear.error():
+            Ticket(wrong)
+
+
+def commands(stage):
+    first, second = stage.key(), stage.key()
+    uri = stage.ini(session__secret_key=f"{first} {second}", session__idle_timeout="600")
+    stage.command("doctor", uri)
+    stage.command("doctor", "--json", uri)
+    for arguments in (("rotate-key",), ("rotate-key", "--json")):
+        stage.command(*arguments, uri, shows_keys=True)
+    row = SessionRow(
+        id=uuid.uuid4(),
+        created=1,
+        version=1,
+        epoch=0,
+        data=f'{{"a": "{stage.data()}"}}',
+        flash="{}",
+        userid=7,
+        csrf_token=stage.data("a token against request forgery"),
+        knows_users=True,
+        overrides=Overrides(),
+    )
+    stage.secrets.add("an identifier", row.id)
+    with command_site.engines[-1].begin() as connection:
+        Store.for_model(FullSession).insert(connection, row)
+    stage.ear.hear(row)
+    for arguments in (("stats",), ("list",)):
+        stage.command(*arguments, uri)
+        stage.command(*arguments, "--json", uri)
+    for name in (row.id.hex[:8], row.id.hex, str(row.id), uuid.uuid4().hex, "zz"):
+        if len(name) > 8 and name != row.id.hex:
+            stage.secrets.add("what was asked for", name)
+        stage.command("show", uri, name)
+        stage.command("show", "--json", uri, name)
+    stage.command("encrypt", uri)
+    for setting in (
+        {"session__secret_key": stage.key()[:-1]},
+        {"session__cookie_max_age": "soon"},
+        {"command_site__raise": "no moon tonight"},
+        {"command_site__sessions": "false"},
+        {"command_site__dbsession": "false"},
+        {"sqlalchemy__url": "sqlite:////no/such/folder/x.sqlite", "command_site__tables": "false"},
+    ):
+        wrong = stage.ini(**setting)
+        for name in ("doctor", "list", "rotate-key"):
+            stage.command(name, wrong, shows_keys=name == "rotate-key")
+    stage.command("list", "nowhere.ini")
+    stage.command("list", stage.ini(), "--session", "admin_session")
+
+
+FLOWS = [
+    life_of_a_session,
+    thieves,
+    hostile_cookies,
+    refused_values,
+    missing_features,
+    recent_logins,
+    failed_commits,
+    error_pages_that_write,
+    a_hook_that_finds_no_database,
+    error_pages_without_a_database,
+    reading_without_a_transaction,
+    an_exhausted_pool,
+    locked_books,
+    broken_books,
+    conflicts,
+    foreign_keys,
+    late_changes,
+    unsupported_setups,
+    sqlite_engines,
+    encrypted_data,
+    configuration_errors,
+    wrong_tables,
+    the_same_identifier_twice,
+    wrong_identifiers,
+    commands,
+]
+
+
+@pytest.fixture
+def stage(make_site, ini, command, websession_engine_name):
+    return Stage(make_site, ini, command, websession_engine_name)
+
+
+def test_nothing_that_is_said_shows_a_secret(stage):
+    leaks = []
+    everything = stage.engine_name == "sqlite"  # where every one of them can be brought about
+    with stage.ear.listening(inside=everything):
+        for flow in FLOWS:
+            heard = len(stage.ear.said)
+            flow(stage)
+            leaks += [
+                (flow.__name__, leak) for leak in stage.secrets.found_in("\n".join(stage.ear.said[heard:]))
+            ]
+    assert leaks == []
+    if everything:
+        reached = {
+            place
+            for place, (first, last) in log_statements().items()
+            if any(file == place[0] and first <= line <= last for file, line in stage.ear.statements)
+        }
+        assert set(log_statements()) - reached == set(), "bring these log statements about in a flow"
+        assert error_classes() - stage.ear.errors == set(), "raise these errors in a flow"
+
+
+@pytest.mark.parametrize("logger", MEMBERS)
+def test_a_leak_would_be_found_in_every_form(logger):
+    secrets, ear, identifier = Secrets(), Overheard(), uuid.uuid4()
+    key = generate_secret_key()
+    raw = urlsafe_b64decode(f"{key}=")
+    secrets.add("a key", key)
+    secrets.add("its bytes", raw)
+    secrets.add("an identifier", identifier)
+    forms = [key, raw, raw.hex(), identifier, identifier.hex, str(identifier).upper(), identifier.bytes]
+    forms += [b64encode(identifier.bytes).decode(), identifier.hex[:20], {"id": identifier}, identifier.int]
+    log = logging.getLogger(f"{logger}.somewhere")
+    with ear.listening():
+        for form in forms:
+            ear.said.clear()
+            log.debug("Somebody left this in: %s", form)
+            assert secrets.found_in("\n".join(ear.said)), form
+        ear.said.clear()
+        log.debug("session %s", identifier.hex[:8])
+        assert not secrets.found_in("\n".join(ear.said))
+        log.debug("With a traceback", exc_info=LookupError(identifier))
+        assert secrets.found_in("\n".join(ear.said))
