@@ -22,10 +22,31 @@ class Member:
 
     folder: Path
 
+    @property
+    def root(self) -> Path:
+        """The checkout that it is in."""
+        return self.folder.parents[1]
+
+    @property
+    def place(self) -> str:
+        """Its folder, as git calls it."""
+        return self.folder.relative_to(self.root).as_posix()
+
     @cached_property
+    def described(self) -> dict[str, Any]:
+        """All of its pyproject.toml."""
+        return tomllib.loads((self.folder / "pyproject.toml").read_text("utf-8"))
+
+    @property
     def project(self) -> dict[str, Any]:
         """The table `[project]`."""
-        table: dict[str, Any] = tomllib.loads((self.folder / "pyproject.toml").read_text("utf-8"))["project"]
+        table: dict[str, Any] = self.described["project"]
+        return table
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The table `[tool.hatch]`."""
+        table: dict[str, Any] = self.described["tool"]["hatch"]
         return table
 
     @property

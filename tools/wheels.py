@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.parser import Parser
 from typing import TYPE_CHECKING
 
-from members import ROOT
+from members import ROOT, Member
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
@@ -38,16 +38,21 @@ def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None
     Raises:
         CommandError: It failed.
     """
+    return run_bytes(*command, cwd=cwd, env=env).decode()
+
+
+def run_bytes(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> bytes:
+    """Run a command whose output is no text, as `run()` does."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         env={**os.environ, **(env or {})},
         capture_output=True,
-        text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise CommandError(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}")
+        printed = f"{done.stdout.decode(errors='replace')}\n{done.stderr.decode(errors='replace')}"
+        raise CommandError(f"{' '.join(map(str, command))}\n{printed}")
     return done.stdout
 
 
@@ -107,6 +112,22 @@ def build(folder: Path, out: Path, *, env: Mapping[str, str] | None = None) -> D
     (sdist,) = out.glob("*.tar.gz")
     (wheel,) = out.glob("*.whl")
     return Distribution(folder, sdist, wheel)
+
+
+def unexpected_files(distribution: Distribution) -> set[str]:
+    """Return the paths in which a wheel differs from its package and what wheels say of themselves.
+
+    Args:
+        distribution: What was built; `folder` has the sources.
+    """
+    source = distribution.folder / "src"
+    expected = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
+    expected.add(f"{distribution.module}/py.typed")
+    about = ["METADATA", "WHEEL", "RECORD", "licenses/LICENSE"]
+    project = Member(distribution.folder).project
+    if "scripts" in project or "entry-points" in project:
+        about.append("entry_points.txt")
+    return distribution.files ^ {*expected, *(f"{distribution.dist_info}/{name}" for name in about)}
 
 
 @dataclass(frozen=True)
