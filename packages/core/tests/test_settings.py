@@ -121,6 +121,7 @@ class TestValues:
             ("dbsession_name", "db-session", "name of a request attribute"),
             ("dbsession_name", 3, "must be text, not int"),
             ("cookie_name", "my session", "character"),
+            ("cookie_name", "n" * 256, "is longer than 255 characters"),
             ("cookie_name", "séance", "character"),
             ("cookie_name", "a=b", "character"),
             ("cookie_name", "a\nb", "character"),
