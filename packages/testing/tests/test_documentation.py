@@ -8,22 +8,12 @@ import contextlib
 import re
 import runpy
 import sqlite3
-from pathlib import Path
 
 import pyramid_sqlalchemy_sessions
 import pytest
+from pages import DOCS, PAGES, blocks
 from sqlalchemy import text
 from websession_core.settings import parse_settings
-
-DOCS = Path(__file__).parents[3] / "docs"
-PAGES = sorted(DOCS.glob("*/*.md"))
-
-
-def blocks(page, language):
-    """Return the code blocks of a page in one language."""
-    return re.findall(
-        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
 
 
 def test_there_are_pages():

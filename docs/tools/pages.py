@@ -1,0 +1,35 @@
+"""The documentation's pages and the code in them, for tests."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+DOCS = Path(__file__).parents[1]
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("*/*.md")])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page in one language."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+def run(page: Path, **names: Any) -> dict[str, Any]:
+    """Run the Python blocks of a page one after the other, as one module; return its names.
+
+    Args:
+        page: The page.
+        names: What the blocks take for granted.
+    """
+    module = ModuleType(f"page_{page.stem.replace('-', '_')}")
+    # SQLAlchemy looks there for what annotations name.
+    sys.modules[module.__name__] = module
+    vars(module).update(names)
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec", dont_inherit=True), vars(module))  # noqa: S102 - code of ours
+    return vars(module)
