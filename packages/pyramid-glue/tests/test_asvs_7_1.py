@@ -17,9 +17,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "timeouts.md"
 def test_7_1_1_the_documented_timeouts_of_a_preset_are_those_that_hold(name):
     (row,) = re.findall(rf"^\| `{name}` \| (.+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     units = {"days": 86400, "hours": 3600, "hour": 3600, "minutes": 60}
-    documented = [
-        None if each == "none" else int(each.split()[0]) * units[each.split()[1]] for each in row
-    ]
+    documented = [None if each == "none" else int(each.split()[0]) * units[each.split()[1]] for each in row]
     policies = get_session_factory(SECRET_KEY, FullSession, preset=name).settings.policies
     assert policies.absolute is not None
     assert documented == [policies.absolute.timeout, policies.idle and policies.idle.timeout]
