@@ -563,6 +563,17 @@ def test_with_renewal_no_cookie_but_a_candidate_is_sent() -> None:
     assert reissue(judge(CURRENT, ROW, policies, T0 + 100), T0 + 100) is None
 
 
+def test_with_renewal_a_write_of_a_session_of_nobody_brings_an_outdated_cookie_up_to_date() -> None:
+    nobodys = replace(ROW, owned=False)
+    verdict = judge(CURRENT, nobodys, replace(RENEWING, cookie_version=2), T0 + 1)
+    assert reissue(verdict, T0 + 1) is None
+    assert reissue(verdict, T0 + 2, written=True) == replace(CURRENT, cookie_version=2, issued_at=T0 + 2)
+    assert reissue(judge(CURRENT, nobodys, RENEWING, T0 + 1), T0 + 1, written=True) is None
+    for owned in (True, None):
+        verdict = judge(CURRENT, replace(ROW, owned=owned), replace(RENEWING, cookie_version=2), T0 + 1)
+        assert reissue(verdict, T0 + 1, written=True) is None
+
+
 @pytest.mark.parametrize("state", [None, replace(ROW, epoch=4, rotated_at=T0)])
 def test_a_session_that_is_not_opened_gets_no_cookie(state: SessionState | None) -> None:
     assert reissue(judge(CURRENT, state, Policies(cookie_version=2), T0), T0) is None

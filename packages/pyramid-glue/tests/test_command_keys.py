@@ -52,6 +52,26 @@ class TestRotateKey:
         assert second["keys"][1:] == first["keys"]
 
     @ON_SQLITE
+    @pytest.mark.parametrize("kind", ["env", "file"])
+    def test_keys_that_are_kept_elsewhere_stay_there(self, command, ini, tmp_path, monkeypatch, kind):
+        keys = [generate_secret_key(), generate_secret_key()]
+        file = tmp_path / "key"
+        file.write_text("\n".join(keys))
+        file.chmod(0o600)
+        monkeypatch.setenv("SHOP_KEYS", " ".join(keys))
+        source = "env:SHOP_KEYS" if kind == "env" else f"file:{file}"
+        result = command("rotate-key", ini(session__secret_key=source))
+        assert result.exit_code == 0
+        settings = configparser.ConfigParser()
+        settings.read_string("[app:main]\n" + result.stdout)
+        new, *rest = settings["app:main"]["session.secret_key"].split()
+        assert rest == [source]
+        assert not any(key in result.output for key in keys)
+        assert len(Keyring.from_sources([new, *rest])) == 3
+        again = json.loads(command("rotate-key", "--json", ini(session__secret_key=f"{new} {source}")).stdout)
+        assert again["keys"][1:] == [new, source]
+
+    @ON_SQLITE
     def test_the_longest_life_of_a_cookie_is_told(self, command, ini):
         result = command("rotate-key", ini(session__absolute_timeout="43200"))
         assert "The old keys can go 12 h 2 min after" in result.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from site_under_test import SECRET_KEY, FullSession, Session
+from websession_core.outlook import old_key_needed
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
@@ -66,6 +67,47 @@ def test_with_renewal_a_candidate_brings_it(make_site):
     servers.get(servers.during, "/look")
     assert servers.key == "new"
     assert servers.get(servers.after, "/look").json_body == {"a": 1}
+
+
+def test_with_renewal_a_session_of_nobody_gets_it_when_it_is_written(make_site):
+    servers = Servers(make_site, model=FullSession, settings={"session.renewal_timeout": 3600})
+    servers.get(servers.before, "/put")
+    servers.before.clock.advance(10_000)
+    assert "Set-Cookie" not in servers.get(servers.during, "/look").headers
+    servers.get(servers.during, "/put")
+    assert servers.key == "new"
+    assert "Set-Cookie" not in servers.get(servers.during, "/put").headers  # once is enough
+    assert servers.get(servers.after, "/look").json_body == {"a": 3}
+    servers.get(servers.after, "/login")
+    assert servers.get(servers.after, "/look").json_body == {"a": 3}
+
+
+def test_with_renewal_a_write_that_is_rolled_back_brings_none(make_site):
+    servers = Servers(make_site, model=FullSession, settings={"session.renewal_timeout": 3600})
+    servers.get(servers.before, "/put")
+
+    @servers.during.view
+    def doomed(request):
+        request.session["a"] = 7
+        request.tm.doom()
+
+    assert "Set-Cookie" not in servers.get(servers.during, "/doomed").headers
+    assert servers.get(servers.during, "/look").json_body == {"a": 1}
+
+
+def test_the_old_key_can_go_when_the_time_that_is_told_has_passed(make_site):
+    timeouts = {"idle_timeout": 1000, "absolute_timeout": 100_000, "renewal_timeout": 200}
+    settings = {f"session.{name}": value for name, value in timeouts.items()}
+    servers = Servers(make_site, model=FullSession, settings=settings)
+    servers.get(servers.before, "/put")
+    servers.get(servers.before, "/login")
+    told = old_key_needed(servers.before.factory.policies(None), owned=True)
+    began = servers.before.clock.now
+    while servers.before.clock.now - began <= told:
+        servers.get(servers.during, "/look")
+        servers.before.clock.advance(500)
+    assert servers.get(servers.after, "/look").json_body == {"a": 1}
+    assert servers.get(servers.after, "/put").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/login", "/regenerate"])

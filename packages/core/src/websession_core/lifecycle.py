@@ -46,7 +46,9 @@ the rotation; the new ticket acknowledges itself at its first use, and no acknow
 that is written late can come near it.
 
 *A session of nobody* is not renewed: it is worth no theft, and a late candidate cannot overwrite the
-login's cookie.
+login's cookie. If its cookie is outdated, by a new key for example, a request that writes it brings another: a
+write and a login of one session exclude each other, so that only a response to the write that is overtaken by
+the login's own could still land after it.
 
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row tells of another user, but
@@ -745,19 +747,23 @@ def redate(ticket: Ticket, state: SessionState, policies: Policies, now: int) ->
     return replace(_write(verdict, duty, now), insists=True)
 
 
-def reissue(verdict: Verdict, now: int) -> Ticket | None:
+def reissue(verdict: Verdict, now: int, *, written: bool = False) -> Ticket | None:
     """Return the ticket to send again because its cookie is outdated; None if it is not.
 
     For sessions that are not renewed: the attributes or the key of the cookie have changed, or a persistent
-    cookie has used up a tenth of its Max-Age. Nothing is written. (With renewal, a candidate does this, and
-    is the only cookie ever sent for an existing session.)
+    cookie has used up a tenth of its Max-Age. Nothing is written. (With renewal, a candidate does this for a
+    session that belongs to somebody, and is the only cookie ever sent for it; one that belongs to nobody gets
+    another cookie from a request that writes it.)
 
     Args:
         verdict: What was decided when the request arrived.
         now: The time of sending, Unix seconds.
+        written: Whether the request has written the session, in a transaction that compared its version.
     """
-    policies = verdict.policies
-    if verdict.standing is not Standing.CURRENT or policies.renewal.timeout is not None:
+    state, policies = verdict.state, verdict.policies
+    if verdict.standing is not Standing.CURRENT or state is None:
+        return None
+    if policies.renewal.timeout is not None and (state.owned is not False or not written):
         return None
     if not _is_cookie_outdated(verdict.ticket, policies, now):
         return None

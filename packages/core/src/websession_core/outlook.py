@@ -78,8 +78,8 @@ def old_key_needed(policies: Policies, *, owned: bool | None) -> int | None:
       graces: a ticket that has yet to acknowledge itself (of a renewal or a login) is not answered, and
       neither is one within two graces of a renewal.
 
-      With renewal, a session that belongs to nobody gets no other cookie while it lives, so that an idle
-      timeout alone bounds nothing for it.
+      With renewal, a session that belongs to nobody gets another cookie only when it is written, so that an
+      idle timeout alone bounds nothing for it.
 
     On top of that come two graces, for requests under way and differences between clocks. Assumed is that
     browsers get our answers: one that lost every answer, and comes back after that time, has to log in again.

@@ -650,7 +650,9 @@ class Unit:
             if not self._rewritten.isdisjoint(OVERRIDES):
                 policies = factory.effective_policies(row.overrides)
                 verdict = dataclasses.replace(verdict, policies=policies)
-            ticket = reissue(verdict, factory.clock())
+            opened = self.opening.row
+            written = opened is not None and row.version != opened.version
+            ticket = reissue(verdict, factory.clock(), written=written)
         if ticket is not None:
             self._token = factory.make_token(ticket)
             self._order = CookieOrder.SET
