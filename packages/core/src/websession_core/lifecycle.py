@@ -46,9 +46,9 @@ the rotation; the new ticket acknowledges itself at its first use, and no acknow
 that is written late can come near it.
 
 *A session of nobody* is not renewed: it is worth no theft, and a late candidate cannot overwrite the
-login's cookie. If its cookie is outdated, by a new key for example, a request that writes it brings another: a
-write and a login of one session exclude each other, so that only a response to the write that is overtaken by
-the login's own could still land after it.
+login's cookie. If its cookie is outdated, by a new key for example, a request that writes it brings another:
+a write and a login of one session exclude each other, so that only a response to the write that is overtaken
+by the login's own could still land after it.
 
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row tells of another user, but
