@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import re
+
 import pytest
 import webtest
 import zope.sqlalchemy
 from pages import DOCS, blocks, run
 from pyramid.config import Configurator
 from pyramid.csrf import get_csrf_token
-from pyramid_sqlalchemy_sessions import generate_secret_key, prepare_sqlite_engine
+from pyramid.security import remember
+from pyramid.session import SignedCookieSessionFactory
+from pyramid_sqlalchemy_sessions import (
+    ConfigurationError,
+    FullyFeaturedSession,
+    generate_secret_key,
+    get_session_factory,
+    prepare_sqlite_engine,
+)
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.orm import sessionmaker
+from waitress import adjustments, proxy_headers
 
 HOW_TO = DOCS / "how-to"
 
@@ -115,3 +127,197 @@ def test_a_form_without_the_sessions_token_is_refused(serve, columns):
     browser.post("/order", status=400)
     assert browser.post("/order", {"csrf_token": token}).json == "ordered"
     assert browser.post("/order", headers={"X-CSRF-Token": token}).json == "ordered"
+
+
+class Tokens:
+    """A security policy for programs, which knows one of them."""
+
+    def identity(self, request):
+        return "robot" if request.headers["Authorization"] == "Bearer sesame" else None
+
+    authenticated_userid = identity
+
+
+def test_a_program_with_a_token_is_known_without_a_look_at_the_session(serve, columns):
+    policy = run(HOW_TO / "subdomains.md")["Policy"](Tokens())
+    browser, engine = serve(
+        columns["Session"],
+        configure=lambda config: config.set_security_policy(policy),
+        login=lambda request: remember(request, 7) and None,
+        who=lambda request: request.authenticated_userid,
+    )
+    browser.get("/login")
+    assert browser.get("/who").json == 7
+    statements = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    assert browser.get("/who", headers={"Authorization": "Bearer sesame"}).json == "robot"
+    assert browser.get("/who", headers={"Authorization": "Bearer guess"}).json is None
+    assert statements == []
+
+
+def test_behind_waitress_as_the_page_sets_it_up_the_proxys_header_decides_on_secure(serve, columns):
+    _, _, section = blocks(HOW_TO / "proxies.md", "text")[0].partition("[server:main]\n")
+    settings = dict(re.findall(r"^(trusted\w+|clear\w+) = (.*)$", section, re.MULTILINE))
+    trust = adjustments.Adjustments(**settings)
+    browser, _ = serve(columns["Session"], visit=lambda request: request.session.flash("Hello"))
+    behind = webtest.TestApp(
+        proxy_headers.proxy_headers_middleware(
+            browser.app,
+            trusted_proxy=trust.trusted_proxy,
+            trusted_proxy_count=trust.trusted_proxy_count,
+            trusted_proxy_headers=trust.trusted_proxy_headers,
+            clear_untrusted=trust.clear_untrusted_proxy_headers,
+        )
+    )
+
+    def is_secure(address):
+        behind.reset()
+        answer = behind.get(
+            "/visit", headers={"X-Forwarded-Proto": "https"}, extra_environ={"REMOTE_ADDR": address}
+        )
+        return "; secure" in answer.headers["Set-Cookie"].lower()
+
+    assert is_secure("127.0.0.1")
+    assert not is_secure("192.0.2.1")
+
+
+@pytest.fixture
+def codec(monkeypatch):
+    monkeypatch.setenv("COOKIE_KEY", generate_secret_key())
+    return run(HOW_TO / "codec.md")
+
+
+def test_flask_keeps_its_session_in_a_cookie_that_the_browser_cannot_read_or_change(codec):
+    browser = codec["app"].test_client()
+    base = {"base_url": "https://localhost"}
+    assert browser.get("/add", **base).text == "1 apples"
+    assert browser.get("/add", **base).text == "2 apples"
+    cookie = browser.get_cookie("session").value
+    assert "apples" not in str(base64.urlsafe_b64decode(cookie + "=="))
+    changed = cookie[:-6] + ("A" if cookie[-6] != "A" else "B") + cookie[-5:]
+    browser.set_cookie("session", changed)
+    assert browser.get("/add", **base).text == "1 apples"
+
+
+def test_plain_wsgi_keeps_a_value_in_a_cookie(codec):
+    browser = webtest.TestApp(codec["application"], extra_environ={"wsgi.url_scheme": "https"})
+    assert browser.get("/").text == "en"
+    assert browser.get("/?fr").text == "fr"
+    assert browser.get("/").text == "fr"
+    browser.reset()
+    browser.set_cookie("language", "fr")
+    assert browser.get("/").text == "en"
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+
+    now = 1_800_000_000
+
+    def __call__(self):
+        return self.now
+
+
+class TestTheAdapter:
+    """The page's WSGI adapter does what Pyramid's does."""
+
+    @pytest.fixture
+    def clock(self):
+        return Clock()
+
+    @pytest.fixture
+    def browser(self, tmp_path, clock):
+        page = run(HOW_TO / "adapters.md")
+        application = page["main"](f"sqlite:///{tmp_path / 'shop.sqlite'}", generate_secret_key(), clock)
+        yield webtest.TestApp(application, extra_environ={"wsgi.url_scheme": "https"})
+        application.engine.dispose()
+
+    def test_it_keeps_what_the_application_puts_into_the_session_until_the_logout(self, browser):
+        assert "Set-Cookie" not in browser.get("/").headers
+        assert browser.get("/add").text == "None: 1 apples"
+        assert browser.get("/add").text == "None: 2 apples"
+        assert browser.get("/login").text == "7: 2 apples"
+        assert browser.get("/").text == "7: 2 apples"
+        browser.get("/logout")
+        assert browser.get("/").text == "None: 0 apples"
+
+    def test_a_login_makes_the_cookie_from_before_worthless(self, browser):
+        browser.get("/add")
+        planted = browser.cookies["session"]
+        browser.get("/login")
+        assert browser.get("/").text == "7: 1 apples"
+        browser.reset()
+        browser.set_cookie("session", planted)
+        assert browser.get("/").text == "None: 0 apples"
+
+    def test_it_ends_an_unused_session(self, browser, clock):
+        browser.get("/add")
+        clock.now += 1800
+        assert browser.get("/").text == "None: 0 apples"
+
+    def test_it_renews_the_cookie_and_revokes_the_session_when_a_stolen_one_is_shown(self, browser, clock):
+        browser.get("/login")
+        browser.get("/add")
+        stolen = browser.cookies["session"]
+        clock.now += 900
+        browser.get("/")
+        mine = browser.cookies["session"]
+        assert mine != stolen
+        assert browser.get("/").text == "7: 1 apples"
+        clock.now += 61
+        browser.reset()
+        browser.set_cookie("session", stolen)
+        assert browser.get("/").text == "None: 0 apples"
+        browser.reset()
+        browser.set_cookie("session", mine)
+        assert browser.get("/").text == "None: 0 apples"
+
+    def test_what_fails_is_rolled_back_and_sends_no_cookie(self, browser):
+        def fail(environ, start_response):
+            environ["session"].data["apples"] = 99
+            raise RuntimeError("after the change")
+
+        browser.get("/add")
+        shop, browser.app.application = browser.app.application, fail
+        with pytest.raises(RuntimeError):
+            browser.get("/")
+        browser.app.application = shop
+        assert browser.get("/").text == "None: 1 apples"
+
+
+def test_a_cart_is_carried_over_from_the_old_cookie_once_and_a_login_is_not(serve, columns):
+    old_factory = SignedCookieSessionFactory("old secret", cookie_name="session")
+
+    def old_application(request):
+        request.session = old_factory(request)
+        request.session["cart"] = {"apples": 3}
+        request.session["auth.userid"] = 7
+
+    page = run(HOW_TO / "migrating.md")
+    browser, _ = serve(
+        columns["Session"],
+        settings={"session.cookie_name": "shop"},
+        old=old_application,
+        cart=page["cart"],
+        everything=lambda request: dict(request.session),
+    )
+    browser.get("/old")
+    assert set(browser.cookies) == {"session"}
+    assert browser.get("/cart").json == {"apples": 3}
+    assert set(browser.cookies) == {"shop"}
+    assert browser.get("/everything").json == {"cart": {"apples": 3}}
+
+
+def test_a_visitor_without_an_old_cookie_gets_an_empty_cart_and_no_session(serve, columns):
+    browser, _ = serve(columns["Session"], cart=run(HOW_TO / "migrating.md")["cart"])
+    assert browser.get("/cart").json == {}
+    assert not browser.cookies
+
+
+def test_settings_of_2017_that_are_gone_are_named_at_the_start():
+    page = (HOW_TO / "migrating.md").read_text(encoding="utf-8")
+    gone = re.findall(r"^\| `session\.(\w+)` \|", page, re.MULTILINE)
+    assert len(gone) == 3
+    for name in gone:
+        with pytest.raises(ConfigurationError, match=f"{name}: is not a known setting"):
+            get_session_factory(generate_secret_key(), FullyFeaturedSession, **{name: "5"})
