@@ -37,13 +37,20 @@ def rows():
     return re.findall(r"^\| (\d+\.\d+\.\d+) \|[^|]+\| (\w+) \|(.+)$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["asvs"])
+@pytest.mark.parametrize("page", ["asvs", "threat-model"])
 def test_every_test_that_a_page_names_exists(page):
     path = PAGES / f"{page}.md"
     named = NAMED.findall(path.read_text(encoding="utf-8"))
     assert named
     missing = [name for name, file in named if name not in names_in((path.parent / file).resolve())]
     assert missing == []
+
+
+def test_every_claim_about_attackers_names_a_test():
+    text = (PAGES / "threat-model.md").read_text(encoding="utf-8")
+    claims = re.findall(r"^\| (?!\| shown by).+$", text, re.MULTILINE)
+    assert len(claims) > 20
+    assert [claim for claim in claims if not NAMED.search(claim)] == []
 
 
 def test_every_requirement_has_one_row():
