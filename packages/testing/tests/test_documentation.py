@@ -27,7 +27,7 @@ def test_the_diagram_and_the_table_are_drawn_from_the_codes_own_tables():
     assert "CURRENT --> IN_FLIGHT" in page
 
 
-@pytest.mark.parametrize("name", ["list_commands.py", "list_settings.py"])
+@pytest.mark.parametrize("name", ["list_commands.py", "list_compatibility.py", "list_settings.py"])
 def test_settings_and_commands_are_listed_from_the_code_itself(name):
     tool = runpy.run_path(str(DOCS / "tools" / name))
     page = tool["PAGE"].read_text(encoding="utf-8")
