@@ -105,3 +105,9 @@ def member(name: str) -> Member:
     if name not in found:
         raise LookupError(f"no distribution {name!r} here; there are {', '.join(sorted(found))}")
     return found[name]
+
+
+def tools_of_the_tests() -> list[str]:
+    """Return what the workspace's own environment for tests has besides the members."""
+    environments = tomllib.loads((ROOT / "hatch.toml").read_text("utf-8"))["envs"]
+    return [*environments["default"]["extra-dependencies"], *environments["hatch-test"]["dependencies"]]

@@ -16,18 +16,26 @@ import shutil
 import sys
 import tarfile
 import tempfile
-import tomllib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from changelog import fragments, tags
-from members import ROOT, Member, member, members
+from members import ROOT, Member, member, members, tools_of_the_tests
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from supply import describe
-from wheels import CommandError, Distribution, Environment, build, run, run_bytes, unexpected_files
+from wheels import (
+    IN_PROCESSES,
+    CommandError,
+    Distribution,
+    Environment,
+    build,
+    run,
+    run_bytes,
+    unexpected_files,
+)
 
 OLDEST, NEWEST = "lowest-direct", "highest"
 
@@ -117,7 +125,7 @@ def what_is_left(of: Member) -> list[str]:
     """Return what has to be done before the checkout can be tagged as a member's release."""
     left = []
     tag = f"{of.name}-v{of.version}"
-    if tag in tags(of):
+    if tag in tags(of) and tag not in run("git", "tag", "--points-at", "HEAD", cwd=of.root).split():
         left.append(f"{tag} exists: raise the version, by `hatch version minor` or `patch` in {of.place}")
     if waiting := fragments(of):
         names = ", ".join(path.name for path in waiting)
@@ -215,15 +223,8 @@ class Trial:
         tests = PROVES.get(self.member.name, [self.member.place])
         pytest = self.environment.python.with_name("pytest")
         options = ["-q", "-c", settings, "--rootdir", ROOT, "-p", "no:cacheprovider"]
-        spread = ["-n", "auto", "--maxprocesses=4", "--dist", "loadfile"]
-        printed = run(pytest, *options, *spread, *tests, *arguments, cwd=ROOT)
+        printed = run(pytest, *options, *IN_PROCESSES, *tests, *arguments, cwd=ROOT)
         return printed.strip().rpartition("\n")[2].strip("= ")
-
-
-def test_requirements() -> list[str]:
-    """Return what the workspace's own environment for tests has besides the members."""
-    environments = tomllib.loads((ROOT / "hatch.toml").read_text("utf-8"))["envs"]
-    return [*environments["default"]["extra-dependencies"], *environments["hatch-test"]["dependencies"]]
 
 
 def check(of: Member, engines: str, out: Path) -> None:
@@ -258,7 +259,7 @@ def check(of: Member, engines: str, out: Path) -> None:
                 say(f"sibling {each.name} {version}, from {origin}")
 
         helpers: list[Distribution] = []
-        tools = test_requirements()
+        tools = tools_of_the_tests()
         arguments: list[str] = []
         if of.name not in TESTED_ALONE:
             arguments = [f"--websession-engines={engines}"]

@@ -23,6 +23,10 @@ BUILT_BY = ROOT / "tools" / "build-constraints.txt"
 """The one version of the build backend: another one may write other bytes."""
 
 
+IN_PROCESSES = ("-n", "auto", "--maxprocesses=4", "--dist", "loadfile")
+"""How pytest spreads tests: by files, since many tests of a file share a server."""
+
+
 class CommandError(Exception):
     """A command failed; the text has what it printed."""
 

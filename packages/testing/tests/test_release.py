@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from changelog import changes, untold, write
-from members import ROOT, Member, members
+from members import ROOT, Member, member, members
 from packaging.version import Version
+from ranges import raised
 from release import released, what_is_left
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EACH = pytest.mark.parametrize("member", members(), ids=lambda member: member.folder.name)
+EACH = pytest.mark.parametrize("each", members(), ids=lambda each: each.folder.name)
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -108,16 +109,29 @@ def test_fragments_become_the_section_of_the_version_in_the_changelog(core: Memb
 
 
 @EACH
-def test_every_members_fragments_make_a_section(member: Member) -> None:
-    section = write(member, draft=True)
-    assert f"## {member.version} (" in section
-    for fragment in (member.folder / "newsfragments").glob("*.md"):
+def test_every_members_fragments_make_a_section(each: Member) -> None:
+    section = write(each, draft=True)
+    assert f"## {each.version} (" in section
+    for fragment in (each.folder / "newsfragments").glob("*.md"):
         assert fragment.read_text().split()[0] in section
 
 
 @EACH
-def test_hatch_version_writes_the_version_that_counts(member: Member) -> None:
-    assert member.folder / member.settings["version"]["path"] == member.package / "__about__.py"
+def test_hatch_version_writes_the_version_that_counts(each: Member) -> None:
+    assert each.folder / each.settings["version"]["path"] == each.package / "__about__.py"
+
+
+def test_the_ranges_of_siblings_follow_a_new_series_and_nothing_else_changes() -> None:
+    glue = member("websession-pyramid")
+    versions = {each.name: (each.version.major, each.version.minor) for each in members()}
+    before = (glue.folder / "pyproject.toml").read_text("utf-8")
+    assert raised(glue, versions) == before
+
+    after = raised(glue, {**versions, "websession-crypto": (0, 42)})
+
+    assert '"websession-crypto>=0.42,<0.43"' in after
+    (changed,) = set(before.splitlines()) - set(after.splitlines())
+    assert "websession-crypto" in changed
 
 
 def test_what_is_left_to_do_before_a_tag_is_told_until_nothing_is(core: Member) -> None:
@@ -133,6 +147,8 @@ def test_what_is_left_to_do_before_a_tag_is_told_until_nothing_is(core: Member) 
     assert what_is_left(core) == []
 
     git(core.root, "tag", "websession-core-v0.1.0")
+    assert what_is_left(core) == []
+    git(core.root, "commit", "--quiet", "--allow-empty", "--message", "Go on")
     (tagged,) = what_is_left(core)
     assert tagged.startswith("websession-core-v0.1.0 exists: raise the version")
 

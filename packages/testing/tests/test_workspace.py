@@ -1,11 +1,13 @@
 """What holds the workspace together: members, versions and commands are each named in one way everywhere."""
 
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from matrix import interpreter, pythons
 from members import ROOT, Member, members
 
 MEMBERS = members()
@@ -28,6 +30,50 @@ def test_the_test_command_of_the_readme_is_the_one_that_ci_runs() -> None:
     assert test in first_screen
     assert test.endswith("/hatch test")
     assert shell_commands((ROOT / ".ci" / "run").read_text()) == [test]
+
+
+def scripts(environment: str) -> set[str]:
+    """Return the names of the commands of an environment, those of its template included."""
+    table = ENVIRONMENTS[environment]
+    inherited = scripts(table["template"]) if "template" in table else set()
+    return inherited | set(table.get("scripts", {}))
+
+
+PATTERNS = ("*.md", ".ci/run", ".*.yaml", ".github/**/*", "docs/**/*.md", "packages/**/*.md", "tools/*.py")
+
+
+def test_every_command_that_a_page_a_workflow_or_a_tool_names_exists() -> None:
+    named = {
+        (*found, path.name)
+        for pattern in PATTERNS
+        for path in ROOT.glob(pattern)
+        if path.is_file()
+        for found in re.findall(r"\bhatch run (\w+):(\w+)", path.read_text("utf-8"))
+    }
+    assert {("matrix", "run", "ci.yml"), ("release", "check", "CONTRIBUTING.md")} <= named
+    unknown = {found for found in named if found[0] not in ENVIRONMENTS or found[1] not in scripts(found[0])}
+    assert unknown == set()
+
+
+def test_the_workflows_run_every_python_and_every_distribution() -> None:
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    (listed,) = re.findall(r"^ +python: \[(.*)\]$", text, re.MULTILINE)
+    assert listed == ", ".join(f'"{version}"' for version in pythons())
+    (block,) = re.findall(r"^ +distribution:\n((?: +- .*\n)+)", text, re.MULTILINE)
+    assert sorted(re.findall(r"- (\S+)", block)) == sorted(member.name for member in MEMBERS)
+
+
+def test_a_python_is_found_where_it_is_and_not_where_it_is_not() -> None:
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert interpreter(this) == sys.executable
+    assert interpreter("3.999") is None
+
+
+def test_the_files_that_contributing_names_are_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"(?<![\w/.<])(?:packages|docs|tools)/[\w/.-]+", page))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    assert "packages/core/tests/test_flash_queues.py" in named
 
 
 def test_every_package_and_the_demo_are_members_of_the_workspace() -> None:

@@ -1,0 +1,39 @@
+"""Raise the ranges in which members ask for each other to the series that they have now.
+
+`hatch run release:ranges`, after `hatch version minor` in one of them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from members import Member, members
+
+
+def raised(of: Member, versions: dict[str, tuple[int, int]]) -> str:
+    """Return a member's pyproject.toml with the ranges of its siblings as they should be.
+
+    Args:
+        of: The member.
+        versions: Major and minor version of each member, by the name of its distribution.
+    """
+    text = (of.folder / "pyproject.toml").read_text("utf-8")
+    for name, (major, minor) in versions.items():
+        wanted = rf"\g<1>>={major}.{minor},<{major}.{minor + 1}"
+        text = re.sub(rf'("{re.escape(name)}(?:\[[\w,]+\])?)>=[\d.]+,<[\d.]+(?=")', wanted, text)
+    return text
+
+
+def main() -> None:
+    """Rewrite what needs it, and name it."""
+    versions = {each.name: (each.version.major, each.version.minor) for each in members()}
+    for each in members():
+        path = each.folder / "pyproject.toml"
+        text = raised(each, versions)
+        if text != path.read_text("utf-8"):
+            path.write_text(text, "utf-8")
+            print(f"{each.place}/pyproject.toml: ranges raised")
+
+
+if __name__ == "__main__":
+    main()
