@@ -20,6 +20,8 @@ from websession_models.mixins import (
     UseridMixin,
     fresh_session_id,
 )
+from websession_models.purging import PurgeReport, UnpurgeableModelError, purge
+from websession_models.revoking import RevokeReport, revoke
 from websession_models.schema import SchemaError, SchemaProblem, check_schema
 from websession_models.sqlite import isolates, prepare_sqlite_engine
 from websession_models.store import SessionRow, Store
@@ -42,12 +44,15 @@ __all__ = [
     "IdleMixin",
     "ModelError",
     "ModelFeatures",
+    "PurgeReport",
     "RenewalMixin",
+    "RevokeReport",
     "SchemaError",
     "SchemaProblem",
     "SessionId",
     "SessionRow",
     "Store",
+    "UnpurgeableModelError",
     "UseridMixin",
     "check_schema",
     "encrypt_all",
@@ -58,4 +63,6 @@ __all__ = [
     "is_conflict",
     "isolates",
     "prepare_sqlite_engine",
+    "purge",
+    "revoke",
 ]

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from websession_models.features import ModelFeatures
     from websession_models.store import Store
 
-__all__ = ["Bookkeeper", "has_free_connection"]
+__all__ = ["Bookkeeper", "has_free_connection", "is_in_the_way", "transaction_of_its_own"]
 
 log = logging.getLogger(__name__)
 
@@ -171,12 +171,12 @@ class Bookkeeper:
         try:
             with (
                 engine.connect() as connection,
-                _TRANSACTIONS[connection.dialect.name](connection, insists),
+                transaction_of_its_own(connection, insists=insists),
             ):
                 return work(connection)
         except DBAPIError as error:
             hide_values(error)
-            if not _is_in_the_way(error, engine.dialect.name):
+            if not is_in_the_way(error, engine.dialect.name):
                 raise
             log.debug("%s: not done, a lock or a conflict was in the way", what)
             return False
@@ -512,6 +512,16 @@ def _sqlite(connection: Connection, insists: bool) -> Iterator[None]:
         cursor.close()
 
 
+def transaction_of_its_own(connection: Connection, *, insists: bool) -> AbstractContextManager[None]:
+    """Give a transaction at READ COMMITTED that waits for no lock, committed at the end of the block.
+
+    Args:
+        connection: a fresh one, of an engine with whatever isolation level and event listeners it has.
+        insists: whether to wait for locks for a bounded time.
+    """
+    return _TRANSACTIONS[connection.dialect.name](connection, insists)
+
+
 _TRANSACTIONS: Final[Mapping[str, Callable[[Connection, bool], AbstractContextManager[None]]]] = (
     MappingProxyType({"postgresql": _postgresql, "mysql": _mysql, "mariadb": _mysql, "sqlite": _sqlite})
 )
@@ -549,6 +559,11 @@ def _may_connect(pool: Pool) -> bool:
 _SQLITE_NESTED: Final = "cannot start a transaction within a transaction"
 
 
-def _is_in_the_way(error: DBAPIError, dialect: str) -> bool:
-    """Return whether somebody else's transaction has kept us from it."""
+def is_in_the_way(error: DBAPIError, dialect: str) -> bool:
+    """Return whether somebody else's transaction has kept us from it.
+
+    Args:
+        error: what was raised.
+        dialect: the name of the engine's dialect.
+    """
     return is_conflict(error, dialect) or (dialect == "sqlite" and _SQLITE_NESTED in str(error.orig))

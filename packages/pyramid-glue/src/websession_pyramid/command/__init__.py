@@ -12,6 +12,8 @@ from ..__about__ import __version__
 from .doctor import doctor
 from .encryption import encrypt
 from .keys import keygen, rotate_key
+from .purge import purge_command
+from .revoke import revoke_command
 from .sessions import list_, show, stats
 
 __all__ = ["main"]
@@ -30,5 +32,5 @@ def main() -> None:
     """
 
 
-for _command in (doctor, encrypt, keygen, list_, rotate_key, show, stats):
+for _command in (doctor, encrypt, keygen, list_, purge_command, revoke_command, rotate_key, show, stats):
     main.add_command(_command)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .target import Target
 
-__all__ = ["list_", "show", "stats"]
+__all__ = ["list_", "show", "stats", "the_one", "userid_of"]
 
 _NAME_LENGTH = 8
 _CHOICES = 10
@@ -131,7 +131,7 @@ def list_(
         now = target.factory.clock()
         filters: dict[str, Any] = {}
         if user is not None or anonymous:
-            filters["userid"] = _userid(target, user)
+            filters["userid"] = userid_of(target, user)
         if older_than is not None:
             filters["created_before"] = now - older_than
         if unused_for is not None:
@@ -194,7 +194,7 @@ def show(configured: Configured, session: str, json_: bool) -> None:
     with configured.opened() as target:
         now = target.factory.clock()
         with reading(target.engine()) as connection:
-            row = target.factory.store.load(connection, _the_one(connection, target, session))
+            row = target.factory.store.load(connection, the_one(connection, target, session))
     if row is None:
         raise _no_such(session)
     described = _described(target, row, now)
@@ -246,8 +246,13 @@ def _no_such(session: str) -> Declined:
     return Declined(f"There is no session whose identifier begins with {session[:_NAME_LENGTH]}.")
 
 
-def _the_one(connection: Connection, target: Target, session: str) -> UUID:
+def the_one(connection: Connection, target: Target, session: str) -> UUID:
     """Return the one session that `session` is the beginning of.
+
+    Args:
+        connection: From `reading()`.
+        target: Whose sessions.
+        session: Hexadecimal digits.
 
     Raises:
         Trouble: There is none, or more than one; then it names the choices.
@@ -270,8 +275,16 @@ def _the_one(connection: Connection, target: Target, session: str) -> UUID:
     raise Declined(f"Several sessions begin with {session}.", f"Say more of it: {', '.join(choices)}{dots}.")
 
 
-def _userid(target: Target, user: str | None) -> Any:
-    """Return what was typed as a value of the model's userid."""
+def userid_of(target: Target, user: str | None) -> Any:
+    """Return what was typed as a value of the model's userid.
+
+    Args:
+        target: Whose sessions.
+        user: What was typed; None: nobody.
+
+    Raises:
+        Trouble: The model knows no users, or it is no userid.
+    """
     if not target.factory.has("userid"):
         raise ApplicationTrouble(
             "The session model knows no users.", "Add UseridMixin to its bases, and a migration."

@@ -1,0 +1,120 @@
+"""`purge`: delete the sessions that have ended, from cron or a timer."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+import click
+from websession_models import PurgeReport, UnpurgeableModelError, purge
+from websession_models.purging import MARGIN
+
+from .options import DURATION, Configured, configured, json_option
+from .output import as_json
+from .target import ApplicationTrouble
+
+__all__ = ["gc", "purge_command"]
+
+
+@click.command("purge")
+@click.option("--max-rows", type=click.IntRange(0), help="Delete so many sessions at most.")
+@click.option("--max-seconds", type=DURATION, help="Begin nothing after this time: seconds, or 5min, 1h.")
+@click.option(
+    "--margin",
+    type=DURATION,
+    default=MARGIN,
+    show_default=True,
+    help="Leave alone what ended less than so long ago.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=500, show_default=True, help="Sessions in one transaction."
+)
+@click.option("--dry-run", is_flag=True, help="Count the sessions, and delete none.")
+@json_option
+@configured
+def purge_command(
+    *,
+    configured: Configured,
+    max_rows: int | None,
+    max_seconds: int | None,
+    margin: int,
+    batch: int,
+    dry_run: bool,
+    json_: bool,
+) -> None:
+    """Delete the sessions that are past their deadline.
+
+    Oldest first, in short transactions that the running application does not notice; several purges at the
+    same time share the work. Fit for cron: it says one line, and nothing is asked.
+    """
+    watched = sys.stderr.isatty() and not (json_ or dry_run)
+    with configured.opened() as target:
+        run = partial(
+            purge,
+            target.engine(),
+            target.model,
+            now=target.factory.clock(),
+            margin=margin,
+            max_rows=max_rows,
+            max_seconds=max_seconds,
+            batch=batch,
+        )
+        try:
+            if not watched:
+                report = run(dry_run=dry_run)
+            else:
+                # Counting goes by the index alone.
+                with click.progressbar(
+                    length=run(dry_run=True).sessions, label="Purging", file=sys.stderr
+                ) as shown:
+                    report = run(progress=partial(_show, shown))
+        except UnpurgeableModelError as error:
+            raise ApplicationTrouble(
+                f"{str(error)[0].upper()}{str(error)[1:]}.",
+                "Add one of the mixins to the model, and a migration.",
+            ) from None
+    if json_:
+        as_json(
+            {
+                "sessions": report.sessions,
+                "orphans": report.orphans,
+                "left": report.left,
+                "refused": report.refused,
+                "finished": report.finished,
+                "seconds": round(report.seconds, 3),
+                "dry_run": dry_run,
+            }
+        )
+        return
+    click.echo(_told(report, dry_run=dry_run))
+
+
+def _show(shown: Any, report: PurgeReport) -> None:
+    shown.update(report.sessions - shown.pos)
+
+
+def _told(report: PurgeReport, *, dry_run: bool) -> str:
+    if dry_run:
+        return f"{report.sessions} sessions would be deleted."
+    parts = [f"{report.sessions} sessions deleted in {report.seconds:.1f} s"]
+    if report.orphans:
+        parts.append(f"{report.orphans} leftovers of deleted sessions")
+    if report.left:
+        parts.append(f"{report.left} left for the next time, somebody was at work with them")
+    if report.refused:
+        parts.append(
+            f"{report.refused} not deleted because a foreign key refers to them (give it ON DELETE CASCADE)"
+        )
+    if not report.finished:
+        parts.append("there are more")
+    return f"{'; '.join(parts)}."
+
+
+gc = click.Command(
+    "pyramid_session_gc",
+    params=purge_command.params,
+    callback=purge_command.callback,
+    help=purge_command.help,
+)
+"""The same under the name that the release of 2017 gave it."""

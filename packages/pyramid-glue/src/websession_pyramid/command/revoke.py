@@ -1,0 +1,111 @@
+"""`revoke`: end sessions, one or many, at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+from websession_models import revoke
+from websession_models.overview import list_sessions, reading
+
+from .options import DURATION, Configured, configured, json_option
+from .output import as_json
+from .sessions import the_one, userid_of
+from .target import CommandLineTrouble, Declined
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from .target import Target
+
+__all__ = ["revoke_command"]
+
+_MANY = 10
+
+
+@click.command("revoke")
+@click.option("--user", help="All sessions of this user, by the userid.")
+@click.option("--anonymous", is_flag=True, help="Only sessions that belong to nobody.")
+@click.option("--older-than", type=DURATION, help="Only sessions that began longer ago: 12h, 30d.")
+@click.option("--unused-for", type=DURATION, help="Only sessions that were not used for so long.")
+@click.option("--all", "all_", is_flag=True, help="All sessions of everybody.")
+@click.option("--yes", is_flag=True, help="Do not ask, however many they are.")
+@click.option("--dry-run", is_flag=True, help="Count the sessions, and end none.")
+@json_option
+@configured
+@click.argument("session", required=False)
+def revoke_command(
+    *,
+    configured: Configured,
+    session: str | None,
+    all_: bool,
+    yes: bool,
+    dry_run: bool,
+    json_: bool,
+    **filters: Any,
+) -> None:
+    """End sessions.
+
+    SESSION is the beginning of one session's identifier, as pyramid-sessions list shows it. Several options
+    together end only what meets all of them. More than ten are asked about. Whoever is logged in by a
+    session that is ended has to log in again.
+    """
+    wanted = {name: value for name, value in filters.items() if value not in (None, False)}
+    if sum((session is not None, all_, bool(wanted))) != 1:
+        raise click.UsageError("Say which: SESSION, or --all, or one or several of the other options.")
+    with configured.opened() as target:
+        ids = _ids(target, session, wanted)
+        if dry_run:
+            if json_:
+                as_json({"would_end": len(ids)})
+            else:
+                click.echo(f"{_count(len(ids))} would be ended.")
+            return
+        if len(ids) > _MANY and not yes:
+            _ask(len(ids))
+        if sys.stderr.isatty() and not json_ and len(ids) > _MANY:
+            with click.progressbar(length=len(ids), label="Ending", file=sys.stderr) as shown:
+                report = revoke(target.engine(), target.factory.store, ids, progress=shown.update)
+        else:
+            report = revoke(target.engine(), target.factory.store, ids)
+    if json_:
+        as_json({"ended": report.ended, "gone": report.gone, "held": len(report.held)})
+    else:
+        click.echo(f"{_count(report.ended)} ended.")
+    if report.held:
+        raise Declined(
+            f"{_count(len(report.held))} could not be ended: somebody keeps their rows locked.", "Try again."
+        )
+
+
+def _ids(target: Target, session: str | None, wanted: dict[str, Any]) -> list[UUID]:
+    now = target.factory.clock()
+    criteria: dict[str, Any] = {}
+    if "user" in wanted and "anonymous" in wanted:
+        raise click.UsageError("--user and --anonymous exclude each other.")
+    if "user" in wanted or "anonymous" in wanted:
+        criteria["userid"] = userid_of(target, wanted.get("user"))
+    if "older_than" in wanted:
+        criteria["created_before"] = now - wanted["older_than"]
+    if "unused_for" in wanted:
+        criteria["used_before"] = now - wanted["unused_for"]
+    with reading(target.engine()) as connection:
+        if session is not None:
+            return [the_one(connection, target, session)]
+        return [each.id for each in list_sessions(connection, target.model, limit=None, **criteria)]
+
+
+def _ask(number: int) -> None:
+    try:
+        sure = click.confirm(f"End {_count(number)}?", err=True)
+    except click.Abort:
+        raise CommandLineTrouble(
+            "Nobody is there to be asked.", "Say --yes to end them all the same."
+        ) from None
+    if not sure:
+        raise Declined("Nothing was ended.")
+
+
+def _count(number: int) -> str:
+    return "1 session" if number == 1 else f"{number} sessions"

@@ -1,0 +1,87 @@
+"""Ending sessions from outside of a request: at once, whatever they hold and whoever is at work with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
+from websession_core.lifecycle import Bookkeeping, Duty
+
+from websession_models.bookkeeping import Bookkeeper
+from websession_models.overview import reading
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Engine
+
+    from websession_models.store import Store
+
+__all__ = ["RevokeReport", "revoke"]
+
+# Each waits half a second for locks, two on MariaDB and MySQL.
+_TRIES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeReport:
+    """What a revocation has done so far.
+
+    Attributes:
+        ended: how many sessions were ended.
+        gone: how many were not there any more.
+        held: the sessions whose rows somebody else has kept locked all the time.
+    """
+
+    ended: int
+    gone: int
+    held: tuple[uuid.UUID, ...]
+
+
+def revoke(
+    engine: Engine,
+    store: Store,
+    session_ids: Iterable[uuid.UUID],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> RevokeReport:
+    """End sessions: delete their rows, each in a short transaction of its own.
+
+    A request that is at work with one of them loses: what it wanted to write finds no row, and it is told to
+    start anew. The next request of that browser has no session.
+
+    Args:
+        engine: where the sessions are.
+        store: of the model whose sessions these are.
+        session_ids: the primary keys.
+        progress: called after each of them with 1.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be had, or a foreign key of the application's
+            forbids the deletion.
+    """
+    bookkeeper = Bookkeeper(store, engine)
+    ended = gone = 0
+    held = []
+    for session_id in session_ids:
+        entry = Bookkeeping(Duty.REVOKE, session_id, {}, {}, insists=True)
+        for _ in range(_TRIES):
+            if bookkeeper.perform(entry):
+                ended += 1
+                break
+            if _is_gone(engine, store, session_id):
+                gone += 1
+                break
+        else:
+            held.append(session_id)
+        if progress is not None:
+            progress(1)
+    return RevokeReport(ended, gone, tuple(held))
+
+
+def _is_gone(engine: Engine, store: Store, session_id: uuid.UUID) -> bool:
+    key = store.features.columns["id"]
+    with reading(engine) as connection:
+        return connection.execute(select(key).where(key == session_id)).first() is None
