@@ -787,6 +787,11 @@ def commands(stage):
         stage.command("show", uri, name)
         stage.command("show", "--json", uri, name)
     stage.command("encrypt", uri)
+    stage.command("purge", uri)
+    stage.command("purge", "--json", stage.ini(session__model_class="site_under_test.Session"))
+    for name in (row.id.hex, uuid.uuid4().hex):
+        stage.secrets.add("what was asked for", name)
+        stage.command("revoke", uri, name)
     for setting in (
         {"session__secret_key": stage.key()[:-1]},
         {"session__cookie_max_age": "soon"},
