@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from webtest import TestResponse
 
-ADA, NOOR = DEMO_USERS
+ADA, NOOR, PIM = DEMO_USERS
 
 ADDRESS = {
     "name": "Ida Brenner",
@@ -99,6 +99,8 @@ def app_settings() -> dict[str, Any]:
     return {
         "session.secret_key": generate_secret_key(),
         "session.model_class": "shop.models.session.Session",
+        "session.idle_timeout": 14 * 86400,
+        "session.absolute_timeout": 90 * 86400,
     }
 
 

@@ -38,7 +38,7 @@ def test_the_cookie_from_before_the_login_opens_nothing(browser, new_browser):
     assert page.html.select_one("#cart-count").text == "0"
 
 
-def test_login_replaces_the_row_of_the_session(browser, engine):
+def test_a_login_makes_no_second_session(browser, engine):
     browser.add("round-teapot")
     browser.log_in()
     assert sessions(engine) == 1

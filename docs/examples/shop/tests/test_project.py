@@ -93,7 +93,7 @@ def test_an_empty_database_is_filled_once(new_engine):
     engine = new_engine()
     for _ in range(2):
         ensure_database(engine)
-        assert (count(engine, Product), count(engine, User)) == (8, 2)
+        assert (count(engine, Product), count(engine, User)) == (8, 3)
     assert not has_other_tables(engine)
 
 

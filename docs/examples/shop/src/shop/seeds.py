@@ -21,11 +21,13 @@ class DemoUser:
     name: str
     full_name: str
     password: str
+    is_admin: bool = False
 
 
 DEMO_USERS = (
     DemoUser("ada", "Ada Lindqvist", "tea-at-four"),
     DemoUser("noor", "Noor Haddad", "biscuits-first"),
+    DemoUser("pim", "Pim Verbeek", "keys-to-the-shop", is_admin=True),
 )
 
 PRODUCTS = (
@@ -126,6 +128,11 @@ def fill(dbsession: DatabaseSession) -> None:
         dbsession.add_all(Product(**product) for product in PRODUCTS)
     if dbsession.scalar(select(User.id).limit(1)) is None:
         dbsession.add_all(
-            User(name=user.name, full_name=user.full_name, password_hash=hash_password(user.password))
+            User(
+                name=user.name,
+                full_name=user.full_name,
+                password_hash=hash_password(user.password),
+                is_admin=user.is_admin,
+            )
             for user in DEMO_USERS
         )

@@ -1,9 +1,16 @@
 """Web sessions: one row per browser. This class is all the library needs to know about our database."""
 
-from pyramid_sqlalchemy_sessions import BaseMixin
+from __future__ import annotations
+
+from pyramid_sqlalchemy_sessions import AbsoluteMixin, BaseMixin, CSRFMixin, IdleMixin, UseridMixin
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
 
 from .meta import Base
 
 
-class Session(BaseMixin, Base):
+class Session(UseridMixin, CSRFMixin, IdleMixin, AbsoluteMixin, BaseMixin, Base):
     __tablename__ = "session"
+
+    # Declared again for the foreign key: the sessions of a user who is deleted end.
+    userid: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"), index=True)

@@ -15,3 +15,5 @@ class User(Base):
     full_name: Mapped[str] = mapped_column(String(80))
     password_hash: Mapped[str] = mapped_column(String(200))
     """As `shop.passwords.hash_password` made it."""
+    is_admin: Mapped[bool]
+    """Whether they look after the shop."""

@@ -98,6 +98,8 @@ def run(folder: Path, port: int) -> None:
     settings: dict[str, Any] = {
         "shop.secret_key_file": str(key_file),
         "session.model_class": "shop.models.session.Session",
+        "session.idle_timeout": 14 * 86400,
+        "session.absolute_timeout": 90 * 86400,
         "sqlalchemy.url": URL.create("sqlite", database=str(folder / "shop.sqlite")),
     }
     engine = open_database(settings)
