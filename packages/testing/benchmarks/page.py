@@ -69,7 +69,89 @@ def peers(figures: dict[str, Any]) -> str:
     return f"{tables}\n\n{_measured(figures)} {sittings} sittings of {rounds} rounds. Peers: {peers}."
 
 
-SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {"peers": peers}
+def growth(figures: dict[str, Any]) -> str:
+    """Return what a read takes as the table grows."""
+    few, many = (f"{rows:,}" for rows in figures["rows"])
+    small, large = figures["microseconds"]
+    return (
+        f"| sessions in the table | a read |\n|---|---|\n| {few} | {small:.0f} µs |\n"
+        f"| {many} | {large:.0f} µs, {_ratio(figures['ratio'])} of the first |\n\n"
+        f"{_measured(figures)} {figures['sessions']} sessions from all over the table; "
+        f"{many} of them take {figures['bytes'] / 2**30:.1f} GiB with the companion table and the indexes."
+    )
+
+
+def payloads(figures: dict[str, Any]) -> str:
+    """Return what large payloads cost."""
+    lines = []
+    for engine, sizes in figures["engines"].items():
+        heads = ("floor, read", "ours, read", "floor, write", "ours, write", "`json.loads`", "`json.dumps`")
+        lines += [f"| {ENGINES[engine]} | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+        for size, kinds in sizes.items():
+            cells = [kinds[kind][name] for kind in ("read", "write") for name in ("floor", "ours")]
+            cells += [figures["json"][size][name] for name in ("loads", "dumps")]
+            listed = " | ".join(f"{cell:.0f} µs" for cell in cells)
+            lines.append(f"| {int(size):,} bytes | {listed} |")
+        lines.append("")
+    return "\n".join([*lines, _measured(figures)])
+
+
+def touches(figures: dict[str, Any]) -> str:
+    """Return what touches do to the companion table on PostgreSQL."""
+    lines = [
+        "| | HOT | touches a second | log per touch | table | key | index | to find expired ones |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for each in figures["variants"]:
+        before, after = each["before"], each["after"]
+        sizes = [
+            f"{before[part] / 2**20:.1f} → {after[part] / 2**20:.1f} MiB" if after[part] else ""
+            for part in ("table", "key", "index")
+        ]
+        lines.append(
+            f"| {each['title']} | {each['hot']:.0%} | {each['per_second']:,.0f} | {each['wal']:.0f} bytes | "
+            f"{' | '.join(sizes)} | {each['look_ms']:.1f} ms |"
+        )
+    about = f"{figures['touches']:,} touches of {figures['sessions']:,} sessions."
+    return "\n".join([*lines, "", f"{_measured(figures)} {about}"])
+
+
+def keys(figures: dict[str, Any]) -> str:
+    """Return what a random primary key costs in InnoDB."""
+    lines = [
+        "| key | memory | inserts a second | of these, the last tenth | page splits | pages written | size |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {memory} | {each['per_second']:,.0f} | {each['last_per_second']:,.0f} | "
+        f"{each['splits']:,.0f} | {each['pages_written']:,.0f} | {each['bytes'] / 2**20:,.0f} MiB |"
+        for name, memories in figures["keys"].items()
+        for memory, each in memories.items()
+    ]
+    return "\n".join([*lines, "", f"{_measured(figures)} {figures['rows']:,} sessions."])
+
+
+def profile(figures: dict[str, Any]) -> str:
+    """Return what each microsecond of a request goes to."""
+    columns = figures["columns"]
+    heads = [f"{each['contender']}: {each['kind']}" for each in columns]
+    lines = [f"| {ENGINES[figures['engine']]}, µs | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for part in columns[0]["parts"]:
+        cells = [f"{each['parts'][part]:.0f}" if each["parts"][part] >= 0.5 else "" for each in columns]
+        lines.append(f"| {part} | {' | '.join(cells)} |")
+    sums = [f"**{sum(each['parts'].values()):.0f}**" for each in columns]
+    lines.append(f"| **together** | {' | '.join(sums)} |")
+    return "\n".join([*lines, "", _measured(figures)])
+
+
+SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "peers": peers,
+    "growth": growth,
+    "payloads": payloads,
+    "touches": touches,
+    "keys": keys,
+    "profile": profile,
+}
 
 
 def written(page: str) -> str:

@@ -29,12 +29,17 @@ def record(name: str, figures: dict[str, Any]) -> None:
         figures: Anything that JSON holds.
     """
     RECORDED.mkdir(exist_ok=True)
-    text = json.dumps(
-        {"date": datetime.date.today().isoformat(), "machine": machine(), "versions": versions(), **figures},
-        indent=1,
-        default=float,
-    )
+    text = json.dumps({**context(), **figures}, indent=1, default=float)
     (RECORDED / f"{name}.json").write_text(_shortened(text) + "\n", "utf-8")
+
+
+def context() -> dict[str, Any]:
+    """Return what figures of now are to be read with: the date, the machine and the versions."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": machine(),
+        "versions": versions(),
+    }
 
 
 def machine() -> str:

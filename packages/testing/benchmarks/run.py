@@ -146,7 +146,7 @@ def _start(
     stack: contextlib.ExitStack, engine: str, names: list[str], failed: dict[str, str]
 ) -> dict[str, Process]:
     """Start servers and contenders; what cannot be had is noted down in `failed`."""
-    make_url = _databases(stack, engine)
+    make_url = databases(stack, engine)
     started = {}
     for name in names:
         entry = CONTENDERS[name]
@@ -166,7 +166,7 @@ def _start(
     return started
 
 
-def _databases(stack: contextlib.ExitStack, engine: str) -> Callable[[], str]:
+def databases(stack: contextlib.ExitStack, engine: str) -> Callable[[], str]:
     """Return what gives the URL of a new, empty database at each call."""
     if engine == "postgresql":
         return stack.enter_context(PostgreSQLServer()).create_database

@@ -110,6 +110,7 @@ class Site:
 
     def __init__(self, contender: Contender, *, warm_up: int) -> None:
         self._contender = contender
+        self._sampled: list[dict[str, Any]] = []
         self._client = client = Client(contender.app)
         for kind in contender.prepare:
             client.get(kind)
@@ -138,23 +139,22 @@ class Site:
                 answer.close()
         return time.perf_counter() - begun
 
-    def sample(self, kind: str, number: int, sessions: int) -> list[float]:
-        """Make `number` requests for each of `sessions` stored sessions in turn; return seconds per round."""
+    def sample(self, kind: str, sessions: int) -> float:
+        """Make a request for each of `sessions` stored sessions, the same at each call, and time them."""
         if self._contender.mints is None:
             raise WrongAnswerError("this contender cannot make cookies for stored sessions")
+        if len(self._sampled) != sessions:
+            self._sampled = [self._client.environ(kind, each) for each in self._contender.mints(sessions)]
         app, start_response = self._contender.app, self._client.start_response
-        environs = [self._client.environ(kind, cookie) for cookie in self._contender.mints(sessions)]
-        taken = []
-        for _ in range(number):
-            begun = time.perf_counter()
-            for environ in environs:
-                answer = app(environ.copy(), start_response)
-                for _chunk in answer:
-                    pass
-                if hasattr(answer, "close"):
-                    answer.close()
-            taken.append(time.perf_counter() - begun)
-        return taken
+        gc.collect()
+        begun = time.perf_counter()
+        for environ in self._sampled:
+            answer = app(environ.copy(), start_response)
+            for _chunk in answer:
+                pass
+            if hasattr(answer, "close"):
+                answer.close()
+        return time.perf_counter() - begun
 
 
 def load(module: str, options: dict[str, Any]) -> Contender:
@@ -181,14 +181,14 @@ def main() -> None:
     try:
         contender = load(order["module"], order["options"])
         site = Site(contender, warm_up=order["warm_up"])
-    except Exception as error:  # noqa: BLE001 - whatever it is: the table shall say why this contender is missing
+    except Exception as error:  # noqa: BLE001 - whatever it is: the table shall say why this one is missing
         answer(error=f"{type(error).__name__}: {error}")
         return
     answer(versions=contender.versions)
     for line in sys.stdin:
         order = json.loads(line)
         if "sessions" in order:
-            answer(taken=site.sample(order["kind"], order["number"], order["sessions"]))
+            answer(seconds=site.sample(order["kind"], order["sessions"]))
         else:
             answer(seconds=site.requests(order["kind"], order["number"]))
 

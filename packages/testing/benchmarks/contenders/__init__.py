@@ -10,15 +10,16 @@ Each module has a function `make(**options)` that returns a `worker.Contender`. 
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 
 def payload(size: int = 100) -> dict[str, Any]:
-    """Return what a session holds: a counter, a cart, and text until its JSON is `size` bytes long."""
-    items = [{"article": number, "name": "earl grey, loose", "pieces": 2} for number in range(size // 50)]
-    held = {"counter": 1, "cart": items, "language": "en"}
-    return held | {"note": "x" * max(0, size - len(str(held)) - 12)}
+    """Return what a session holds: a counter, a cart, and a note that makes its JSON `size` bytes long."""
+    items = [{"article": number, "name": "earl grey, loose", "pieces": 2} for number in range(size // 100)]
+    held = {"counter": 1, "cart": items, "language": "en", "note": ""}
+    return held | {"note": "x" * max(0, size - len(json.dumps(held)))}
 
 
 def versions(*names: str) -> dict[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any, Final
 
 from pyramid.interfaces import ISessionFactory
 from pyramid_sqlalchemy_sessions import BaseMixin, FullyFeaturedSession, generate_secret_key
-from sqlalchemy import text
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from websession_core import Ticket
 from worker import Contender
@@ -89,16 +90,15 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
     factory.clock = clock
 
     def mints(number: int) -> list[str]:
-        # At random over the whole table: the rows of a few neighbours would be in one page.
-        query = text(f"SELECT id FROM {model.__tablename__} ORDER BY id LIMIT 1 OFFSET :at")
+        # Wherever in the table: the identifiers are random, so the next one to a random one is random, too.
+        after = select(model.id).where(model.id >= bindparam("at"), model.epoch == 0)
+        query = after.order_by(model.id).limit(1)
+        policies, now = factory.policies(None), clock()
         with engine.connect() as connection:
-            rows = connection.scalar(text(f"SELECT count(*) FROM {model.__tablename__}"))
-            found = [
-                connection.scalar(query.columns(id=model.id.type), {"at": index * rows // number})
-                for index in range(number)
-            ]
-        now = clock()
-        return [f"session={factory.make_token(Ticket(id, issued_at=now))}" for id in found]  # noqa: A001
+            found = [connection.scalar(query, {"at": uuid.uuid4()}) for _ in range(number)]
+        version = policies.cookie_version
+        tickets = [Ticket(each, cookie_version=version, issued_at=now) for each in found if each]
+        return [f"{factory.settings.cookie_name}={factory.make_token(ticket)}" for ticket in tickets]
 
     return Contender(
         app,
