@@ -61,3 +61,28 @@ def test_a_contender_does_what_is_measured(tmp_path, module, options):
     assert "pyramid" in begun["versions"]
     assert len(measured) == 4
     assert all(answer["seconds"] > 0 for answer in measured)
+
+
+@pytest.fixture(scope="module")
+def counted():
+    """What one run of the budget's command says; each takes some seconds."""
+    return run("budget.py")
+
+
+def test_no_kind_of_request_takes_more_calls_than_the_budget_allows(counted):
+    assert counted.returncode == 0, counted.stderr
+
+
+def test_a_request_that_grows_by_more_than_5_percent_is_noticed(tmp_path, counted):
+    recorded = (BENCHMARKS / "budget.toml").read_text("utf-8")
+    lower = tmp_path / "budget.toml"
+
+    def shrink(match):
+        return f"own = {int(match[1]) * 10 // 11}"
+
+    lower.write_text(re.sub(r"own = (\d+)", shrink, recorded), "utf-8")
+    ended = run("budget.py", "--budget", str(lower))
+    assert ended.returncode == 1
+    assert "minimal read:" in ended.stderr
+    assert "hatch run bench:budget --record" in ended.stderr
+    assert ended.stdout == counted.stdout, "the counts differ from one run to the next"

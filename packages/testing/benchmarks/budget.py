@@ -1,0 +1,225 @@
+"""What a request may cost, in function calls, which unlike times are the same in every run.
+
+``hatch run bench:budget`` counts and compares with ``budget.toml``; ``--record`` writes that file anew. A
+test compares in every run of the suite, so that a request cannot grow unnoticed: who has a reason records
+it, and the change shows in the review.
+
+Counted per request, on SQLite:
+
+- ``own``: calls of functions of this repository's packages. They depend on nothing else, so these are
+  compared everywhere. (Comprehensions do not count: from Python 3.12 on they are no calls.)
+- ``statements``: what is sent to the database; compared everywhere, and must be equal.
+- ``total``: all calls, those of Pyramid, SQLAlchemy and C functions included, with the request's own.
+  Another release of any of them changes it, so it is compared where all versions are those it was recorded
+  with.
+
+Besides, a request that does not touch the session may take 1 % more calls than the same one to the same
+application without our `includeme`, counted in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import worker
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+BUDGET: Final = Path(__file__).with_name("budget.toml")
+ALLOWANCE: Final = 0.05
+UNTOUCHED: Final = 0.01
+OWN: Final = ("websession_core", "websession_crypto", "websession_models", "websession_pyramid")
+VERSIONS_OF: Final = (
+    "pycryptodome",
+    "pyramid",
+    "pyramid-tm",
+    "sqlalchemy",
+    "transaction",
+    "webob",
+    "zope.interface",
+    "zope.sqlalchemy",
+)
+MODELS: Final[dict[str, tuple[str, dict[str, Any], tuple[str, ...]]]] = {
+    "without": ("floor", {}, ("untouched",)),
+    "minimal": ("ours", {}, ("untouched", "read", "write", "new")),
+    "full": ("ours", {"full": True}, ("untouched", "read", "write", "new", "touch")),
+}
+"""What is counted: the contender, its options and its kinds of request; `without` has no sessions of ours."""
+
+WARM_UP: Final = 20
+REPEATED: Final = 3
+
+
+class NotDeterministicError(Exception):
+    """Equal requests made different calls."""
+
+
+def count() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the counts of each kind of request, by model.
+
+    Raises:
+        NotDeterministicError: Three equal requests made different calls.
+    """
+    from sqlalchemy import Engine, event  # noqa: PLC0415 - only once it is certain that this process counts
+
+    statements: list[str] = []
+
+    def executed(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement.split(None, 1)[0])
+
+    event.listen(Engine, "before_cursor_execute", executed)
+    event.listen(Engine, "commit", lambda _c: statements.append("COMMIT"))
+    event.listen(Engine, "rollback", lambda _c: statements.append("ROLLBACK"))
+    counted: dict[str, dict[str, dict[str, Any]]] = {}
+    for model, (module, options, kinds) in MODELS.items():
+        with tempfile.TemporaryDirectory(prefix="websession-budget-") as folder:
+            contender = worker.load(module, {"url": f"sqlite:///{folder}/budget.sqlite", **options})
+            client = worker.Client(contender.app)
+            for kind in contender.prepare:
+                client.get(kind)
+            counted[model] = {kind: _count_one(client, kind, statements) for kind in kinds}
+    return counted
+
+
+def _count_one(client: worker.Client, kind: str, statements: list[str]) -> dict[str, Any]:
+    for _ in range(WARM_UP):
+        client.get(kind, keep=True)
+    found = []
+    for _ in range(REPEATED):
+        statements.clear()
+        found.append({**_calls(client, kind), "statements": list(statements)})
+    if any(other != found[0] for other in found):
+        raise NotDeterministicError(f"{kind}: {found}")
+    return found[0]
+
+
+def _calls(client: worker.Client, kind: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    own: dict[CodeType, bool] = {}
+
+    def is_own(code: CodeType) -> bool:
+        known = own.get(code)
+        if known is None:
+            parts = Path(code.co_filename).parts
+            inlined = code.co_name in {"<listcomp>", "<dictcomp>", "<setcomp>"}
+            known = own[code] = not inlined and any(name in parts for name in OWN)
+        return known
+
+    def called(frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "call":
+            counts["total"] += 1
+            counts["own"] += is_own(frame.f_code)
+        elif event == "c_call":
+            counts["total"] += 1
+
+    gc.collect()
+    # A collection in between would run finalizers at a moment of its choosing.
+    gc.disable()
+    sys.setprofile(called)
+    try:
+        client.get(kind, keep=True)
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return {"own": counts["own"], "total": counts["total"]}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that ``total`` depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}}
+
+
+def compare(budget: dict[str, Any], counted: dict[str, Any]) -> list[str]:
+    """Return what is not as the budget says, a sentence each.
+
+    Args:
+        budget: What ``budget.toml`` holds.
+        counted: What `count` returned.
+    """
+    numbers = ("own", "total") if budget["versions"] == versions() else ("own",)
+    found = []
+    without = counted["without"]["untouched"]["total"]
+    for model, kinds in counted.items():
+        total = kinds["untouched"]["total"]
+        if total > without * (1 + UNTOUCHED):
+            found.append(f"{model} untouched: {total} calls, and {without} without sessions")
+    for model, kinds in counted.items():
+        for kind, now in kinds.items():
+            allowed = budget.get(model, {}).get(kind)
+            if allowed is None:
+                found.append(f"{model} {kind}: is not in the budget")
+                continue
+            found += [
+                f"{model} {kind}: {now[name]} calls ({name}) instead of {allowed[name]}, "
+                f"{now[name] / max(allowed[name], 1) - 1:+.0%}"
+                for name in numbers
+                if now[name] > allowed[name] * (1 + ALLOWANCE)
+            ]
+            if now["statements"] != allowed["statements"]:
+                found.append(f"{model} {kind}: {now['statements']} instead of {allowed['statements']}")
+    return found
+
+
+def text(counted: dict[str, Any]) -> str:
+    """Return what ``budget.toml`` is to hold."""
+    lines = [
+        "# Function calls and statements per request, by `hatch run bench:budget --record`; see budget.py.",
+        "# A test fails where a request takes over 5 % more. Record more only with a reason, and say it.",
+        "",
+        "[versions] # that `total` was counted with",
+        *(f'"{name}" = "{number}"' for name, number in versions().items()),
+    ]
+    for model, kinds in counted.items():
+        for kind, now in kinds.items():
+            statements = ", ".join(f'"{each}"' for each in now["statements"])
+            lines += [
+                "",
+                f"[{model}.{kind}]",
+                f"own = {now['own']}",
+                f"total = {now['total']}",
+                f"statements = [{statements}]",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> str | int:
+    """Count, and compare or record."""
+    parser = argparse.ArgumentParser(prog="hatch run bench:budget", description=__doc__)
+    parser.add_argument("--record", action="store_true", help="write the file anew")
+    parser.add_argument("--budget", type=Path, default=BUDGET, help="another file to compare with")
+    chosen = parser.parse_args(arguments)
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # The order of sets, and with it the number of some calls, would differ from run to run.
+        again = [sys.executable, __file__, *arguments]
+        return subprocess.run(again, check=False, env={**os.environ, "PYTHONHASHSEED": "0"}).returncode
+    counted = count()
+    if chosen.record:
+        chosen.budget.write_text(text(counted), "utf-8")
+        return 0
+    sys.stdout.write(text(counted))
+    grown = compare(tomllib.loads(chosen.budget.read_text("utf-8")), counted)
+    if grown:
+        return "\n".join(
+            [
+                "A request costs more than budget.toml allows:",
+                *(f"  {each}" for each in grown),
+                "If there is a reason, run `hatch run bench:budget --record` and say it in the commit.",
+            ]
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
