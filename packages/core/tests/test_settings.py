@@ -147,6 +147,7 @@ class TestValues:
             ("cookie_domain", "x" * 64 + ".com", "not the name of a domain"),
             ("cookie_secure", "maybe", "neither auto, true nor false"),
             ("cookie_secure", 1, "neither auto, true nor false"),
+            ("cookie_partitioned", "auto", "neither true nor false"),
             ("cookie_httponly", "auto", "neither true nor false"),
             ("cookie_httponly", None, "must be text"),
             ("cookie_samesite", "loose", "not one of"),
@@ -334,6 +335,12 @@ class TestCookieRules:
         assert set(found) == {"cookie_secure"}
         assert found["cookie_secure"].value == repr(secure)
         assert parse(cookie_samesite="None", cookie_secure="true").cookie_samesite is SameSite.NONE
+
+    @pytest.mark.parametrize("secure", ["auto", "false"])
+    def test_so_must_a_partitioned_one(self, secure: str) -> None:
+        found = mistakes(cookie_partitioned="true", cookie_secure=secure)
+        assert set(found) == {"cookie_secure"}
+        assert parse(cookie_partitioned="true", cookie_secure="true").cookie_partitioned is True
 
 
 class TestFurtherChecks:

@@ -7,8 +7,9 @@ from http.cookies import SimpleCookie
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
-from site_under_test import SECRET_KEY
+from site_under_test import SECRET_KEY, FullSession
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
@@ -72,6 +73,16 @@ def test_every_attribute_can_be_set(cookie_of):
     assert cookie["secure"]
     assert not cookie["httponly"]
     assert cookie["samesite"].lower() == "strict"
+
+
+def test_it_can_be_partitioned(make_site):
+    # `http.cookies` knows the attribute from Python 3.14 on.
+    site = make_site(settings={"session.cookie_partitioned": "true", "session.cookie_secure": "true"})
+    site.views["start"] = lambda request: request.session.update(a=1)
+    site.views["leave"] = lambda request: request.session.invalidate()
+    browser = site.browser(**{"wsgi.url_scheme": "https"})
+    for path in ("/start", "/leave"):
+        assert browser.get(path).headers["Set-Cookie"].endswith("; SameSite=Lax; Partitioned")
 
 
 def test_a_removed_cookie_has_the_attributes_of_the_one_it_removes(make_site):
@@ -141,6 +152,68 @@ def test_a_persistent_cookie_is_sent_again_before_it_runs_out(make_site):
     site.clock.advance(99)
     assert "Set-Cookie" not in browser.get("/look").headers
     assert browser.get("/look").json_body == {"a": 1}
+
+
+class TestCaches:
+    """What caches are told, whatever becomes of the request."""
+
+    @pytest.fixture
+    def site(self, make_site):
+        site = make_site(
+            model=FullSession,
+            settings={"session.idle_timeout": 600, "session.renewal_timeout": 300},
+            error_page=lambda exception, request: Response("sorry", status=500),
+        )
+        site.views["login"] = lambda request: request.session.login(7)
+        site.views["look"] = lambda request: request.session.copy()
+        site.views["idle"] = lambda request: None
+        site.views["leave"] = lambda request: request.session.invalidate()
+        site.views["gone"] = lambda request: HTTPNotFound() if request.session.userid else None
+
+        @site.view
+        def fail(request):
+            return request.session["missing"]
+
+        @site.view
+        def doomed(request):
+            request.session["a"] = 1
+            request.tm.doom()
+
+        return site
+
+    @pytest.mark.parametrize("cookie", ["good", "none", "junk", "expired", "ended"])
+    @pytest.mark.parametrize("path", ["/look", "/gone", "/fail", "/doomed"])
+    def test_a_response_that_depends_on_the_session_says_so(self, site, cookie, path):
+        browser = site.browser()
+        if cookie != "none":
+            browser.get("/login")
+        if cookie == "junk":
+            browser.set_cookie("session", "junk")
+        elif cookie == "expired":
+            site.clock.advance(600)
+        elif cookie == "ended":
+            token = browser.cookies["session"]
+            browser.get("/leave")
+            browser.set_cookie("session", token)
+        assert browser.get(path, status="*").headers["Vary"] == "Cookie"
+
+    def test_one_that_does_not_can_be_cached_for_all(self, site):
+        browser = site.browser()
+        browser.get("/login")
+        headers = browser.get("/idle").headers
+        assert "Vary" not in headers
+        assert "Cache-Control" not in headers
+
+    @pytest.mark.parametrize("path", ["/login", "/leave", "/look", "/fail"])
+    def test_one_that_sets_the_cookie_is_stored_by_no_shared_cache_with_it(self, site, path):
+        browser = site.browser()
+        browser.get("/login")
+        browser.get("/look")
+        site.clock.advance(300)  # a renewal is due, which goes out with an error page, too
+        headers = browser.get(path, status="*").headers
+        assert "Set-Cookie" in headers
+        assert headers["Cache-Control"] == 'no-cache="Set-Cookie"'
+        assert headers["Vary"] == "Cookie"
 
 
 class TestKeys:

@@ -411,6 +411,16 @@ class Settings:
             expects="use Lax, Strict or None, as text",
         ),
     )
+    cookie_partitioned: bool = field(
+        default=False,
+        metadata=_option(
+            _boolean,
+            doc="Whether browsers keep the cookie apart for each site that embeds the application (CHIPS): "
+            "there it is a cookie, and a session, of its own, and works where third parties' cookies are "
+            "blocked. To be embedded at all takes cookie_samesite = None.",
+            expects="use true or false",
+        ),
+    )
 
     preset: Preset | None = field(
         default=None,
@@ -751,6 +761,16 @@ def _cross_site_cookies(draft: Draft) -> Iterator[Mistake]:
         )
 
 
+def _partitioned_cookies(draft: Draft) -> Iterator[Mistake]:
+    """Check that ``Partitioned`` comes with ``Secure``, without which browsers refuse the cookie."""
+    if draft["cookie_partitioned"] and draft["cookie_secure"] is not CookieSecure.ALWAYS:
+        yield draft.mistake(
+            "cookie_secure",
+            f"browsers refuse a cookie with {draft.name('cookie_partitioned')} = true unless it is Secure",
+            f"set it to true, or leave {draft.name('cookie_partitioned')} out",
+        )
+
+
 def _idle_within_absolute(draft: Draft) -> Iterator[Mistake]:
     idle, absolute = draft["idle_timeout"], draft["absolute_timeout"]
     if idle is not None and absolute is not None and idle >= absolute:
@@ -797,4 +817,5 @@ _CHECKS: Final[tuple[Check, ...]] = (
     _promised_path,
     _promised_host,
     _cross_site_cookies,
+    _partitioned_cookies,
 )

@@ -104,6 +104,8 @@ class CookieJar:
             httponly=settings.cookie_httponly,
             samesite=settings.cookie_samesite.value,
         )
+        if settings.cookie_partitioned:
+            header += "; Partitioned"  # WebOb does not know it
         # One alone (RFC 6265bis section 4.1.1): a view that commits by itself may have ordered one before.
         ours = f"{settings.cookie_name}="
         response.headerlist[:] = [

@@ -166,6 +166,8 @@ class SessionFactory:
             settings.cookie_httponly,
             settings.cookie_samesite,
             settings.secret_key.current.fingerprint,
+            # Not where it is off: cookies from before there was this setting are of the same version.
+            *(["partitioned"] if settings.cookie_partitioned else []),
         )
         # A digest, so that every server and every later process calls the same cookie by the same number.
         digest = hashlib.sha256("\n".join(map(str, looks)).encode()).digest()
