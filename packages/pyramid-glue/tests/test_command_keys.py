@@ -133,6 +133,7 @@ class TestTrouble:
         assert "session.cookie_max_age" in result.stderr
         assert "session.secret_key" in result.stderr
         assert "hunter2" not in result.stderr
+        assert "/reference/errors/#configurationerror" in result.stderr
 
     def test_the_application_does_not_start(self, command, ini):
         result = command("rotate-key", ini(command_site__raise="no moon tonight"))

@@ -13,7 +13,15 @@ import pyramid_sqlalchemy_sessions
 import pytest
 from pages import DOCS, PAGES, blocks
 from sqlalchemy import text
+from websession_core.errors import (
+    DOCUMENTATION,
+    ConfigurationError,
+    Mistake,
+    SessionError,
+    UnstorableValueError,
+)
 from websession_core.settings import parse_settings
+from websession_models import SchemaError
 
 
 def test_there_are_pages():
@@ -27,11 +35,31 @@ def test_the_diagram_and_the_table_are_drawn_from_the_codes_own_tables():
     assert "CURRENT --> IN_FLIGHT" in page
 
 
-@pytest.mark.parametrize("name", ["list_commands.py", "list_compatibility.py", "list_settings.py"])
-def test_settings_and_commands_are_listed_from_the_code_itself(name):
+@pytest.mark.parametrize("name", sorted(path.name for path in (DOCS / "tools").glob("list_*.py")))
+def test_reference_pages_are_written_from_the_code_itself(name):
     tool = runpy.run_path(str(DOCS / "tools" / name))
     page = tool["PAGE"].read_text(encoding="utf-8")
     assert tool["page"]() == page, f"run: python docs/tools/{name}"
+
+
+def kinds_of(error):
+    return [error, *(each for kind in error.__subclasses__() for each in kinds_of(kind))]
+
+
+@pytest.mark.parametrize("error", kinds_of(SessionError))
+def test_an_error_says_where_it_is_documented_and_it_is(error):
+    anchors = {
+        re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+        for heading in re.findall(r"^#+ (.*)$", (DOCS / "reference" / "errors.md").read_text(), re.MULTILINE)
+    }
+    arguments = {ConfigurationError: [[Mistake("a", "b", "c", "d")]]}.get(
+        error, ["x"] * (2 if error in {SchemaError, UnstorableValueError} else 1)
+    )
+    (note,) = error(*arguments).__notes__
+    page, _, anchor = note.removeprefix(f"See {DOCUMENTATION}").partition("#")
+    assert page == "reference/errors/"
+    assert anchor in anchors
+    assert note not in str(error(*arguments))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

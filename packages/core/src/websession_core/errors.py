@@ -18,12 +18,13 @@ ticket or a value of somebody's session: type names and key paths only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "DOCUMENTATION",
     "ConfigurationError",
     "EncryptedDataError",
     "MalformedPayloadError",
@@ -36,8 +37,21 @@ __all__ = [
 ]
 
 
+DOCUMENTATION: Final = "https://pyramid-sqlalchemy-sessions.readthedocs.io/en/latest/"
+"""Where the documentation of all of our distributions is."""
+
+
 class SessionError(Exception):
-    """The root: whatever goes wrong with a web session and is ours to tell."""
+    """The root: whatever goes wrong with a web session and is ours to tell.
+
+    Beneath its message, a traceback shows where the error is documented: a note (PEP 678), which is not part
+    of the message.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        ours = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("websession_"))
+        self.add_note(f"See {DOCUMENTATION}reference/errors/#{ours.__name__.lower()}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,8 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
             "Give an ini file, for example production.ini or production.ini#main.",
         ) from None
     except ConfigurationError as error:
-        raise ApplicationTrouble(f"The application of {uri} does not start: {error}") from None
+        told = "\n".join([str(error), *error.__notes__])
+        raise ApplicationTrouble(f"The application of {uri} does not start: {told}") from None
     except LookupError as error:
         if "section" in str(error) or "No loader" in str(error):
             raise CommandLineTrouble(
