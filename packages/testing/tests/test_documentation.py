@@ -73,6 +73,11 @@ def test_python_in_a_page_is_python_and_imports_what_exists(page):
                 assert missing == []
 
 
+def test_the_page_on_packages_has_each_of_them():
+    page = (DOCS / "explanation" / "packages.md").read_text(encoding="utf-8")
+    assert {path.name for path in DOCS.parent.glob("packages/*/src/*")} <= set(re.findall(r"\w+", page))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_settings_in_a_page_are_settings(page):
     for block in blocks(page, "ini"):
