@@ -1,0 +1,179 @@
+"""The shop as people see it: in headless Chromium, over HTTP, with real commits.
+
+What only a browser does is here: cookies as it keeps them, the back button, two devices of one person.
+"""
+
+import os
+import shutil
+import threading
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
+from shop.seeds import DEMO_USERS
+
+ADA, NOOR, PIM = DEMO_USERS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+PATIENCE = 30
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="there is no Chromium with its driver (Debian: chromium-driver)"
+)
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True  # a browser opens connections in advance, which say nothing
+
+
+class Handler(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class Device:
+    """A browser of somebody's."""
+
+    def __init__(self, driver, address):
+        self.driver = driver
+        self.address = address
+
+    def open(self, path):
+        self.driver.get(self.address + path)
+        return self
+
+    def find(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def find_all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def press(self, button):
+        """Press a button that leads to another page; come back when that is there."""
+        page = self.find("html")
+        button.click()
+        WebDriverWait(self.driver, PATIENCE).until(staleness_of(page))
+        WebDriverWait(self.driver, PATIENCE).until(
+            lambda driver: driver.execute_script("return document.readyState") == "complete"
+        )
+
+    def log_in(self, user=ADA):
+        self.open("/login")
+        self.find("#name").send_keys(user.name)
+        self.find("#password").send_keys(user.password)
+        self.press(self.find("#login button"))
+        return self
+
+    @property
+    def path(self):
+        return self.driver.current_url.removeprefix(self.address)
+
+    @property
+    def who(self):
+        """Whose name is at the top of the page."""
+        names = self.find_all(".who span")
+        return names[0].text if names else None
+
+    @property
+    def message(self):
+        return self.find(".message").text
+
+    @property
+    def cookie(self):
+        return self.driver.get_cookie("session")
+
+
+@pytest.fixture
+def address(shop):
+    server = make_server("127.0.0.1", 0, shop, Server, Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def new_driver():
+    """What starts a browser with cookies of its own."""
+    drivers = []
+
+    def start():
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for argument in (
+            "--headless=new",
+            "--window-size=1200,900",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            "--no-proxy-server",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        ):
+            options.add_argument(argument)
+        if os.geteuid() == 0:
+            options.add_argument("--no-sandbox")  # which Chromium cannot have as root
+        drivers.append(webdriver.Chrome(options, webdriver.ChromeService(DRIVER)))
+        return drivers[-1]
+
+    yield start
+    for driver in drivers:
+        driver.quit()
+
+
+@pytest.fixture(scope="module")
+def drivers(new_driver):
+    return [new_driver(), new_driver()]
+
+
+@pytest.fixture
+def devices(drivers, address):
+    for driver in drivers:
+        driver.get("about:blank")
+        driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    return [Device(driver, address) for driver in drivers]
+
+
+@pytest.fixture
+def device(devices):
+    return devices[0]
+
+
+def test_a_login_shows_who_it_is_and_keeps_the_cart(device):
+    device.open("/products/round-teapot")
+    device.press(device.find("#buy button"))
+    before = device.cookie["value"]
+    device.log_in()
+    assert device.who == ADA.full_name
+    assert device.find("#cart-count").text == "1"
+    assert device.cookie["value"] != before
+
+
+def test_scripts_do_not_see_the_cookie(device):
+    device.log_in()
+    assert device.cookie["httpOnly"]
+    assert device.driver.execute_script("return document.cookie") == ""
+
+
+def test_after_a_logout_the_back_button_shows_nothing_of_the_account(device):
+    device.log_in().open("/orders")
+    assert device.who == ADA.full_name
+    device.press(device.find(".who button"))
+    assert device.path == "/logged-out"
+    assert device.cookie is None
+    device.driver.back()
+    WebDriverWait(device.driver, PATIENCE).until(lambda _: device.path.startswith("/login"))
+    assert device.who is None
+
+
+def test_two_browsers_are_two_people(devices):
+    one, other = devices
+    one.log_in(ADA)
+    other.log_in(NOOR)
+    assert one.open("/").who == ADA.full_name
+    assert other.open("/").who == NOOR.full_name
