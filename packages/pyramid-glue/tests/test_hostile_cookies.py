@@ -2,7 +2,7 @@
 
 The long run, of a million inputs:
 
-    hatch test packages/pyramid-glue/tests/test_hostile_cookies.py -m slow -n 0 -s
+    hatch test packages/pyramid-glue/tests/test_hostile_cookies.py -m slow -n 0
 """
 
 from __future__ import annotations
