@@ -445,6 +445,18 @@ class TestSavepoints:
         assert payload["name"] == "Bob"
         assert payload.is_changed
 
+    def test_the_order_of_keys_comes_back_also_where_the_values_were_stored(self, payload: Payload) -> None:
+        payload["zebra"] = 1
+        payload["aardvark"] = 2
+        payload.rebase(payload.serialize())
+        before = payload.snapshot()
+        keys = list(payload)
+        payload["name"] = "Bob"
+        payload.restore(before)
+
+        assert list(payload) == keys
+        assert not payload.is_changed
+
     def test_what_counts_as_original_is_not_spoiled_by_what_follows_a_restore(self, payload: Payload) -> None:
         payload["cart"]["pears"]
         before = payload.snapshot()

@@ -396,7 +396,8 @@ class _Tracked:
         # Per key that may differ from the text: its serialized form there. None: it had none.
         self._originals: dict[str, _Form] = {}
         self._forced = False
-        # The last text given out to be stored, with the forms of the keys above at that moment.
+        # The last text given out to be stored, with the forms of the containers above at that moment; None
+        # once a key was set or removed since.
         self._serialized: tuple[str, dict[str, _Form]] | None = None
 
     def _decode(self) -> dict[str, Any]:
@@ -414,22 +415,26 @@ class _Tracked:
 
     def _track(self, key: str) -> None:
         """Keep the serialized form of a key's value, before it can change for the first time."""
+        self._serialized = None
         if key not in self._originals:
             data = self._decode() if self._data is None else self._data
             self._originals[key] = _fingerprint(data[key]) if key in data else _MISSING
 
-    def _forms(self) -> dict[str, _Form]:
+    def _differs(self) -> bool:
         data = self._data
         if data is None:
-            return {}
-        return {key: _fingerprint(data[key]) if key in data else _MISSING for key in self._originals}
-
-    def _differs(self, forms: dict[str, _Form]) -> bool:
-        originals = self._originals
-        for key, form in forms.items():  # noqa: SIM110 - any() with a generator takes three times as long
-            # None is the form of what has none, and is never the same as anything.
-            if form is None or form != originals[key]:
+            return False
+        for key, original in self._originals.items():
+            if key not in data:
+                if original is not _MISSING:
+                    return True
+            elif original is _MISSING:
                 return True
+            else:
+                form = _fingerprint(data[key])
+                # None is the form of what has none, and is never the same as anything.
+                if form is None or form != original:
+                    return True
         return False
 
     @property
@@ -439,7 +444,7 @@ class _Tracked:
         Costs the serialization of the values that were handed out or set, not of everything.
         """
         # Asked at every step of every commit, and mostly nothing was handed out.
-        return self._forced or bool(self._originals and self._differs(self._forms()))
+        return self._forced or bool(self._originals and self._differs())
 
     def mark_changed(self) -> None:
         """Have it stored, whether it changed or not."""
@@ -460,15 +465,16 @@ class _Tracked:
         Raises:
             UnstorableValueError: A nested value was changed into something that cannot be stored.
         """
-        if not self._forced and not self._originals:
-            return None
-        forms = self._forms()
-        if not self._forced and not self._differs(forms):
+        if not self.is_changed:
             return None
         data = self._decode() if self._data is None else self._data
-        for key in forms:
-            if key in data:
-                _require(data[key], (key,), 2)
+        forms: dict[str, _Form] = {}
+        for key in self._originals:
+            value = data.get(key)
+            # Everything else was checked when it was set, and cannot change in place.
+            if type(value) is dict or type(value) is list:
+                _require(value, (key,), 2)
+                forms[key] = _fingerprint(value)
         text = dumps(data)
         self._serialized = (text, forms)
         return text
@@ -479,16 +485,21 @@ class _Tracked:
         From now on a change is one against it. Values handed out before stay tracked: what is changed
         through them after `serialize` is found.
         """
-        if self._data is not None:
+        data, originals = self._data, self._originals
+        if data is not None:
             if self._serialized is not None and self._serialized[0] == text:
+                # No key was set since, so only what is in a container may have changed, or may change yet.
+                # One that was first handed out after `serialize` keeps the form it was found in.
                 forms = self._serialized[1]
+                self._originals = {
+                    key: forms.get(key, original)
+                    for key, original in originals.items()
+                    if type(data.get(key)) is dict or type(data.get(key)) is list
+                }
             else:
                 stored = self._decoded(text)
-                forms = {
-                    key: _fingerprint(stored[key]) if key in stored else _MISSING for key in self._originals
-                }
-            # A key that was first touched after `serialize` keeps the form it was found in.
-            self._originals.update(forms)
+                for key in originals:
+                    originals[key] = _fingerprint(stored[key]) if key in stored else _MISSING
         self._text = text
         self._forced = False
         self._serialized = None
@@ -526,7 +537,7 @@ class _Tracked:
         self._forced = snapshot._forced
         self._serialized = None
         self._data = None
-        if snapshot._keys is not None and snapshot._originals:
+        if snapshot._keys is not None:
             base = self._decoded(snapshot._text)
             # Nobody held the other values then, so they are what the text says.
             memo: dict[int, Any] = {}
