@@ -38,6 +38,7 @@ class CookieJar:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pair = f"{settings.cookie_name}="
+        self._attributes: dict[bool, str] = {}  # of a cookie that goes when the browser is closed, by Secure
         self._warned = False
 
     def tokens(self, request: Request) -> Iterator[str]:
@@ -82,7 +83,7 @@ class CookieJar:
     def vary(self, response: Response) -> None:
         """Say that the response depends on the request's cookies (RFC 9110 section 12.5.5)."""
         # Not by WebOb's property alone, which takes the header apart and writes it anew.
-        if any(name.lower() == "vary" for name, _ in response.headerlist):
+        if _has_header(response, "vary"):
             vary = response.vary or ()
             if "*" not in vary and "cookie" not in (field.lower() for field in vary):
                 response.vary = (*vary, "Cookie")
@@ -90,11 +91,32 @@ class CookieJar:
             response.headerlist.append(("Vary", "Cookie"))
 
     def _add(self, request: Request, response: Response, token: str | None, max_age: int | None) -> None:
-        settings = self._settings
-        is_secure = settings.cookie_secure.applies(https=request.scheme == "https")
+        is_secure = self._settings.cookie_secure.applies(https=request.scheme == "https")
         if not is_secure and token is not None:
             self._warn_of_plain_http(request)
-        header = make_cookie(
+        if _has_header(response, "set-cookie"):
+            # One alone (RFC 6265bis section 4.1.1): a view that commits by itself may have ordered one.
+            response.headerlist[:] = [
+                (name, value)
+                for name, value in response.headerlist
+                if name.lower() != "set-cookie" or not value.startswith(self._pair)
+            ]
+        response.headerlist.append(("Set-Cookie", self._header(token, max_age, is_secure=is_secure)))
+        _keep_out_of_caches(response)
+
+    def _header(self, token: str | None, max_age: int | None, *, is_secure: bool) -> str:
+        if token is None or max_age is not None:
+            return self._made(token, max_age, is_secure=is_secure)
+        # Always the same but for the token, which needs no quotes: it is URL-safe base64.
+        attributes = self._attributes.get(is_secure)
+        if attributes is None:
+            attributes = self._made("", None, is_secure=is_secure).removeprefix(self._pair)
+            self._attributes[is_secure] = attributes
+        return f"{self._pair}{token}{attributes}"
+
+    def _made(self, token: str | None, max_age: int | None, *, is_secure: bool) -> str:
+        settings = self._settings
+        header: str = make_cookie(
             settings.cookie_name,
             token,
             max_age=max_age,
@@ -106,15 +128,7 @@ class CookieJar:
         )
         if settings.cookie_partitioned:
             header += "; Partitioned"  # WebOb does not know it
-        # One alone (RFC 6265bis section 4.1.1): a view that commits by itself may have ordered one before.
-        ours = f"{settings.cookie_name}="
-        response.headerlist[:] = [
-            (name, value)
-            for name, value in response.headerlist
-            if name.lower() != "set-cookie" or not value.startswith(ours)
-        ]
-        response.headerlist.append(("Set-Cookie", header))
-        _keep_out_of_caches(response)
+        return header
 
     def _warn_of_plain_http(self, request: Request) -> None:
         if self._warned or _is_loopback(request.host):
@@ -140,13 +154,21 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _has_header(response: Response, wanted: str) -> bool:
+    # Not by `response.headers`, which wraps the list in a new object at each look.
+    for name, _ in response.headerlist:  # noqa: SIM110 - any() with a generator takes three times as long
+        if name.lower() == wanted:
+            return True
+    return False
+
+
 def _keep_out_of_caches(response: Response) -> None:
     # By hand: WebOb's setter writes no-cache=Set-Cookie without the quotes the grammar demands, and would
     # replace what the view said. A view's own `no-store` or bare `no-cache` is stricter and stays alone.
-    said = response.headers.get("Cache-Control")
-    if said is None:
+    if not _has_header(response, "cache-control"):
         response.headerlist.append(("Cache-Control", 'no-cache="Set-Cookie"'))
         return
+    said = response.headers["Cache-Control"]
     directives = [directive.strip().lower() for directive in said.split(",")]
     if "no-store" in directives or "no-cache" in directives or 'no-cache="set-cookie"' in directives:
         return
