@@ -117,9 +117,9 @@ class Store:
     """Reads and writes the rows of one session model: the implementation of `websession_core.ports.Store`.
 
     A store has no state but its statements; threads share it. Every method runs exactly one statement, but
-    for `insert`, which runs a second one where the model has a companion table. SQLAlchemy's and the driver's
-    errors come through, with the bound values taken out of their messages; `SchemaError` takes their place
-    where the table is not what the model needs.
+    for `insert`, which may run a second one where the model has a companion table. SQLAlchemy's and the
+    driver's errors come through, with the bound values taken out of their messages; `SchemaError` takes their
+    place where the table is not what the model needs.
 
     Attributes:
         features: what the model offers.
@@ -220,9 +220,15 @@ class Store:
         if self._is_encrypted:
             row = self.envelope.closed(row)
         statements = self._for(connection.dialect)
-        execute(connection, statements.insert, statements.parameters(row))
-        if row.activity is not None and statements.insert_companion is not None:
-            noted = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+        parameters = statements.parameters(row)
+        if row.activity is None or statements.insert_companion is None:
+            execute(connection, statements.insert, parameters)
+            return
+        noted = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+        if statements.insert_both is not None:
+            execute(connection, statements.insert_both, {**parameters, **noted})
+        else:
+            execute(connection, statements.insert, parameters)
             execute(connection, statements.insert_companion, {ID: row.id, **noted})
 
     def update(
@@ -368,6 +374,7 @@ class _Statements:
         "delete",
         "has_jsonb",
         "insert",
+        "insert_both",
         "insert_companion",
         "rewrite",
         "select",
@@ -402,12 +409,22 @@ class _Statements:
             self.insert_companion = insert(features.companion).values(
                 {column: bindparam(PREFIX + column.name, type_=column.type) for column in noted}
             )
+        self.insert_both: Insert | None = None
+        if self.insert_companion is not None and self._can_insert_both():
+            self.insert_both = self.insert_companion.add_cte(self.insert.cte(PREFIX + "row"))
         self.rewrite: Update = (
             update(features.table)
             .where(*self._where, columns["version"] == bindparam(_VERSION, type_=columns["version"].type))
             .values({columns[name]: self._value(name) for name in _TEXTS})
         )
         self.delete: Delete = delete(features.table).where(*self._where)
+
+    def _can_insert_both(self) -> bool:
+        """Return whether one statement can insert the row and its companion, which saves a journey."""
+        ours = set(self._columns.values())
+        # A function that makes a default may want to see the other values: that needs a statement of its own.
+        others = [column for column in self._features.table.columns if column not in ours]
+        return self._dialect == "postgresql" and all(column.default is None for column in others)
 
     def row(self, session_id: uuid.UUID, found: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
