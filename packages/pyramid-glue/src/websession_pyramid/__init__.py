@@ -5,6 +5,7 @@
 """
 
 from .__about__ import __version__
+from .active import ActiveSession, ActiveSessions, active_sessions
 from .config import (
     add_web_session,
     factory_args_from_settings,
@@ -30,6 +31,8 @@ from .security import RecentLoginRequired, SessionSecurityPolicy
 from .session import WebSession
 
 __all__ = [
+    "ActiveSession",
+    "ActiveSessions",
     "CookieRefused",
     "InvalidPreferenceError",
     "LateChangeError",
@@ -50,6 +53,7 @@ __all__ = [
     "UnsupportedSetupError",
     "WebSession",
     "__version__",
+    "active_sessions",
     "add_web_session",
     "factory_args_from_settings",
     "get_session_factory",

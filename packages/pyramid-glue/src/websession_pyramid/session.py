@@ -311,12 +311,20 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to store and load it in.
         """
+        return self.unit_for_change().store_now(self._request)
+
+    # -- for the other modules of this package -------------------------------------------------------------
+
+    def unit_for_change(self) -> Unit:
+        """Return the unit of work of this request's transaction.
+
+        Raises:
+            NoTransactionError: There is none that could be committed.
+        """
         held = self._open_for_change()
         if not isinstance(held, Unit) or not held.is_writable:
-            raise NoTransactionError(
-                "the session's row cannot be loaded: the request's transaction has ended"
-            )
-        return held.store_now(self._request)
+            raise NoTransactionError("this needs the request's transaction, and that has ended")
+        return held
 
     # -- private -------------------------------------------------------------------------------------------
 

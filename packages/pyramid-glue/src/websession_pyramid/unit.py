@@ -28,7 +28,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zope.sqlalchemy
-from sqlalchemy import inspect
+from sqlalchemy import delete, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
@@ -90,7 +90,7 @@ class UnitSnapshot(NamedTuple):
 
     contents: Contents
     state: ContentsSnapshot
-    removed: tuple[SessionRow, ...]
+    removed: tuple[UUID, ...]
     gone: tuple[UUID, ...]
     invalidated: bool
     wanted: bool
@@ -141,7 +141,7 @@ class Unit:
         self._managed = "tm.active" in request.environ  # by pyramid_tm, which removes it when it is through
         self._joined = False
         self._hooked = False
-        self._removed: tuple[SessionRow, ...] = ()
+        self._removed: tuple[UUID, ...] = ()
         self._invalidated = False
         self._wanted = False
         self._changed_by_error_page = False
@@ -206,7 +206,7 @@ class Unit:
         # the first statement nothing is lost by that but the read itself: it is simply made again.
         attempts = 1 if dbsession.in_transaction() else _READ_ATTEMPTS
         for attempt in range(attempts):
-            connection = self._connection()
+            connection = self.connection()
             try:
                 row = self._row(dbsession, connection, ticket)
             except DBAPIError as error:
@@ -295,7 +295,7 @@ class Unit:
         """Let the present row be deleted, and start over with nothing, under a new identifier."""
         row = self.contents.row
         if row is not None:
-            self._removed = (*self._removed, row)
+            self._removed = (*self._removed, row.id)
         self._invalidated = True
         self._wanted = False
         self._ticket, self._rewritten = None, frozenset()
@@ -303,6 +303,40 @@ class Unit:
         if row is not None:
             name = short_name(row)
             announce(self._request, self._factory, SessionInvalidated, name, "ended by the application")
+
+    @property
+    def ending(self) -> frozenset[UUID]:
+        """The sessions that this transaction deletes, or has deleted already."""
+        return frozenset((*self._removed, *self._gone))
+
+    def end(self, session_id: UUID, reason: str) -> None:
+        """Let another session's row be deleted with what this one writes.
+
+        Args:
+            session_id: Its primary key.
+            reason: Why, for the event.
+        """
+        self._removed = (*self._removed, session_id)
+        announce(self._request, self._factory, SessionInvalidated, session_id.hex[:8], reason)
+
+    def delete_all(self, present: UUID | None) -> int:
+        """Delete all sessions of the model at once.
+
+        Args:
+            present: One to be left; None: none.
+
+        Returns:
+            How many there were.
+        """
+        features, connection = self._factory.store.features, self.connection()
+        conditions = [features.criterion()]
+        if present is not None:
+            conditions.append(features.columns["id"] != present)
+        statement = delete(features.table).where(*(each for each in conditions if each is not None))
+        count = connection.execute(statement).rowcount
+        if self._dbsession is not None:
+            self._mark_changed(self._dbsession)
+        return count
 
     def rotate(self, reason: str) -> None:
         """Let the next write give the session a new identity; old cookies are dead once it commits.
@@ -461,7 +495,8 @@ class Unit:
 
     # -- private -------------------------------------------------------------------------------------------
 
-    def _connection(self) -> Connection:
+    def connection(self) -> Connection:
+        """Return the connection of the request's transaction."""
         # Not `dbsession.execute`: that would flush the application's pending objects at a moment it did not
         # choose. The mapper tells the engine where several are bound.
         if self._dbsession is None:  # cannot be: every caller has attached one
@@ -472,7 +507,7 @@ class Unit:
         self._hooked = False
         try:
             if self._has_work():
-                self._connection()
+                self.connection()
         except Exception as error:  # noqa: BLE001 - a hook that raises leaves the transaction open for ever
             # The data manager will meet the same error where it aborts everything, and all can be seen of it.
             log.debug("The database could not be reached before the commit (%s)", type(error).__name__)
@@ -504,11 +539,11 @@ class Unit:
                 "its `commit` step if it has nothing to write); change the session earlier, or write "
                 "something through the database session as well"
             )
-        connection = self._connection()
+        connection = self.connection()
         removed, self._removed = self._removed, ()
-        for row in removed:
-            self._delete(dbsession, connection, row.id)
-            self._gone = (*self._gone, row.id)
+        for session_id in removed:
+            self._delete(dbsession, connection, session_id)
+            self._gone = (*self._gone, session_id)
         if is_due:
             if contents.row is not None:
                 contents.row = self._update(dbsession, connection, contents.row, data, flash)

@@ -21,6 +21,7 @@ from websession_models.mixins import (
     fresh_session_id,
 )
 from websession_models.purging import PurgeReport, UnpurgeableModelError, purge
+from websession_models.queries import is_active
 from websession_models.revoking import RevokeReport, revoke
 from websession_models.schema import SchemaError, SchemaProblem, check_schema
 from websession_models.sqlite import isolates, prepare_sqlite_engine
@@ -60,6 +61,7 @@ __all__ = [
     "fresh_session_id",
     "has_ended_transaction",
     "has_free_connection",
+    "is_active",
     "is_conflict",
     "isolates",
     "prepare_sqlite_engine",

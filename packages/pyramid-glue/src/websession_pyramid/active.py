@@ -1,0 +1,212 @@
+"""The active sessions of a user, for a page "your devices": see them, end one, end all others.
+
+What is ended goes with the request's own transaction: it is true once that commits, and nothing happens if it
+does not. The next request of such a session has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, null, or_, select
+from websession_models.companion import KEY
+
+from .errors import MissingFeatureError
+from .session import WebSession
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pyramid.request import Request
+    from sqlalchemy import ColumnElement, FromClause
+
+__all__ = ["ActiveSession", "ActiveSessions", "active_sessions"]
+
+_PRESENT: Final[Any] = object()
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSession:
+    """One session of a user.
+
+    Attributes:
+        handle: What to call it in a page: 32 hexadecimal digits, the same as long as it lives. It opens
+            nothing, and the session's identifier cannot be found out from it.
+        userid: Whose it is.
+        is_present: Whether it is the session of this request.
+        created: When it began, in Unix seconds.
+        last_used: When it was last used as far as that was recorded, in Unix seconds.
+        ends_at: When it ends unless it is used, in Unix seconds; None: it does not.
+        authenticated_at: When the user last proved who they are, in Unix seconds; None: not known.
+        user_agent: What the browser calls itself; None: not known.
+        client_address: Where it logged in from, as much of the address as is kept; None: not known.
+    """
+
+    handle: str
+    userid: Any
+    is_present: bool
+    created: int
+    last_used: int
+    ends_at: int | None
+    authenticated_at: int | None
+    user_agent: str | None
+    client_address: str | None
+
+
+def active_sessions(request: Request, attribute: str = "session") -> ActiveSessions:
+    """Return the active sessions of this request's user, or of another, to look at and to end.
+
+    Args:
+        request: The request.
+        attribute: The attribute of the request that holds the session.
+
+    Raises:
+        MissingFeatureError: The model has no `UseridMixin`.
+        TypeError: It holds no session of this library.
+    """
+    session = getattr(request, attribute)
+    if not isinstance(session, WebSession):
+        raise TypeError(f"request.{attribute} is no session of this library")
+    return ActiveSessions(session)
+
+
+class ActiveSessions:
+    """The active sessions of users. Made by `active_sessions`.
+
+    Args:
+        session: The session of the request at hand.
+    """
+
+    def __init__(self, session: WebSession) -> None:
+        self._session = session
+        self._factory = session._factory
+        if not self._factory.has("userid"):
+            raise MissingFeatureError(
+                f"{self._factory.settings.model_class.__name__} knows no users: add UseridMixin to its "
+                "bases, and a migration"
+            )
+
+    def of(self, userid: Any = _PRESENT) -> list[ActiveSession]:
+        """Return a user's active sessions, the last used first.
+
+        Those that this request ends are not among them. A session that a login in this request has changed
+        is there once the request is over.
+
+        Args:
+            userid: Whose; without it those of who is logged in, none if that is nobody.
+        """
+        return [each for _, each in self._found(self._user(userid))]
+
+    def end(self, handle: str, userid: Any = _PRESENT) -> bool:
+        """End one session of a user.
+
+        Args:
+            handle: Which: as `ActiveSession.handle` says.
+            userid: Whose it must be; without it: of who is logged in.
+
+        Returns:
+            Whether the user has such a session.
+        """
+        return bool(self._end(each for each in self._found(self._user(userid)) if each[1].handle == handle))
+
+    def end_others(self) -> int:
+        """End all sessions of who is logged in but this one, after a change of the password for example.
+
+        OWASP ASVS 5.0, 7.4.3.
+
+        Returns:
+            How many.
+        """
+        return self._end(each for each in self._found(self._user(_PRESENT)) if not each[1].is_present)
+
+    def end_all(self, userid: Any = _PRESENT) -> int:
+        """End all sessions of a user, this one too if it is theirs (OWASP ASVS 5.0, 7.4.2 and 7.4.5).
+
+        Args:
+            userid: Whose; without it: of who is logged in.
+
+        Returns:
+            How many.
+        """
+        return self._end(self._found(self._user(userid)))
+
+    def end_everybodys(self, *, but_present: bool = False) -> int:
+        """End all sessions of everybody (OWASP ASVS 5.0, 7.4.5), at once, in this request's transaction.
+
+        For very many sessions rather set `session.not_before` to now, or run
+        ``pyramid-sessions revoke --all``.
+
+        Args:
+            but_present: Whether to let this request's session live.
+
+        Returns:
+            How many.
+        """
+        present = self._session.id
+        count = self._session.unit_for_change().delete_all(present)
+        if present is not None and not but_present:
+            self._session.invalidate()
+            count += 1
+        return count
+
+    def _user(self, userid: Any) -> Any:
+        return self._session.userid if userid is _PRESENT else userid
+
+    def _found(self, userid: Any) -> list[tuple[UUID, ActiveSession]]:
+        if userid is None:
+            return []
+        self._factory.check_userid(userid)
+        unit, now = self._session.unit_for_change(), self._factory.clock()
+        features = self._factory.store.features
+        columns, activity = features.columns, features.activity
+        source: FromClause = features.table
+        companion = features.companion
+        begun = func.coalesce(columns["rotated_at"], columns["created"])
+        active_at, expires_at = activity.get("active_at"), activity.get("expires_at")
+        last_used = begun if active_at is None else func.coalesce(active_at, begun)
+        conditions: list[ColumnElement[bool]] = [columns["userid"] == userid]
+        criterion = features.criterion()
+        if criterion is not None:
+            conditions.append(criterion)
+        if expires_at is not None:
+            conditions.append(or_(expires_at.is_(None), expires_at > now))
+        if companion is not None:
+            source = source.outerjoin(companion, companion.columns[KEY] == columns["id"])
+        statement = (
+            select(
+                columns["id"],
+                columns["created"],
+                last_used,
+                null() if expires_at is None else expires_at,
+                *(columns.get(name, null()) for name in ("authenticated_at", "user_agent", "client_address")),
+            )
+            .select_from(source)
+            .where(*conditions)
+            .order_by(last_used.desc(), columns["id"])
+        )
+        present, gone = self._session.id, unit.ending
+        return [
+            (
+                session_id,
+                ActiveSession(_handle(session_id), userid, session_id == present, *rest),
+            )
+            for session_id, *rest in unit.connection().execute(statement)
+            if session_id not in gone
+        ]
+
+    def _end(self, found: Any) -> int:
+        unit, count = self._session.unit_for_change(), 0
+        for session_id, each in found:
+            count += 1
+            if each.is_present:
+                self._session.invalidate()
+            else:
+                unit.end(session_id, "ended by the user's other session")
+        return count
+
+
+def _handle(session_id: UUID) -> str:
+    # The identifier has 128 random bits, so this gives nothing away; the label keeps it apart from others.
+    return hashlib.sha256(b"websession handle\0" + session_id.bytes).hexdigest()[:32]
