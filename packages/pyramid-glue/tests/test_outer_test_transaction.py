@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import transaction
 import zope.sqlalchemy
-from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPForbidden, HTTPNotFound
 from pyramid.response import Response
 from pyramid.scripting import prepare
 from pyramid.testing import DummyRequest
-from site_under_test import Session
+from site_under_test import FullSession, Order, Session
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 
 @pytest.fixture
@@ -111,6 +112,59 @@ def test_what_a_vetoed_request_changed_is_dropped(make_site, tm):
 
     assert "Set-Cookie" not in browser.get("/veto", status=404).headers
     assert stored(dbsession) == 0
+
+
+@pytest.mark.parametrize("how", ["refuse", "fail", "raise"])
+def test_the_books_of_a_failed_request_are_kept_here_too(make_site, tm, how):
+    site = make_site(
+        model=FullSession,
+        settings={"session.renewal_timeout": "600"},
+        error_page=(lambda exception, request: Response("sorry", status=500)) if how == "fail" else None,
+    )
+    dbsession = site.dbsession_maker()
+    zope.sqlalchemy.register(dbsession, transaction_manager=tm)
+    browser = site.browser(**{"tm.active": True, "tm.manager": tm, "app.dbsession": dbsession})
+    site.views["enter"] = lambda request: request.session.login(1)
+    site.views["whose"] = lambda request: request.session.userid
+
+    @site.view
+    def fail(request):
+        request.session["seen"] = True
+        raise HTTPForbidden if how == "refuse" else LookupError
+
+    browser.get("/enter")
+    thief = site.browser(**browser.extra_environ)
+    thief.set_cookie("session", browser.cookies["session"])
+    site.clock.now += 700
+    browser.get("/whose")
+    browser.get("/whose")
+    site.clock.now += 130
+    if how == "raise":
+        with pytest.raises(LookupError):
+            thief.get("/fail")
+    else:
+        thief.get("/fail", status=403 if how == "refuse" else 500)
+    assert browser.get("/whose").json_body is None
+
+
+def test_no_books_are_kept_where_a_flush_has_failed(make_site, tm, caplog):
+    site = make_site(model=FullSession, settings={"session.idle_timeout": "600"})
+    dbsession = site.dbsession_maker()
+    zope.sqlalchemy.register(dbsession, transaction_manager=tm)
+    browser = site.browser(**{"tm.active": True, "tm.manager": tm, "app.dbsession": dbsession})
+    site.views["enter"] = lambda request: request.session.login(1)
+
+    @site.view
+    def fail(request):
+        request.session.get("anything")
+        request.dbsession.add(Order(id=None, text=None))
+        request.dbsession.flush()
+
+    browser.get("/enter")
+    site.clock.now += 300
+    with pytest.raises(IntegrityError):
+        browser.get("/fail")
+    assert not caplog.records
 
 
 def test_a_subrequest_shares_the_session_here_too(site, browser):

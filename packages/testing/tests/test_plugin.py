@@ -289,7 +289,10 @@ print(*sorted(set(sys.modules) - with_pytest))
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", program], check=True, capture_output=True, text=True
         )
-        assert done.stdout.split() == ["pytest_websession", "pytest_websession.plugin"]
+        assert done.stdout.split() == [
+            "pytest_websession",
+            *(f"pytest_websession.{module}" for module in ("clock", "fixtures", "misuse", "plugin")),
+        ]
 
     def test_a_run_that_uses_no_fixture_imports_no_framework_and_no_driver(self, pytester):
         # With every installed plugin: this one comes by its entry point.

@@ -81,7 +81,7 @@ class SessionFactory:
         attribute: As given.
         store: Reads and writes the model's rows.
         jar: Reads and writes the cookie.
-        clock: As given.
+        clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
         own_settings: The settings that a session of this model can have of its own.
     """

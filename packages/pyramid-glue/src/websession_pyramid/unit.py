@@ -447,7 +447,7 @@ class Unit:
         committed = self.phase is Phase.COMMITTED
         if response is not None and committed:
             self._send(request, response)
-        if committed or (self.phase is Phase.ABORTED and not in_test):
+        if committed or self.phase is Phase.ABORTED:
             self._keep_books(request, response, in_test=in_test)
         if response is not None and committed and self.contents.row is not None and self.began_here:
             announce(request, self._factory, SessionCreated, short_name(self.contents.row), "first stored")
@@ -469,6 +469,8 @@ class Unit:
         is_resettled = not self._rewritten.isdisjoint(OVERRIDES)
         if self._dbsession is None or not (has_duties or is_resettled or self._gone):
             return  # as in most requests, which are to make no engine's acquaintance for it
+        if in_test and not self._dbsession.is_active:
+            return  # a flush has failed in the test's transaction, where nothing more can be written
         keeper = factory.bookkeeper(self._dbsession, in_test=in_test)
         if keeper is None:
             return

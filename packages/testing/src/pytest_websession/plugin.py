@@ -12,6 +12,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from pytest_websession.fixtures import (
+    COMMITS,
+    names_asked_for_later,
+    websession_app,
+    websession_browser,
+    websession_browser_class,
+    websession_clock,
+    websession_dbsession,
+    websession_dummy_request,
+    websession_environ,
+    websession_new_browser,
+    websession_statements,
+    websession_tm,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,10 +34,20 @@ if TYPE_CHECKING:
     from pytest_websession.servers._own import OwnServer
 
 __all__ = [
+    "websession_app",
+    "websession_browser",
+    "websession_browser_class",
+    "websession_clock",
     "websession_database_url",
+    "websession_dbsession",
+    "websession_dummy_request",
     "websession_engine_name",
+    "websession_environ",
     "websession_mariadb",
+    "websession_new_browser",
     "websession_postgresql",
+    "websession_statements",
+    "websession_tm",
 ]
 
 Server = TypeVar("Server", bound="DatabaseServer")
@@ -51,7 +76,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse options that name no engine we know."""
+    """Declare the marker, and refuse options that name no engine we know."""
+    config.addinivalue_line(
+        "markers",
+        f"{COMMITS}: the application's requests commit, instead of sharing one transaction that is rolled "
+        "back after the test (pytest-websession)",
+    )
     known = ENGINES if config.getoption("--websession-db-url") is None else SERVERS_OF_ONES_OWN
     unknown = [name for name in _engines(config) if name not in known]
     if not unknown:
@@ -93,7 +123,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
         for mark in metafunc.definition.iter_markers("parametrize")
     ]
-    if fixture in metafunc.fixturenames and not any(fixture in names for names in parametrized):
+    if any(fixture in names for names in parametrized):
+        return
+    if fixture not in metafunc.fixturenames and fixture in names_asked_for_later(metafunc):
+        metafunc.fixturenames.append(fixture)
+    if fixture in metafunc.fixturenames:
         metafunc.parametrize(fixture, _engines(metafunc.config), indirect=True, scope="session")
 
 

@@ -1,0 +1,343 @@
+"""A browser for tests: WebTest's, with what tests of sessions do to a browser and ask about it."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any, Self
+
+import webtest
+from pyramid.interfaces import ISecurityPolicy
+from pyramid.security import forget, remember
+from websession_core.lifecycle import judge
+from websession_core.payload import FlashQueues, Payload
+from websession_pyramid import web_session_factories
+
+from pytest_websession import byhand
+from pytest_websession.misuse import misused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from uuid import UUID
+
+    from websession_models import SessionRow
+    from websession_pyramid import SessionFactory
+
+    from pytest_websession.clock import ManualClock
+
+__all__ = ["Browser", "StoredSession"]
+
+HTTPS = {"wsgi.url_scheme": "https", "SERVER_PORT": "443", "HTTP_HOST": "example.com"}
+
+_NOT_SAID: Any = object()
+
+
+@dataclass(frozen=True)
+class StoredSession:
+    """What the database holds of a session; a copy, in which changes change nothing.
+
+    Attributes:
+        id: The primary key of its row.
+        created: When it began, Unix seconds.
+        userid: Who is logged in; None also for a model without `UseridMixin`.
+        data: The application's data.
+    """
+
+    id: UUID
+    created: int
+    userid: Any
+    data: dict[str, Any]
+    _flash: FlashQueues = field(repr=False, compare=False)
+
+    @classmethod
+    def from_row(cls, row: SessionRow) -> Self:
+        """Return what a row of the store says."""
+        data = Payload(row.data).copy()
+        return cls(row.id, row.created, row.userid, data, FlashQueues(row.flash))
+
+    def flash(self, queue: str = "") -> list[Any]:
+        """Return the messages of a flash queue, oldest first."""
+        return self._flash.peek(queue)
+
+
+class Browser(webtest.TestApp):  # type: ignore[misc]  # WebTest has no types
+    """A browser with cookies of its own. It asks by https, for example.com.
+
+    Args:
+        app: What `config.make_wsgi_app()` has returned.
+        extra_environ: What every request has in its WSGI environment; the scheme and the host, too.
+        clock: By which the cookies that have a `Max-Age` run out; None: by the real time.
+        options: What `webtest.TestApp` takes.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        extra_environ: Mapping[str, Any] | None = None,
+        *,
+        clock: ManualClock | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(app, extra_environ={**HTTPS, **(extra_environ or {})}, **options)
+        self._options = options
+        self._clock = clock
+        self._looked_at = 0 if clock is None else clock()
+
+    def do_request(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request as WebTest does, without cookies whose time has passed by the manual clock."""
+        self._age_cookies()
+        return super().do_request(*args, **kwargs)
+
+    # -- other browsers ------------------------------------------------------------------------------------
+
+    def thief(self) -> Self:
+        """Return another browser with a copy of the cookies that this one has now."""
+        other = type(self)(self.app, self.extra_environ, clock=self._clock, **self._options)
+        for cookie in self.cookiejar:
+            other.cookiejar.set_cookie(copy.copy(cookie))
+        return other
+
+    # -- without a view ------------------------------------------------------------------------------------
+
+    def login(self, userid: Any, session: str = "session") -> None:
+        """Log a user in, as a login view does that has found the password right: no form is needed.
+
+        The application's security policy is asked to remember the user (`pyramid.security.remember`); without
+        one, and for sessions of `config.add_web_session`, it is `login(userid)` of the session.
+
+        Args:
+            userid: What the application's login view hands over.
+            session: The attribute of the request that holds the session.
+        """
+        with self._asking() as (request, headers):
+            if session == "session" and request.registry.queryUtility(ISecurityPolicy) is not None:
+                headers.extend(remember(request, userid))
+            else:
+                self._session_of(request, session).login(userid)
+
+    def logout(self, session: str = "session") -> None:
+        """Log out, as a logout view does: by `pyramid.security.forget`, or `invalidate()` of the session."""
+        with self._asking() as (request, headers):
+            if session == "session" and request.registry.queryUtility(ISecurityPolicy) is not None:
+                headers.extend(forget(request))
+            else:
+                self._session_of(request, session).invalidate()
+
+    @contextmanager
+    def session(self, session: str = "session") -> Iterator[Any]:
+        """Give `request.session` as a view of this browser's next request would have it, to read and change.
+
+        It is stored at the end of the block, and the browser gets the cookie: a request like any other,
+        except that no view is called. An error that comes out of the block rolls everything back.
+
+        Args:
+            session: The attribute of the request that holds the session.
+        """
+        with self._asking() as (request, _headers):
+            yield self._session_of(request, session)
+
+    def stored_session(self, session: str = "session") -> StoredSession | None:
+        """Return what is stored of the session that the browser's cookie opens now; None: it opens none.
+
+        Only a look: it is no activity, and renews nothing.
+
+        Args:
+            session: The attribute of the request that holds the session.
+        """
+        row, _reason = self._look(session)
+        return None if row is None else StoredSession.from_row(row)
+
+    @property
+    def authenticated_userid(self) -> Any:
+        """Who is logged in, as the application's security policy says for this browser's next request."""
+        with (
+            byhand.bare_request(self.app.registry, self._environ()) as request,
+            byhand.in_transaction(request, keep=False),
+        ):
+            userid = request.authenticated_userid
+            # Nobody answers, so no books are kept of it.
+            request.response_callbacks.clear()
+            request.finished_callbacks.clear()
+        return userid
+
+    # -- assertions ----------------------------------------------------------------------------------------
+
+    def assert_session_stored(self, data: Mapping[str, Any] = _NOT_SAID, session: str = "session") -> None:
+        """Assert that the browser's cookie opens a stored session.
+
+        Args:
+            data: What the session must hold, exactly; left out: anything.
+            session: The attribute of the request that holds the session.
+        """
+        __tracebackhide__ = True
+        row, reason = self._look(session)
+        if row is None:
+            raise AssertionError(f"no session is stored for this browser: {reason}")
+        stored = StoredSession.from_row(row).data
+        if data is not _NOT_SAID:
+            assert stored == data  # noqa: S101 - rewritten by pytest, which shows the difference
+
+    def assert_no_session_stored(self, session: str = "session") -> None:
+        """Assert that the browser has no cookie that opens a stored session."""
+        __tracebackhide__ = True
+        row, _reason = self._look(session)
+        if row is not None:
+            stored = StoredSession.from_row(row)
+            raise AssertionError(
+                f"a session is stored for this browser, of user {stored.userid!r}, with data {stored.data!r} "
+                f"and flash messages {stored.flash()!r}"
+            )
+
+    def assert_session_cookie(
+        self,
+        response: Any,
+        *,
+        secure: bool = _NOT_SAID,
+        httponly: bool = _NOT_SAID,
+        samesite: str = _NOT_SAID,
+        path: str = _NOT_SAID,
+        domain: str | None = _NOT_SAID,
+        max_age: int | None = _NOT_SAID,
+        session: str = "session",
+    ) -> None:
+        """Assert that a response stores the session's cookie in the browser, with these attributes.
+
+        Args:
+            response: What a request of this browser has returned.
+            secure: Whether it is sent by https only.
+            httponly: Whether it is kept from scripts.
+            samesite: `Strict`, `Lax` or `None`, in any case.
+            path: For which paths it is sent.
+            domain: For which domain; None: for the host that sent it.
+            max_age: For how long the browser keeps it, seconds; None: until it is closed.
+            session: The attribute of the request that holds the session.
+        """
+        __tracebackhide__ = True
+        sent = self._sent_cookie(response, session)
+        if sent is None or not sent["value"]:
+            what = "deletes" if sent else "does not set"
+            raise AssertionError(f"the response {what} the session's cookie; it sets {_names(response)}")
+        expected = {
+            "secure": secure,
+            "httponly": httponly,
+            "samesite": samesite,
+            "path": path,
+            "domain": domain,
+            "max_age": max_age,
+        }
+        wrong = [
+            f"{name} is {sent[name]!r}, not {value!r}"
+            for name, value in expected.items()
+            if value is not _NOT_SAID and _folded(sent[name]) != _folded(value)
+        ]
+        if wrong:
+            raise AssertionError(f"the session's cookie: {'; '.join(wrong)}")
+
+    def assert_session_cookie_deleted(self, response: Any, session: str = "session") -> None:
+        """Assert that a response takes the session's cookie away from the browser."""
+        __tracebackhide__ = True
+        sent = self._sent_cookie(response, session)
+        if sent is None or sent["value"]:
+            what = "stores" if sent else "says nothing about"
+            raise AssertionError(f"the response {what} the session's cookie; it sets {_names(response)}")
+
+    def assert_no_session_cookie(self, response: Any, session: str = "session") -> None:
+        """Assert that a response says nothing about the session's cookie."""
+        __tracebackhide__ = True
+        sent = self._sent_cookie(response, session)
+        if sent is not None:
+            what = "stores" if sent["value"] else "deletes"
+            raise AssertionError(f"the response {what} the session's cookie")
+
+    # -- private -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _asking(self) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
+        """Make a request by hand, with the browser's cookies, and store the cookies that come back."""
+        headers: list[tuple[str, str]] = []
+        with byhand.bare_request(self.app.registry, self._environ()) as request:
+            with byhand.in_transaction(request, keep=True):
+                yield request, headers
+            response = byhand.respond(request, headers)
+        # A response is a WSGI application: WebTest takes the cookies out of it.
+        webtest.TestApp(response, self.extra_environ, cookiejar=self.cookiejar).get("/")
+
+    def _environ(self) -> dict[str, Any]:
+        self._age_cookies()
+        environ = dict(webtest.TestRequest.blank("/", environ=self.extra_environ).environ)
+        # All of them, whatever their path: no address is asked for here.
+        if self.cookies:
+            environ["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        return environ
+
+    def _age_cookies(self) -> None:
+        """Let the cookies age by what the manual clock has moved: the jar goes by the real time."""
+        if self._clock is None:
+            return
+        passed, self._looked_at = self._clock() - self._looked_at, self._clock()
+        for cookie in self.cookiejar:
+            if cookie.expires is not None:
+                cookie.expires -= passed
+        self.cookiejar.clear_expired_cookies()
+
+    def _factory(self, name: str) -> SessionFactory:
+        factories = web_session_factories(self.app.registry)
+        if name not in factories:
+            known = ", ".join(f"request.{each}" for each in factories) or "none of this library's"
+            misused(f"The application has no sessions at request.{name}; it has {known}.")
+        return factories[name]
+
+    def _session_of(self, request: Any, name: str) -> Any:
+        self._factory(name)
+        return getattr(request, name)
+
+    def _look(self, name: str) -> tuple[SessionRow | None, str]:
+        """Return the row that the browser's cookie opens now, None if it opens none; and why."""
+        factory = self._factory(name)
+        with (
+            byhand.bare_request(self.app.registry, self._environ()) as request,
+            byhand.in_transaction(request, keep=False),
+        ):
+            ticket, refusals = factory.read_ticket(request)
+            if ticket is None:
+                if refusals:
+                    return None, refusals[0].reason
+                names = ", ".join(sorted(self.cookies)) or "none"
+                return None, f"it has no cookie {factory.settings.cookie_name!r} (its cookies: {names})"
+            dbsession = byhand.database_session(request, factory)
+            connection = dbsession.connection(bind_arguments={"mapper": factory.settings.model_class})
+            row = factory.store.load(connection, ticket.session_id)
+        policies = factory.policies(None if row is None else row.overrides)
+        verdict = judge(ticket, None if row is None else row.state, policies, factory.clock())
+        if row is None or not verdict:
+            return None, f"its cookie {factory.settings.cookie_name!r} opens nothing ({verdict.reason})"
+        return row, verdict.reason
+
+    def _sent_cookie(self, response: Any, name: str) -> dict[str, Any] | None:
+        """Return the attributes of the session's cookie in a response, None if it is not there."""
+        cookie_name = self._factory(name).settings.cookie_name
+        for header in response.headers.getall("Set-Cookie"):
+            morsel = SimpleCookie(header).get(cookie_name)
+            if morsel is not None:
+                return {
+                    "value": morsel.value,
+                    "secure": bool(morsel["secure"]),
+                    "httponly": bool(morsel["httponly"]),
+                    "samesite": morsel["samesite"],
+                    "path": morsel["path"],
+                    "domain": morsel["domain"] or None,
+                    "max_age": int(morsel["max-age"]) if morsel["max-age"] else None,
+                }
+        return None
+
+
+def _names(response: Any) -> str:
+    """Return the names of the cookies that a response sets, for a message: values are secrets."""
+    names = [name for header in response.headers.getall("Set-Cookie") for name in SimpleCookie(header)]
+    return ", ".join(names) or "no cookie"
+
+
+def _folded(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value

@@ -1,0 +1,71 @@
+"""A clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ManualClock"]
+
+
+class ManualClock:
+    """A `websession_core.ports.Clock` in a test's hand.
+
+    Each application it governs asks it for the time; nothing is patched, so other applications, other test
+    processes and the rest of Python go by the real time. Threads may ask it and move it.
+
+    Args:
+        now: Where it starts, whole Unix seconds; None: the present time, which is what the rest of the
+            application goes by.
+    """
+
+    def __init__(self, now: int | None = None) -> None:
+        self._now = int(time.time()) if now is None else now
+        self._lock = threading.Lock()
+        self._governed: list[tuple[Any, Callable[[], int]]] = []
+
+    def __call__(self) -> int:
+        """Return the time, whole Unix seconds."""
+        return self._now
+
+    def __repr__(self) -> str:
+        return f"<ManualClock at {self._now}>"
+
+    def advance(self, seconds: int = 0, *, minutes: int = 0, hours: int = 0, days: int = 0) -> int:
+        """Move on, or back where the sum is negative: a server's clock may step back.
+
+        Returns:
+            The new time, whole Unix seconds.
+
+        Raises:
+            TypeError: An amount is not a whole number.
+        """
+        for amount in (seconds, minutes, hours, days):
+            if not isinstance(amount, int):
+                raise TypeError(f"sessions count whole seconds: advance() takes integers, not {amount!r}")
+        with self._lock:
+            self._now += seconds + 60 * (minutes + 60 * (hours + 24 * days))
+            return self._now
+
+    def govern(self, app: Any) -> None:
+        """Let every session of an application go by this clock until :meth:`release`.
+
+        Args:
+            app: What `config.make_wsgi_app()` has returned.
+        """
+        from websession_pyramid import web_session_factories  # noqa: PLC0415 - imports Pyramid
+
+        for factory in web_session_factories(app.registry).values():
+            if factory.clock is not self:
+                self._governed.append((factory, factory.clock))
+                factory.clock = self
+
+    def release(self) -> None:
+        """Give the applications the clocks back that they had."""
+        while self._governed:
+            factory, clock = self._governed.pop()
+            factory.clock = clock

@@ -1,0 +1,275 @@
+"""The fixtures for tests of an application: clock, browsers, requests, sessions, statements.
+
+Imported with the plugin, in every run of every project it is installed beside: see there for why everything
+is imported late.
+"""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_websession.clock import ManualClock
+from pytest_websession.misuse import misused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_websession.browser import Browser
+    from pytest_websession.statements import StatementCounter
+
+__all__ = [
+    "websession_app",
+    "websession_browser",
+    "websession_browser_class",
+    "websession_clock",
+    "websession_dbsession",
+    "websession_dummy_request",
+    "websession_environ",
+    "websession_new_browser",
+    "websession_statements",
+    "websession_tm",
+]
+
+COMMITS = "websession_commits"
+# As they are called in Pyramid's cookiecutter.
+FIXTURES_OF_PROJECT = ("app", "dbsession", "tm")
+
+
+def commits(request: pytest.FixtureRequest) -> bool:
+    """Tell whether the test wants its requests to commit."""
+    return request.node.get_closest_marker(COMMITS) is not None
+
+
+def fixture_of_project(request: pytest.FixtureRequest, name: str) -> Any:
+    """Return a fixture that the project may have, None if it has none of that name."""
+    try:
+        return request.getfixturevalue(name)
+    except pytest.FixtureLookupError as error:
+        # It may be there, and ask for one that is not.
+        if error.argname != name:
+            raise
+        return None
+
+
+def names_asked_for_later(metafunc: pytest.Metafunc) -> set[str]:
+    """Return the fixtures that ours ask for only while they run, and all that those ask for.
+
+    pytest cannot know them, and one that is parametrized has to be known when tests are collected.
+    """
+    if "websession_app" not in metafunc.fixturenames:
+        return set()
+    # pytest has no public way to ask what fixtures there are.
+    manager = metafunc.definition.session._fixturemanager
+    found: set[str] = set()
+    waiting = list(FIXTURES_OF_PROJECT)
+    while waiting:
+        name = waiting.pop()
+        definitions = manager.getfixturedefs(name, metafunc.definition)
+        if definitions and name not in found:
+            found.add(name)
+            waiting += definitions[-1].argnames
+    return found
+
+
+# -- the application -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def websession_app(request: pytest.FixtureRequest) -> Any:
+    """The application under test, as `config.make_wsgi_app()` returns it: the project's fixture `app`.
+
+    Override it where that has another name.
+    """
+    app = fixture_of_project(request, "app")
+    if app is None:
+        misused(
+            "There is no application to test. Have a fixture `app` that returns what "
+            "config.make_wsgi_app() returns, or override the fixture `websession_app`."
+        )
+    if not hasattr(app, "registry"):
+        misused(
+            f"The fixture `app` gives {type(app).__name__}, which has no registry. Override the fixture "
+            "`websession_app` to return what config.make_wsgi_app() returns, without WSGI middleware."
+        )
+    return app
+
+
+@pytest.fixture
+def websession_clock(websession_app: Any) -> Iterator[ManualClock]:
+    """A clock that stands still until the test moves it; all sessions of the application go by it.
+
+    It starts at the present time, and the application gets its own clock back after the test.
+    """
+    clock = ManualClock()
+    clock.govern(websession_app)
+    yield clock
+    clock.release()
+
+
+# -- the transaction around a test ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def websession_tm(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The transaction manager of the test's transaction: the project's fixture `tm`, or one as it should be.
+
+    The transaction is doomed: everything is rolled back after the test.
+    """
+    given = fixture_of_project(request, "tm")
+    if given is not None:
+        yield given
+        return
+    import transaction
+
+    manager = transaction.TransactionManager(explicit=True)
+    manager.begin()
+    manager.doom()
+    yield manager
+    manager.abort()
+
+
+@pytest.fixture
+def websession_dbsession(request: pytest.FixtureRequest, websession_app: Any) -> Iterator[Any]:
+    """A SQLAlchemy session of the application's: the project's fixture `dbsession`, or one as it should be.
+
+    It is the one that all requests of the test use. In a test marked `websession_commits` the requests have
+    their own, and this one sees what they have committed, and must be committed by the test.
+    """
+    given = None if commits(request) else fixture_of_project(request, "dbsession")
+    if given is not None:
+        yield given
+        return
+    make = websession_app.registry.get("dbsession_factory")
+    if make is None:
+        misused(
+            "The application does not keep what makes its database sessions in "
+            'registry["dbsession_factory"]. '
+            "Have a fixture `dbsession`, or override the fixture `websession_dbsession`, as in the tests of "
+            "Pyramid's cookiecutter."
+        )
+    with make() as dbsession:
+        if not commits(request):
+            import zope.sqlalchemy
+
+            manager = request.getfixturevalue("websession_tm")
+            zope.sqlalchemy.register(dbsession, transaction_manager=manager)
+        yield dbsession
+
+
+@pytest.fixture
+def websession_environ(request: pytest.FixtureRequest, websession_app: Any) -> dict[str, Any]:
+    """What the WSGI environment of every request of the test has beside the usual.
+
+    It is what the tests of Pyramid's cookiecutter put there, so that all requests of the test share one
+    database session in one transaction, which is rolled back after it. For a test marked
+    `websession_commits` it is empty. Override it to let requests of a whole project or file commit:
+    return {}.
+    """
+    if commits(request):
+        return {}
+    environ = {
+        "tm.active": True,
+        "tm.manager": request.getfixturevalue("websession_tm"),
+        "app.dbsession": request.getfixturevalue("websession_dbsession"),
+    }
+    _check_that_requests_share_the_dbsession(websession_app, environ)
+    return environ
+
+
+def _check_that_requests_share_the_dbsession(app: Any, environ: dict[str, Any]) -> None:
+    from websession_pyramid import web_session_factories
+
+    from pytest_websession.byhand import bare_request, database_session
+
+    for factory in web_session_factories(app.registry).values():
+        with bare_request(app.registry, environ) as made:
+            used = database_session(made, factory)
+        if used is not environ["app.dbsession"]:
+            name = factory.settings.dbsession_name
+            misused(
+                f"The application's request.{name} is not the database session that a test has put into "
+                'request.environ["app.dbsession"], so a test cannot hold one transaction around its '
+                f"requests. Let request.{name} return it when it is there, as Pyramid's cookiecutter does; or "
+                f"mark the test {COMMITS}; or override the fixture `websession_environ` to return {}."
+            )
+
+
+# -- browsers ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def websession_browser_class() -> type[Browser]:
+    """The class of the browsers; override it to give them methods of your own."""
+    from pytest_websession.browser import Browser
+
+    return Browser
+
+
+@pytest.fixture
+def websession_new_browser(
+    request: pytest.FixtureRequest,
+    websession_app: Any,
+    websession_environ: dict[str, Any],
+    websession_browser_class: type[Browser],
+) -> Callable[[], Browser]:
+    """Make a browser with no cookies, each time it is called."""
+
+    def make() -> Browser:
+        # If the test has a clock.
+        names = request.fixturenames
+        clock = request.getfixturevalue("websession_clock") if "websession_clock" in names else None
+        return websession_browser_class(websession_app, websession_environ, clock=clock)
+
+    return make
+
+
+@pytest.fixture
+def websession_browser(websession_new_browser: Callable[[], Browser]) -> Browser:
+    """A browser with no cookies, which asks the application by https."""
+    return websession_new_browser()
+
+
+# -- requests and sessions without a browser -----------------------------------------------------------------
+
+
+@pytest.fixture
+def websession_dummy_request(
+    request: pytest.FixtureRequest, websession_app: Any, websession_tm: Any, websession_dbsession: Any
+) -> Iterator[Any]:
+    """Pyramid's `DummyRequest` with a real session, stored in the test's transaction: to call views with."""
+    if commits(request):
+        misused(
+            f"A dummy request never ends, so nothing of it is committed: leave the mark {COMMITS} away, or "
+            "send a request with `websession_browser`."
+        )
+    from pyramid.testing import DummyRequest
+    from pyramid.threadlocal import RequestContext
+    from websession_pyramid import web_session_factories
+
+    dummy = DummyRequest(tm=websession_tm)
+    dummy.registry = websession_app.registry
+    for name, factory in web_session_factories(websession_app.registry).items():
+        setattr(dummy, factory.settings.dbsession_name, websession_dbsession)
+        setattr(dummy, name, factory(dummy))
+    context = RequestContext(dummy)
+    context.begin()
+    yield dummy
+    context.end()
+
+
+@pytest.fixture
+def websession_statements(websession_app: Any, websession_environ: dict[str, Any]) -> StatementCounter:
+    """Assert how many SQL statements a block sends, as in ``with websession_statements(2):``."""
+    from websession_pyramid import web_session_factories
+
+    from pytest_websession.byhand import engine_of
+    from pytest_websession.statements import StatementCounter
+
+    registry = websession_app.registry
+    factory = next(iter(web_session_factories(registry).values()), None)
+    if factory is None:
+        misused("The application has no sessions of this library, so it is not known which engine is meant.")
+    return StatementCounter(engine_of(registry, websession_environ, factory))
