@@ -62,7 +62,7 @@ class StoredSession:
         return self._flash.peek(queue)
 
 
-class Browser(webtest.TestApp):  # type: ignore[misc]  # WebTest has no types
+class Browser(webtest.TestApp):
     """A browser with cookies of its own. It asks by https, for example.com.
 
     Args:

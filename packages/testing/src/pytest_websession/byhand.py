@@ -98,7 +98,7 @@ def respond(request: Any, headers: list[tuple[str, str]]) -> Any:
 def database_session(request: Any, factory: SessionFactory) -> Session:
     """Return the database session in which a factory's sessions of `request` are stored."""
     name = factory.settings.dbsession_name
-    found = getattr(request, name, None)
+    found: Session | scoped_session[Session] | None = getattr(request, name, None)
     if found is None:
         misused(f"The application's requests have no request.{name}, where sessions are stored.")
     return found() if isinstance(found, scoped_session) else found

@@ -192,8 +192,8 @@ def _check_that_requests_share_the_dbsession(app: Any, environ: dict[str, Any]) 
             misused(
                 f"The application's request.{name} is not the database session that a test has put into "
                 'request.environ["app.dbsession"], so a test cannot hold one transaction around its '
-                f"requests. Let request.{name} return it when it is there, as Pyramid's cookiecutter does; or "
-                f"mark the test {COMMITS}; or override the fixture `websession_environ` to return {}."
+                f"requests. Let request.{name} return it when it is there, as Pyramid's cookiecutter does; "
+                f"or mark the test {COMMITS}; or override the fixture `websession_environ` to return {{}}."
             )
 
 
@@ -262,7 +262,7 @@ def websession_dummy_request(
 
 @pytest.fixture
 def websession_statements(websession_app: Any, websession_environ: dict[str, Any]) -> StatementCounter:
-    """Assert how many SQL statements a block sends, as in ``with websession_statements(2):``."""
+    """Count the SQL statements of a block, and assert their number: see `StatementCounter`."""
     from websession_pyramid import web_session_factories
 
     from pytest_websession.byhand import engine_of
