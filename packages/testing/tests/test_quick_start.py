@@ -1,8 +1,8 @@
-"""README's Quick Start, to the letter, in a project laid out as Pyramid's official cookiecutter lays it out.
+"""README's Quick Start and the tutorial, to the letter, in a project laid out as Pyramid's cookiecutter does it.
 
 `quickstart/` is that project before the Quick Start. Here it is copied, changed by what the code blocks of
 README.md say and by nothing else, and run as its developer would run it: in an environment of its own, by its
-own commands, with warnings as errors.
+own commands, with warnings as errors. The tutorial (docs/tutorial.md) begins where the Quick Start ends.
 """
 
 import http.cookiejar
@@ -18,6 +18,7 @@ import sys
 import textwrap
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from following import steps
+from pages import DOCS
 
 ROOT = Path(__file__).parents[3]
 PROJECT = Path(__file__).with_name("quickstart")
@@ -277,6 +280,14 @@ class Browser:
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies))
         self._opener = urllib.request.build_opener(*handlers)
 
+    def page(self, path: str, **fields: str) -> str:
+        """Return a page, or what a form with these fields leads to; the form's token is added."""
+        if fields:
+            fields["csrf_token"] = re.findall(r'name="csrf_token" value="([^"]+)"', self.page("/login"))[0]
+        data = urllib.parse.urlencode(fields).encode() or None
+        with self._opener.open(f"{self.address}{path}", data, timeout=20) as response:
+            return response.read().decode()
+
     def visits(self, path: str) -> list[str]:
         with self._opener.open(f"{self.address}{path}", timeout=20) as response:
             return json.load(response)["visits"]
@@ -358,6 +369,67 @@ def test_the_served_application_keeps_a_session_over_requests_rollbacks_and_rest
         assert browser.visits("/visits") == ["a", "b"]
         assert browser.visits("/visit?page=d") == ["a", "b", "d"]
         assert not LOGGED_PROBLEM.search(second.read_text()), second.read_text()
+
+
+@pytest.mark.parametrize("websession_engine_name", ["sqlite"])
+def test_whoever_follows_the_tutorial_has_a_shop_with_a_cart_a_login_and_devices(
+    project: Project,
+    migrate: Callable[[str], None],
+    websession_engine_name: str,
+    websession_database_url: str,
+    tmp_path: Path,
+) -> None:
+    migrate(websession_engine_name)
+    project.use_database(websession_database_url)
+    project.shell("alembic -c development.ini upgrade head")
+    *to_do, last = steps(DOCS / "tutorial.md")
+    for step in to_do:
+        if step.language == "console":
+            project.shell(step.code)
+        else:
+            step.write(project.folder)
+    assert last.code == "pserve development.ini\n"
+
+    port = free_port()
+    project.edit("development.ini", r"^listen = .*$", f"listen = 127.0.0.1:{port}")
+    log = tmp_path / "served.log"
+    with served(project, port, log):
+        desk, sofa, stranger = (Browser(f"http://127.0.0.1:{port}") for _ in range(3))
+        shop = desk.page("/shop")
+        teapot = re.findall(r'name="product" value="(\d+)">Teapot', shop)[0]
+        assert "Teapot is in your cart." in desk.page("/shop/add", product=teapot)
+        assert "1 × Teapot" in desk.page("/shop")
+        assert "Log in" in desk.page("/shop/order", order="now"), "an order wants a login"
+
+        assert "is wrong" in desk.page("/login", name="ada", password="wrong horse")
+        assert "is wrong" in desk.page("/login", name="eve", password="correct horse")
+        (before,) = (cookie.value for cookie in desk.cookies)
+        shop = desk.page("/login", name="ada", password="correct horse")
+        assert "1 × Teapot" in shop
+        assert "your devices" in shop
+        (after,) = desk.cookies
+        assert after.value != before
+        assert after.expires is None
+        assert "Thank you for your order." in desk.page("/shop/order", order="now")
+        assert "Teapot</li>" not in desk.page("/shop")
+
+        sofa.page("/login", name="ada", password="correct horse", remember_me="on")
+        (cookie,) = sofa.cookies
+        assert cookie.expires == pytest.approx(time.time() + 30 * 24 * 3600, abs=60)
+        devices = desk.page("/devices")
+        assert devices.count("This one") == devices.count("Another one") == 1
+        other = re.findall(r'Another one.*?name="device" value="(\w+)"', devices, re.DOTALL)[0]
+        assert "Another one" in sofa.page("/devices")
+        assert "Another one" not in desk.page("/devices/end", device=other)
+        assert "Your devices" not in sofa.page("/devices"), "its session was ended"
+
+        sofa.page("/login", name="ada", password="correct horse")
+        assert "Another one" in desk.page("/devices")
+        assert "Another one" not in desk.page("/devices/end-others", all="yes")
+        assert "Log in" in sofa.page("/shop")
+        assert "Log in" in desk.page("/logout", out="yes")
+        assert "Your devices" not in stranger.page("/devices")
+        assert not LOGGED_PROBLEM.search(log.read_text()), log.read_text()
 
 
 def test_the_page_on_pypi_gives_the_same_steps() -> None:
