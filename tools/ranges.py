@@ -1,13 +1,15 @@
-"""Raise the ranges in which members ask for each other to the series that they have now.
+"""Let the checkout follow a member's new version.
 
-`hatch run release:ranges`, after `hatch version minor` in one of them.
+`hatch run release:ranges`, after `hatch version` in one of them, raises the ranges in which members ask for
+each other to the series that they have now, and brings the page on compatibility up to date.
 """
 
 from __future__ import annotations
 
 import re
+import runpy
 
-from members import Member, members
+from members import ROOT, Member, members
 
 
 def raised(of: Member, versions: dict[str, tuple[int, int]]) -> str:
@@ -33,6 +35,7 @@ def main() -> None:
         if text != path.read_text("utf-8"):
             path.write_text(text, "utf-8")
             print(f"{each.place}/pyproject.toml: ranges raised")
+    runpy.run_path(str(ROOT / "docs" / "tools" / "list_compatibility.py"), run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from changelog import changes, untold, write
 from members import ROOT, Member, member, members
 from packaging.version import Version
 from ranges import raised
-from release import released, what_is_left
+from release import what_is_left
+from trials import releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,17 +159,17 @@ def test_siblings_are_built_from_their_tags_and_from_the_checkout_where_it_is_ne
 ) -> None:
     git(core.root, "tag", "websession-core-v0.1.0")
     git(core.root, "tag", "websession-core-vintage")
-    of_the_tag = released(core, tmp_path / "first")
+    of_the_tag = releases(core, tmp_path / "first")
     set_version(core, "0.1.1")
     commit(core.root)
 
-    both = released(core, tmp_path / "second")
+    both = releases(core, tmp_path / "second")
 
-    assert {str(version): origin for version, (_, origin) in of_the_tag.items()} == {
+    assert {str(version): one.origin for version, one in of_the_tag.items()} == {
         "0.1.0": "tag websession-core-v0.1.0"
     }
-    assert {version: built.metadata["Version"] for version, (built, _) in both.items()} == {
+    assert {version: one.built.metadata["Version"] for version, one in both.items()} == {
         Version("0.1.0"): "0.1.0",
         Version("0.1.1"): "0.1.1",
     }
-    assert both[Version("0.1.1")][1] == "this checkout, it has no tag"
+    assert both[Version("0.1.1")].origin == "this checkout, it has no tag"
