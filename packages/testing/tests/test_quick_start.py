@@ -1,4 +1,4 @@
-"""README's Quick Start and the tutorial, to the letter, in a project laid out as Pyramid's cookiecutter does it.
+"""README's Quick Start and the tutorial, to the letter, in a project laid out as Pyramid's cookiecutter does.
 
 `quickstart/` is that project before the Quick Start. Here it is copied, changed by what the code blocks of
 README.md say and by nothing else, and run as its developer would run it: in an environment of its own, by its
@@ -398,14 +398,14 @@ def test_whoever_follows_the_tutorial_has_a_shop_with_a_cart_a_login_and_devices
         shop = desk.page("/shop")
         teapot = re.findall(r'name="product" value="(\d+)">Teapot', shop)[0]
         assert "Teapot is in your cart." in desk.page("/shop/add", product=teapot)
-        assert "1 × Teapot" in desk.page("/shop")
+        assert "1 of Teapot" in desk.page("/shop")
         assert "Log in" in desk.page("/shop/order", order="now"), "an order wants a login"
 
         assert "is wrong" in desk.page("/login", name="ada", password="wrong horse")
         assert "is wrong" in desk.page("/login", name="eve", password="correct horse")
         (before,) = (cookie.value for cookie in desk.cookies)
         shop = desk.page("/login", name="ada", password="correct horse")
-        assert "1 × Teapot" in shop
+        assert "1 of Teapot" in shop
         assert "your devices" in shop
         (after,) = desk.cookies
         assert after.value != before
