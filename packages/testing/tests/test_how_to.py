@@ -16,12 +16,13 @@ from pyramid.session import SignedCookieSessionFactory
 from pyramid_sqlalchemy_sessions import (
     ConfigurationError,
     FullyFeaturedSession,
+    SessionSecurityPolicy,
     generate_secret_key,
     get_session_factory,
     prepare_sqlite_engine,
 )
 from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from waitress import adjustments, proxy_headers
 
 HOW_TO = DOCS / "how-to"
@@ -39,6 +40,8 @@ def serve(tmp_path):
         make_session = sessionmaker(engine)
 
         def dbsession(request):
+            if "app.dbsession" in request.environ:
+                return request.environ["app.dbsession"]
             session = make_session()
             zope.sqlalchemy.register(session, transaction_manager=request.tm)
             return session
@@ -56,6 +59,7 @@ def serve(tmp_path):
                 config.include(name)
             if configure is not None:
                 configure(config)
+            config.registry["dbsession_factory"] = make_session
             config.add_request_method(dbsession, reify=True)
             for name, view in views.items():
                 config.add_route(name, f"/{name}")
@@ -321,3 +325,51 @@ def test_settings_of_2017_that_are_gone_are_named_at_the_start():
     for name in gone:
         with pytest.raises(ConfigurationError, match=f"{name}: is not a known setting"):
             get_session_factory(generate_secret_key(), FullyFeaturedSession, **{name: "5"})
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class FullSession(FullyFeaturedSession, Base):
+    __tablename__ = "session"
+
+
+class Views:
+    """What the page on testing calls the application's views."""
+
+    @staticmethod
+    def add(request):
+        cart = request.session.setdefault("cart", {})
+        cart[request.POST["product"]] = cart.get(request.POST["product"], 0) + 1
+
+    @staticmethod
+    def cart(request):
+        return request.session.get("cart", {})
+
+
+@pytest.fixture
+def views():
+    return Views
+
+
+@pytest.fixture
+def app(serve):
+    browser, _ = serve(
+        FullSession,
+        configure=lambda config: config.set_security_policy(SessionSecurityPolicy()),
+        settings={"session.preset": "aal2", "session.renewal_timeout": "900"},
+        add=Views.add,
+        cart=Views.cart,
+    )
+    return browser.app
+
+
+# The tests of the page on testing are tests here, too.
+globals().update(
+    {name: thing for name, thing in run(HOW_TO / "testing.md").items() if name.startswith("test_")}
+)
+
+
+def test_the_tests_of_the_page_on_testing_are_among_these():
+    assert "test_a_stolen_cookie_ends_the_session_for_both" in globals()
