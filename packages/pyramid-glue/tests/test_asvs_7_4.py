@@ -6,7 +6,7 @@ import pytest
 from pyramid.security import forget, remember
 from site_under_test import FullSession, User
 from sqlalchemy import delete
-from websession_pyramid import SessionSecurityPolicy
+from websession_pyramid import SessionSecurityPolicy, active_sessions
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
@@ -15,13 +15,10 @@ def who(request):
     return request.authenticated_userid
 
 
-def end_others(request):
-    """End the user's other sessions, as docs/explanation/asvs.md says."""
-    mine = request.session
-    request.dbsession.execute(
-        delete(FullSession).where(FullSession.userid == mine.userid, FullSession.id != mine.id)
-    )
-    mine.regenerate()
+def disable(request):
+    """Delete a user, and their sessions with them."""
+    request.dbsession.execute(delete(User).where(User.id == 7))
+    return active_sessions(request).end_all(7)
 
 
 @pytest.fixture
@@ -37,7 +34,10 @@ def make(make_site):
             login=lambda request: remember(request, int(request.params["id"])),
             logout=forget,
             who=who,
-            end_others=end_others,
+            end_others=lambda request: active_sessions(request).end_others(),
+            end_all=lambda request: active_sessions(request).end_all(7),
+            end_everybodys=lambda request: active_sessions(request).end_everybodys(),
+            disable=disable,
         )
         if site.count(User) == 0:
             with site.dbsession_maker.begin() as dbsession:
@@ -87,11 +87,9 @@ def test_7_4_1_after_its_end_by_a_timeout_neither(make, timeout):
 def test_7_4_2_a_user_who_is_deleted_is_logged_out_everywhere(site):
     browsers = [logged_in(site) for _ in range(2)]
     other = logged_in(site, 8)
-    with site.dbsession_maker.begin() as dbsession:
-        dbsession.execute(delete(User).where(User.id == 7))
+    assert other.get("/disable").json_body == 2
     assert [browser.get("/who").json_body for browser in browsers] == [None, None]
     with site.dbsession_maker.begin() as dbsession:
-        dbsession.execute(delete(FullSession).where(FullSession.userid == 7))
         dbsession.add(User(id=7, name="Somebody new"))
     assert [browser.get("/who").json_body for browser in browsers] == [None, None]
     assert other.get("/who").json_body == 8
@@ -100,7 +98,7 @@ def test_7_4_2_a_user_who_is_deleted_is_logged_out_everywhere(site):
 def test_7_4_3_all_other_sessions_of_the_user_can_be_ended(site):
     here, *elsewhere = (logged_in(site) for _ in range(3))
     other = logged_in(site, 8)
-    here.get("/end_others")
+    assert here.get("/end_others").json_body == 2
     assert [browser.get("/who").json_body for browser in elsewhere] == [None, None]
     assert here.get("/who").json_body == 7
     assert other.get("/who").json_body == 8
@@ -114,14 +112,20 @@ def test_7_4_4_a_logout_is_one_call_that_works_on_every_page(site):
 
 
 def test_7_4_5_an_administrator_can_end_the_sessions_of_one_user(site):
-    one, other = logged_in(site), logged_in(site, 8)
-    with site.dbsession_maker.begin() as dbsession:
-        dbsession.execute(delete(FullSession).where(FullSession.userid == 7))
+    one, administrator = logged_in(site), logged_in(site, 8)
+    assert administrator.get("/end_all").json_body == 1
     assert one.get("/who").json_body is None
-    assert other.get("/who").json_body == 8
+    assert administrator.get("/who").json_body == 8
 
 
-def test_7_4_5_and_of_everybody(make, site):
+def test_7_4_5_and_of_everybody(site):
+    one, administrator = logged_in(site), logged_in(site, 8)
+    assert administrator.get("/end_everybodys").json_body == 2
+    assert [browser.get("/who").json_body for browser in (one, administrator)] == [None, None]
+    assert site.rows() == []
+
+
+def test_7_4_5_and_of_everybody_by_a_setting(make, site):
     browsers = [logged_in(site), logged_in(site, 8)]
     site.clock.advance(1)
     after = make(not_before=site.clock.now)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from pyramid.response import Response
 from site_under_test import FullSession
-from sqlalchemy import delete
-from websession_models.overview import list_sessions, reading
-from websession_pyramid import RecentLoginRequired
+from websession_pyramid import RecentLoginRequired, active_sessions
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
@@ -49,11 +47,15 @@ def test_7_5_2_a_users_sessions_can_be_listed_and_each_be_ended(site):
     for browser in (here, there):
         browser.get("/login")
         site.clock.advance(1)
-    with reading(site.engine) as connection:
-        newest, oldest = list_sessions(connection, FullSession, limit=None, userid=7)
-    assert newest.created > oldest.created
-    with site.dbsession_maker.begin() as dbsession:
-        dbsession.execute(delete(FullSession).where(FullSession.id == newest.id, FullSession.userid == 7))
+
+    @site.view
+    def devices(request):
+        return [[each.handle, each.is_present] for each in active_sessions(request).of()]
+
+    site.views["end"] = lambda request: active_sessions(request).end(request.params["which"])
+    (other, is_present), (_, itself) = here.get("/devices").json_body
+    assert (is_present, itself) == (False, True)
+    assert here.get(f"/end?which={other}").json_body is True
     assert here.get("/who").json_body == 7
     assert there.get("/who").json_body is None
 

@@ -28,7 +28,7 @@ from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, ValueCodec, generate_secret_key
 from websession_crypto.xaes import Xaes256Gcm
 from websession_models import Bookkeeper, SessionRow, Store, encrypt_all
-from websession_pyramid import SessionEvent, get_session_factory
+from websession_pyramid import SessionEvent, active_sessions, get_session_factory
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
 
@@ -115,9 +115,16 @@ def life_of_a_session(stage):
             settings.idle_timeout = 500
         stage.ear.hear(session, session.settings, session.row(), session["a"].__class__)
 
+    @site.view
+    def devices(request):
+        sessions = active_sessions(request)
+        stage.ear.hear(sessions, *sessions.of(), sessions.end("no such handle"))
+        with stage.ear.error(TypeError):
+            active_sessions(request, "dbsession")
+
     browser = site.browser()
-    for path in ("/everything", "/look", "/login", "/look", "/everything", "/regenerate", "/look"):
-        browser.get(path)
+    for path in ["everything", "look", "login", "look", "everything", "devices", "regenerate", "look"]:
+        browser.get(f"/{path}")
     site.clock.advance(300)
     browser.get("/look")
     stale = browser.cookies["session"]
