@@ -38,7 +38,17 @@ from .payload import FlashQueues, Payload, Snapshot, dumps, loads
 from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from .ports import Clock, OpenedValue, Store, StoredRow, TicketCodec, ValueCipher
 from .presets import AAL1, AAL2, AAL3, PRESETS, Preset
-from .settings import OPTIONS, Check, CookieSecure, Draft, Option, SameSite, Settings, parse_settings
+from .settings import (
+    OPTIONS,
+    Check,
+    ClientAddress,
+    CookieSecure,
+    Draft,
+    Option,
+    SameSite,
+    Settings,
+    parse_settings,
+)
 from .state import Activity, SessionState, Ticket
 
 __all__ = [
@@ -52,6 +62,7 @@ __all__ = [
     "Beginning",
     "Bookkeeping",
     "Check",
+    "ClientAddress",
     "Clock",
     "ConfigurationError",
     "CookieSecure",

@@ -137,6 +137,8 @@ class Changes(TypedDict, total=False):
     userid: Any
     csrf_token: str | None
     authenticated_at: int | None
+    user_agent: str | None
+    client_address: str | None
     idle_timeout: int | None
     extension_delay: int | None
     absolute_timeout: int | None

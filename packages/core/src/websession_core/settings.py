@@ -42,6 +42,7 @@ __all__ = [
     "DEFAULT_PREFIX",
     "OPTIONS",
     "Check",
+    "ClientAddress",
     "Converter",
     "CookieSecure",
     "Draft",
@@ -88,6 +89,14 @@ class SameSite(StrEnum):
     LAX = "Lax"
     STRICT = "Strict"
     NONE = "None"
+
+
+class ClientAddress(StrEnum):
+    """How much of a browser's network address is kept, in models with `ClientInfoMixin`."""
+
+    ANONYMIZED = "anonymized"
+    FULL = "full"
+    NONE = "none"
 
 
 # --- the table of options -----------------------------------------------------------------------
@@ -285,6 +294,13 @@ def _cookie_secure(value: Any) -> CookieSecure:
         return CookieSecure.ALWAYS if _boolean(value) else CookieSecure.NEVER
     except ValueError:
         raise ValueError("is neither auto, true nor false") from None
+
+
+def _client_address(value: Any) -> ClientAddress:
+    try:
+        return ClientAddress(_text(value).lower())
+    except ValueError:
+        raise ValueError("is not one of the choices") from None
 
 
 def _cookie_samesite(value: Any) -> SameSite:
@@ -499,6 +515,16 @@ class Settings:
             "leaked, or a backup was restored.",
             expects="give a time in seconds since 1970 (date +%s prints the present one)",
             unit="seconds since 1970-01-01 UTC",
+        ),
+    )
+    client_address: ClientAddress = field(
+        default=ClientAddress.ANONYMIZED,
+        metadata=_option(
+            _client_address,
+            doc="How much of the address a session is begun or logged in from is kept, if the model has "
+            "ClientInfoMixin: with anonymized the first 24 bits of an IPv4 address and 48 of an IPv6 one. It "
+            "is what the WSGI server says; behind a proxy see that it says the right one.",
+            expects="use anonymized, full or none",
         ),
     )
     retry_conflicts: bool = field(

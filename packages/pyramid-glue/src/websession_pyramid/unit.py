@@ -39,6 +39,7 @@ from zope.interface import implementer
 
 from . import savepoints
 from .books import keep_books
+from .clients import client_info
 from .contents import OVERRIDES, Contents, ContentsSnapshot
 from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
 from .events import SessionCreated, SessionInvalidated, SessionRegenerated, SessionRenewed
@@ -571,6 +572,7 @@ class Unit:
             owned=(userid is not None) if factory.has("userid") else None,
             overrides=overrides,
         )
+        client = self._client_info()
         row = SessionRow(
             id=beginning.ticket.session_id,
             created=beginning.state.created,
@@ -581,6 +583,8 @@ class Unit:
             userid=userid,
             csrf_token=contents.value("csrf_token"),
             authenticated_at=contents.value("authenticated_at"),
+            user_agent=client.get("user_agent"),
+            client_address=client.get("client_address"),
             knows_users=factory.has("userid"),
             overrides=overrides,
             activity=beginning.state.activity,
@@ -597,7 +601,7 @@ class Unit:
         ticket = self._ticket
         if contents.rotating:
             rotation = self._rotation(row)
-            changes.update(epoch=rotation.epoch, rotated_at=rotation.rotated_at)
+            changes.update(epoch=rotation.epoch, rotated_at=rotation.rotated_at, **self._client_info())
             ticket = rotation.ticket
         done = self._factory.store.update(
             connection, row.id, version=row.version, data=data, flash=flash, **changes
@@ -623,6 +627,12 @@ class Unit:
             flash=row.flash if flash is None else flash,
             **{name: value for name, value in changes.items() if name not in OVERRIDES},
         )
+
+    def _client_info(self) -> dict[str, str | None]:
+        factory = self._factory
+        if not factory.has("user_agent"):
+            return {}
+        return client_info(self._request, factory.settings.client_address)
 
     @property
     def _present_ticket(self) -> Ticket | None:

@@ -40,6 +40,7 @@ _MIXINS: Mapping[type, tuple[str, ...]] = MappingProxyType(
         mixins.ConfigAbsoluteMixin: ("absolute_timeout",),
         mixins.ConfigRenewalMixin: ("renewal_timeout",),
         mixins.ConfigCookieMixin: ("cookie_max_age",),
+        mixins.ClientInfoMixin: ("user_agent", "client_address"),
         mixins.EncryptedDataMixin: (),
     }
 )
@@ -301,8 +302,8 @@ def _column_problems(name: str, column: Column[Any]) -> Iterator[str]:
         case "csrf_token":
             if not isinstance(kind, String) or (kind.length or _CSRF_LENGTH) < _CSRF_LENGTH:
                 yield f"'csrf_token' must be a String of {_CSRF_LENGTH} characters, not {kind!r}"
-        case "userid":
-            pass  # whatever the application's users are known by
+        case "userid" | "user_agent" | "client_address":
+            pass  # whatever the application's users are known by, and whatever takes text
         case _:
             if not isinstance(kind, Integer) or isinstance(kind, SmallInteger):
                 yield f"{name!r} must be an Integer, not {_type_name(kind)}"

@@ -30,6 +30,7 @@ __all__ = [
     "AuthenticatedAtMixin",
     "BaseMixin",
     "CSRFMixin",
+    "ClientInfoMixin",
     "ConfigAbsoluteMixin",
     "ConfigCookieMixin",
     "ConfigIdleMixin",
@@ -124,6 +125,20 @@ class AuthenticatedAtMixin:
 
     authenticated_at: Mapped[int | None] = mapped_column(BigInteger, nullable=True, sort_order=-43)
     """When that was, in Unix seconds; NULL: never in this session."""
+
+
+class ClientInfoMixin:
+    """The session knows which browser it was begun with, and from where: for a page "your devices".
+
+    Noted down when it begins and at each login, so that nothing is written for it alone. First and last use
+    are `created` and the companion's `active_at`.
+    """
+
+    user_agent: Mapped[str | None] = mapped_column(String(255), nullable=True, sort_order=-37)
+    """What the browser calls itself, cut off after 255 characters; NULL: it did not say."""
+
+    client_address: Mapped[str | None] = mapped_column(String(45), nullable=True, sort_order=-36)
+    """The address it came from, as much as the setting `client_address` keeps; NULL: nothing of it."""
 
 
 class _CompanionMixin:

@@ -73,6 +73,8 @@ class SessionRow:
         userid: whose session it is; None: nobody's.
         csrf_token: the token against cross-site request forgery; None: none was asked for yet.
         authenticated_at: when the user last proved who they are, in Unix seconds; None: never.
+        user_agent: what the browser calls itself; None: not known.
+        client_address: where it came from; None: not known.
         overrides: what this session wants otherwise than the settings say; None: the model has no
             `Config…` mixin.
         activity: what was noted down about it; None: nothing (no companion table, or no row in it yet).
@@ -89,6 +91,8 @@ class SessionRow:
     userid: Any = None
     csrf_token: str | None = None
     authenticated_at: int | None = None
+    user_agent: str | None = None
+    client_address: str | None = None
     overrides: Overrides | None = None
     activity: Activity | None = None
     knows_users: bool = False
@@ -250,8 +254,8 @@ class Store:
             data: the text of a JSON object, or None to leave the column alone.
             flash: the text of a JSON object, or None to leave the column alone.
             changes: new values by attribute, among which None is a value: `epoch`, `rotated_at`, `userid`,
-                `csrf_token`, `authenticated_at`, `idle_timeout`, `extension_delay`, `absolute_timeout`,
-                `renewal_timeout`, `cookie_max_age`.
+                `csrf_token`, `authenticated_at`, `user_agent`, `client_address`, `idle_timeout`,
+                `extension_delay`, `absolute_timeout`, `renewal_timeout`, `cookie_max_age`.
 
         Returns:
             Whether the row was written: False if it is gone or has another version.
@@ -350,6 +354,8 @@ _ROW_FIELDS: Final = (
     "userid",
     "csrf_token",
     "authenticated_at",
+    "user_agent",
+    "client_address",
 )
 _OVERRIDES: Final = tuple(field.name for field in fields(Overrides))
 _NO_WISHES: Final = Overrides()
