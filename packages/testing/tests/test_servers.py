@@ -154,6 +154,11 @@ class TestAServer:
         assert len(below) > 1
         assert not [path for path in below if path.stat().st_mode & stat.S_IWOTH]
 
+    def test_of_mariadb_does_not_clean_up_the_temporary_tables_of_others(self, websession_mariadb):
+        with connected(websession_mariadb.create_database()) as connection:
+            place = Path(run(connection, "SELECT @@tmpdir").scalar_one())
+        assert place.is_relative_to(websession_mariadb.directory)
+
     def test_does_not_run_as_root(self, server: DatabaseServer):
         owners = {path.stat().st_uid for path in (server.directory / "data").iterdir()}
         assert 0 not in owners

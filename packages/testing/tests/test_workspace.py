@@ -69,6 +69,12 @@ def test_a_python_is_found_where_it_is_and_not_where_it_is_not() -> None:
     assert interpreter("3.999") is None
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "README.md", "SECURITY.md"])
+def test_the_links_of_a_page_at_the_top_lead_somewhere(name: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text("utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_the_files_that_contributing_names_are_there() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"(?<![\w/.<])(?:packages|docs|tools)/[\w/.-]+", page))

@@ -216,6 +216,8 @@ def _environment(home: Path) -> dict[str, str]:
     kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "HOME": str(home),
+        # MariaDB deletes temporary tables that it finds there when it starts, whosever they are.
+        "TMPDIR": str(home),
         "LC_ALL": "C",
         "TZ": "UTC",
     }
