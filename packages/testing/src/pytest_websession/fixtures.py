@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_websession.browser import Browser
+    from pytest_websession.memory import MemorySession
     from pytest_websession.statements import StatementCounter
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "websession_dbsession",
     "websession_dummy_request",
     "websession_environ",
+    "websession_memory_session",
     "websession_new_browser",
     "websession_statements",
     "websession_tm",
@@ -258,6 +260,14 @@ def websession_dummy_request(
     context.begin()
     yield dummy
     context.end()
+
+
+@pytest.fixture
+def websession_memory_session() -> MemorySession:
+    """A new session in memory: nothing but the session, for tests without an application."""
+    from pytest_websession.memory import MemorySession
+
+    return MemorySession()
 
 
 @pytest.fixture

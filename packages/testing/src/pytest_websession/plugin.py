@@ -22,6 +22,7 @@ from pytest_websession.fixtures import (
     websession_dbsession,
     websession_dummy_request,
     websession_environ,
+    websession_memory_session,
     websession_new_browser,
     websession_statements,
     websession_tm,
@@ -44,11 +45,16 @@ __all__ = [
     "websession_engine_name",
     "websession_environ",
     "websession_mariadb",
+    "websession_memory_session",
     "websession_new_browser",
     "websession_postgresql",
     "websession_statements",
     "websession_tm",
 ]
+
+# Its asserts are to show what they compare; the plugin's own modules are known to pytest only where they are
+# installed from a wheel.
+pytest.register_assert_rewrite("pytest_websession.browser", "pytest_websession.contract")
 
 Server = TypeVar("Server", bound="DatabaseServer")
 
@@ -116,6 +122,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     ]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks that parametrize
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a database once per engine, unless it names its engines itself."""
     fixture = "websession_engine_name"
@@ -123,11 +130,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
         for mark in metafunc.definition.iter_markers("parametrize")
     ]
-    if any(fixture in names for names in parametrized):
-        return
     if fixture not in metafunc.fixturenames and fixture in names_asked_for_later(metafunc):
         metafunc.fixturenames.append(fixture)
-    if fixture in metafunc.fixturenames:
+    if fixture in metafunc.fixturenames and not any(fixture in names for names in parametrized):
         metafunc.parametrize(fixture, _engines(metafunc.config), indirect=True, scope="session")
 
 

@@ -1,0 +1,184 @@
+"""Sessions in memory: the same behaviour as the real ones, without a database."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyramid.interfaces import ISession, ISessionFactory
+from websession_core.payload import FlashQueues, Payload
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["MemorySession", "MemorySessionFactory"]
+
+
+def _system_clock() -> int:
+    return int(time.time())
+
+
+class _Kept(NamedTuple):
+    """What is kept of a session from one request to the next: as text, as a database would have it."""
+
+    data: str | None = None
+    flash: str | None = None
+    created: int | None = None
+    csrf_token: str | None = None
+    userid: Any = None
+    authenticated_at: int | None = None
+
+
+@implementer(ISession)
+class MemorySession(Payload):
+    """A session for unit tests: ``DummyRequest(session=MemorySession({"cart": []}))``.
+
+    It refuses the values that the real session refuses, and notices nested changes.
+
+    Args:
+        data: What it holds at first.
+        userid: Who is logged in.
+        clock: Returns the time in whole Unix seconds.
+        kept: What an earlier request has left; for the factory.
+
+    Attributes:
+        new: Whether it began with this request.
+        created: When it began, Unix seconds.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        userid: Any = None,
+        clock: Callable[[], int] = _system_clock,
+        kept: _Kept | None = None,
+    ) -> None:
+        before = _Kept() if kept is None else kept
+        super().__init__(before.data)
+        self._clock = clock
+        self._messages = FlashQueues(before.flash)
+        self._csrf_token = before.csrf_token
+        self._userid = before.userid
+        self._authenticated_at = before.authenticated_at
+        self.created: int = clock() if before.created is None else before.created
+        self.new: bool = kept is None
+        self.is_invalidated = False
+        if data is not None:
+            self.update(data)
+        if userid is not None:
+            self.login(userid)
+
+    def invalidate(self) -> None:
+        """End the session; it is usable at once for new data."""
+        self.clear()
+        self._messages = FlashQueues()
+        self._csrf_token = self._userid = self._authenticated_at = None
+        self.created = self._clock()
+        self.new = self.is_invalidated = True
+
+    def changed(self) -> None:
+        """Do nothing: changes are noticed."""
+
+    def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
+        """Add a message to the end of a flash queue, unless it is there and must not be twice."""
+        self._messages.push(msg, queue, allow_duplicate)
+
+    def pop_flash(self, queue: str = "") -> list[Any]:
+        """Remove and return the messages of a flash queue, oldest first."""
+        return self._messages.pop(queue)
+
+    def peek_flash(self, queue: str = "") -> list[Any]:
+        """Return a copy of the messages of a flash queue, oldest first."""
+        return self._messages.peek(queue)
+
+    def new_csrf_token(self) -> str:
+        """Make, keep and return a new token against cross-site request forgery."""
+        self._csrf_token = secrets.token_urlsafe(32)
+        return self._csrf_token
+
+    def get_csrf_token(self) -> str:
+        """Return the session's token against cross-site request forgery, made if there is none yet."""
+        return self._csrf_token or self.new_csrf_token()
+
+    @property
+    def userid(self) -> Any:
+        """Who is logged in, None for nobody; setting another value is a login."""
+        return self._userid
+
+    @userid.setter
+    def userid(self, userid: Any) -> None:
+        if userid != self._userid:
+            self.login(userid)
+
+    def login(self, userid: Any) -> None:
+        """Let the session belong to a user; the token against cross-site request forgery is replaced."""
+        self._userid = userid
+        self._authenticated_at = None if userid is None else self._clock()
+        self._csrf_token = None
+
+    @property
+    def login_age(self) -> int | None:
+        """Seconds since the user last logged in; None: never."""
+        return None if self._authenticated_at is None else max(0, self._clock() - self._authenticated_at)
+
+    def regenerate(self) -> None:
+        """Do nothing: there is no cookie that could be stolen."""
+
+    def keep(self) -> _Kept | None:
+        """Return what the next request is to have, None where there is nothing worth keeping.
+
+        Raises:
+            UnstorableValueError: A nested value cannot be stored.
+        """
+        if not self and self._messages.is_empty and self._csrf_token is None and self._userid is None:
+            return None
+        return _Kept(
+            self.serialize(),
+            self._messages.serialize(),
+            self.created,
+            self._csrf_token,
+            self._userid,
+            self._authenticated_at,
+        )
+
+
+@implementer(ISessionFactory)
+class MemorySessionFactory:
+    """Keeps sessions in memory from request to request, for `config.set_session_factory`.
+
+    For tests of an application in which sessions matter little. There is no transaction: what a request that
+    fails has changed is kept.
+
+    Args:
+        cookie_name: The name of the cookie, which holds a random name of the session.
+        clock: Returns the time in whole Unix seconds.
+    """
+
+    def __init__(self, cookie_name: str = "session", clock: Callable[[], int] = _system_clock) -> None:
+        self._cookie_name = cookie_name
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+
+    def __call__(self, request: Any) -> MemorySession:
+        """Return the session of `request`."""
+        name = request.cookies.get(self._cookie_name)
+        session = MemorySession(clock=self._clock, kept=self._kept.get(name))
+
+        def keep(_request: Any, response: Any) -> None:
+            nonlocal name
+            kept = session.keep()
+            if session.is_invalidated or kept is None:
+                if self._kept.pop(name, None) is not None and kept is None:
+                    response.delete_cookie(self._cookie_name)
+                name = None
+            if kept is not None:
+                if name not in self._kept:
+                    name = secrets.token_urlsafe(16)
+                    response.set_cookie(self._cookie_name, name, httponly=True, samesite="Lax")
+                self._kept[name] = kept
+
+        request.add_response_callback(keep)
+        return session
