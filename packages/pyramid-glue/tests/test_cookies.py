@@ -44,7 +44,7 @@ def test_its_attributes_are_safe_by_default(cookie_of):
     assert not cookie["domain"]
     assert not cookie["max-age"]
     assert not cookie["expires"]
-    assert response.headers["Cache-Control"] == 'no-cache="Set-Cookie"'
+    assert response.headers["Cache-Control"] == 'private, no-cache="Set-Cookie"'
     assert response.headers["Vary"] == "Cookie"
 
 
@@ -118,11 +118,12 @@ def test_plain_http_on_the_machine_itself_is_not(make_site, caplog, host):
     ("said", "sent"),
     [
         ("no-store", "no-store"),
-        ("no-cache", "no-cache"),
+        ("no-cache", "no-cache, private"),
         ("private, NO-CACHE", "private, NO-CACHE"),
         ("private", 'private, no-cache="Set-Cookie"'),
-        ("max-age=60", 'max-age=60, no-cache="Set-Cookie"'),
-        ('no-cache="Set-Cookie"', 'no-cache="Set-Cookie"'),
+        ("max-age=60", 'max-age=60, private, no-cache="Set-Cookie"'),
+        ("Public, max-age=60", 'max-age=60, private, no-cache="Set-Cookie"'),
+        ('no-cache="Set-Cookie"', 'no-cache="Set-Cookie", private'),
     ],
 )
 def test_what_a_view_says_to_caches_is_never_weakened(cookie_of, said, sent):
@@ -212,7 +213,7 @@ class TestCaches:
         site.clock.advance(300)  # a renewal is due, which goes out with an error page, too
         headers = browser.get(path, status="*").headers
         assert "Set-Cookie" in headers
-        assert headers["Cache-Control"] == 'no-cache="Set-Cookie"'
+        assert headers["Cache-Control"] == 'private, no-cache="Set-Cookie"'
         assert headers["Vary"] == "Cookie"
 
 

@@ -1,7 +1,7 @@
 """The session's cookie: how it is found in a request, and the headers that go out with it.
 
-Rules: RFC 6265bis (attributes, name prefixes), RFC 9111 section 5.2.2.4 (`no-cache` with a field name),
-OWASP ASVS 5.0, section V3.3.
+Rules: RFC 6265bis (attributes, name prefixes), RFC 9111 sections 5.2.2.4 and 5.2.2.7 (`no-cache` with
+a field name, `private`), OWASP ASVS 5.0, section V3.3.
 """
 
 from __future__ import annotations
@@ -163,13 +163,18 @@ def _has_header(response: Response, wanted: str) -> bool:
 
 
 def _keep_out_of_caches(response: Response) -> None:
-    # By hand: WebOb's setter writes no-cache=Set-Cookie without the quotes the grammar demands, and would
-    # replace what the view said. A view's own `no-store` or bare `no-cache` is stricter and stays alone.
+    # `private` because many caches take no notice of a directive with a field name, and a bare `no-cache`
+    # lets them store the cookie and hand it to others after asking us. A view's `no-store` is stricter.
+    # By hand: WebOb's setter writes no-cache=Set-Cookie without the quotes the grammar demands.
     if not _has_header(response, "cache-control"):
-        response.headerlist.append(("Cache-Control", 'no-cache="Set-Cookie"'))
+        response.headerlist.append(("Cache-Control", 'private, no-cache="Set-Cookie"'))
         return
-    said = response.headers["Cache-Control"]
-    directives = [directive.strip().lower() for directive in said.split(",")]
-    if "no-store" in directives or "no-cache" in directives or 'no-cache="set-cookie"' in directives:
+    directives = [directive.strip() for directive in response.headers["Cache-Control"].split(",")]
+    said = {directive.lower() for directive in directives}
+    if "no-store" in said:
         return
-    response.headers["Cache-Control"] = f'{said}, no-cache="Set-Cookie"'
+    if "private" not in said:
+        directives = [directive for directive in directives if directive.lower() != "public"] + ["private"]
+    if "no-cache" not in said and 'no-cache="set-cookie"' not in said:
+        directives.append('no-cache="Set-Cookie"')
+    response.headers["Cache-Control"] = ", ".join(directives)
