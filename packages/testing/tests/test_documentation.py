@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import configparser
 import contextlib
+import importlib
 import re
 import runpy
 import sqlite3
 
-import pyramid_sqlalchemy_sessions
 import pytest
 from pages import DOCS, PAGES, blocks
 from sqlalchemy import text
@@ -22,6 +22,8 @@ from websession_core.errors import (
 )
 from websession_core.settings import parse_settings
 from websession_models import SchemaError
+
+OURS = ("pyramid_sqlalchemy_sessions", "websession_", "pytest_websession")
 
 
 def test_there_are_pages():
@@ -66,10 +68,9 @@ def test_an_error_says_where_it_is_documented_and_it_is(error):
 def test_python_in_a_page_is_python_and_imports_what_exists(page):
     for block in blocks(page, "python"):
         for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and node.module == "pyramid_sqlalchemy_sessions":
-                missing = [
-                    name.name for name in node.names if not hasattr(pyramid_sqlalchemy_sessions, name.name)
-                ]
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
+                module = importlib.import_module(node.module)
+                missing = [name.name for name in node.names if not hasattr(module, name.name)]
                 assert missing == []
 
 
