@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from pyramid.interfaces import ISession, ISessionFactory
-from websession_core.errors import UnstorableValueError
+from websession_core.errors import NoTransactionError, UnstorableValueError
 from websession_pyramid import SessionFactory, WebSession
 from zope.interface.verify import verifyClass, verifyObject
 
@@ -174,3 +176,54 @@ def test_repr_shows_neither_data_nor_the_identifier(site):
         assert "hunter2" not in text
         assert "password" not in text
         assert identifier[:8] not in text
+
+
+@pytest.mark.parametrize("use", ["reading", "changing", "ending"])
+def test_a_request_that_is_over_leaves_nothing_to_the_garbage_collector(site, use):
+    over = []
+
+    @site.view
+    def start(request):
+        request.session["a"] = 1
+
+    @site.view
+    def reading(request):
+        over.append(weakref.ref(request))
+        request.session["a"]
+
+    @site.view
+    def changing(request):
+        reading(request)
+        request.session["a"] += 1
+
+    @site.view
+    def ending(request):
+        reading(request)
+        request.session.invalidate()
+
+    browser = site.browser()
+    browser.get("/start")
+    gc.disable()
+    try:
+        browser.get(f"/{use}")
+        (request,) = over
+        assert request() is None
+    finally:
+        gc.enable()
+
+
+def test_a_session_whose_request_is_gone_can_be_read_and_not_changed(site):
+    kept = []
+
+    @site.view
+    def keep(request):
+        request.session["a"] = 1
+        kept.extend([weakref.ref(request), request.session])
+
+    site.browser().get("/keep")
+    request, session = kept
+    assert request() is None
+    assert session["a"] == 1
+    session["a"] = 2  # warned of, like any change after the transaction
+    with pytest.raises(NoTransactionError):
+        session.row()

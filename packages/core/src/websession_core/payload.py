@@ -465,7 +465,8 @@ class _Tracked:
         Raises:
             UnstorableValueError: A nested value was changed into something that cannot be stored.
         """
-        if not self.is_changed:
+        # The second part is `is_changed`, which costs more to ask.
+        if not self._forced and not (self._originals and self._differs()):
             return None
         data = self._decode() if self._data is None else self._data
         forms: dict[str, _Form] = {}

@@ -104,6 +104,10 @@ class Apart:
             factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
             announce(request, factory, SessionRenewed, short_name(candidate), "a renewal was due")
 
+    def let_go(self) -> None:
+        """Forget the request, whose end this was."""
+        self._request = None
+
     def _read(self, request: Request) -> Opening:
         factory = self._factory
         ticket, refusals = factory.read_ticket(request)

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Self
+from weakref import ref
 
 from pyramid.interfaces import ISession
 from websession_core.errors import NoTransactionError
@@ -22,6 +23,7 @@ from .unit import Phase, Unit
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
     from uuid import UUID
+    from weakref import ReferenceType
 
     from pyramid.request import Request
     from pyramid.response import Response
@@ -53,10 +55,13 @@ class WebSession(MutableMapping[str, Any]):
 
     def __init__(self, factory: SessionFactory, request: Request) -> None:
         self._factory = factory
-        self._request = request
+        # None after the request's end, when weak references take their place: the request holds its session,
+        # and two that hold each other stay, with all that the request has, for the garbage collector.
+        self._request: Request | None = request
+        self._registered_on: Request | None = None
+        self._past: tuple[ReferenceType[Request], ReferenceType[Request]] | None = None
         self._held: Unit | Apart | None = None
         self._seen_active = False
-        self._registered_on: Request | None = None
         self._warned = False
 
     # -- pyramid.interfaces.ISession -----------------------------------------------------------------------
@@ -311,7 +316,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to store and load it in.
         """
-        return self.unit_for_change().store_now(self._request)
+        return self.unit_for_change().store_now(self._whose()[0])
 
     # -- for the other modules of this package -------------------------------------------------------------
 
@@ -345,7 +350,7 @@ class WebSession(MutableMapping[str, Any]):
         held = self._open()
         if isinstance(held, Unit):
             if held.is_writable:
-                held.prepare_change(self._request)
+                held.prepare_change(self._whose()[0])
             else:
                 self._warn_of_dropped_change("the transaction of this request has ended")
         elif held.ended:
@@ -368,14 +373,19 @@ class WebSession(MutableMapping[str, Any]):
     def _open(self) -> Unit | Apart:
         held = self._held
         request = self._request
-        if isinstance(held, Unit) and held.is_joined_for(request):
+        if request is not None and isinstance(held, Unit) and held.is_joined_for(request):
             return held
-        owner = self._register(request)
+        try:
+            request, owner = self._whose()
+        except NoTransactionError:
+            if held is None:
+                raise
+            return held
         where, transaction = standing(request, seen_active=self._seen_active)
         if where is Standing.LIVE and transaction is not None:
             self._seen_active = self._seen_active or "tm.active" in request.environ
             if held is None or not self._belongs_in(transaction):
-                held = self._open_in(transaction, owner)
+                held = self._open_in(transaction, request, owner)
         elif held is None:
             committing = where is Standing.COMMITTING
             held = Apart(
@@ -400,8 +410,7 @@ class WebSession(MutableMapping[str, Any]):
         # began may be out of date in it and is read again.
         return held is not None and held.ended
 
-    def _open_in(self, transaction: Transaction, owner: Request) -> Unit | Apart:
-        request = self._request
+    def _open_in(self, transaction: Transaction, request: Request, owner: Request) -> Unit | Apart:
         manager: TransactionManager = manager_of(request)
         # On the transaction, and not on the request, since subrequests share it; by the request the browser
         # sent, since a test's transaction goes through many requests.
@@ -430,13 +439,22 @@ class WebSession(MutableMapping[str, Any]):
         units[owner] = unit
         return unit
 
-    def _register(self, request: Request) -> Request:
-        owner = self._registered_on
-        if owner is None:
+    def _whose(self) -> tuple[Request, Request]:
+        """Return the request, and the one that the browser sent, which hears from now on how it ends.
+
+        Raises:
+            NoTransactionError: It has ended, and nobody has it any more.
+        """
+        request, owner = self._request, self._registered_on
+        if self._past is not None:
+            request, owner = self._past[0](), self._past[1]()
+            if request is None or owner is None:
+                raise NoTransactionError("the request that this session belonged to has ended")
+        elif owner is None:
             owner = self._registered_on = outermost_request(request)
             owner.add_response_callback(self._respond)
             owner.add_finished_callback(self._finish)
-        return owner
+        return request, owner
 
     def _respond(self, request: Request, response: Response) -> None:
         self._factory.jar.vary(response)
@@ -447,9 +465,15 @@ class WebSession(MutableMapping[str, Any]):
             held.answer(request, response)
 
     def _finish(self, request: Request) -> None:
+        held = self._held
         # An error may have gone out without a response: activity counts all the same.
-        if self._held is not None and not will_be_retried(request):
-            self._held.answer(request, None)
+        if held is not None and not will_be_retried(request):
+            held.answer(request, None)
+        if self._request is not None:
+            self._past = ref(self._request), ref(request)
+            self._request = self._registered_on = None
+        if held is not None:
+            held.let_go()
 
     def _warn_of_dropped_change(self, reason: str) -> None:
         if not self._warned:

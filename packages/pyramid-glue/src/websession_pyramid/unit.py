@@ -153,9 +153,7 @@ class Unit:
         self._order = CookieOrder.KEEP
         self._announced = False
         self._answered = False
-        self._savepoints: savepoints.SavepointStack[UnitSnapshot] = savepoints.SavepointStack(
-            self._snapshot, self._restore
-        )
+        self._savepoints: savepoints.SavepointStack[UnitSnapshot] | None = None
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -182,7 +180,7 @@ class Unit:
         self.contents = self.opening.contents()
         if self._dbsession is not None:
             # Not before: the rollback of a savepoint that is open already goes back to what was just read.
-            self._savepoints.follow(self._dbsession)
+            self._follow_savepoints(self._dbsession)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
             # doomed transaction around many requests would only gather dead managers in it.
@@ -284,7 +282,7 @@ class Unit:
         """
         if self._dbsession is None:
             self._dbsession = database_session(request, self._factory.settings.dbsession_name)
-            self._savepoints.follow(self._dbsession)
+            self._follow_savepoints(self._dbsession)
         if getattr(request, "exception", None) is not None:
             self._changed_by_error_page = True
         if self._joined and not self._hooked and self.phase is Phase.OPEN:
@@ -496,7 +494,18 @@ class Unit:
             factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
             announce(request, factory, SessionRenewed, short_name(candidate), "a renewal was due")
 
+    def let_go(self) -> None:
+        """Forget the request, whose end this was, unless the transaction goes on without it."""
+        if not self.is_writable:
+            self._request = None  # what is over does not look at it again
+        if self._after is not None:
+            self._after.let_go()
+
     # -- private -------------------------------------------------------------------------------------------
+
+    def _follow_savepoints(self, dbsession: Session) -> None:
+        self._savepoints = savepoints.SavepointStack(self._snapshot, self._restore)
+        self._savepoints.follow(dbsession)
 
     def connection(self) -> Connection:
         """Return the connection of the request's transaction."""
@@ -733,7 +742,9 @@ class Unit:
 
     def _end(self, phase: Phase) -> None:
         self.phase = phase
-        self._savepoints.forget()
+        if self._savepoints is not None:
+            self._savepoints.forget()
+            self._savepoints = None  # which holds the unit
         if phase is Phase.ABORTED:
             self.contents = self.opening.contents()
             self._invalidated = self._wanted = False
