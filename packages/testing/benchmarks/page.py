@@ -131,6 +131,27 @@ def keys(figures: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"{_measured(figures)} {figures['rows']:,} sessions."])
 
 
+def purge(figures: dict[str, Any]) -> str:
+    """Return how fast expired sessions are purged, and what the application notices of it."""
+    lines = [
+        "| | sessions purged a second | requests a second, before | while it purges | retries | errors |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, each in figures["engines"].items():
+        alone, beside = each["alone"], each["beside"]
+        lines.append(
+            f"| {ENGINES[name]} | {each['deleted'] / each['seconds']:,.0f} | {alone['per_second']:,.0f} | "
+            f"{beside['per_second']:,.0f} | {beside['retries']} | {beside['errors']} |"
+        )
+    purged = "; ".join(
+        f"{ENGINES[name]}: {each['deleted']:,} in {each['seconds']:.0f} s, beside "
+        f"{each['beside']['requests']:,} requests"
+        for name, each in figures["engines"].items()
+    )
+    about = f"{figures['rows']:,} sessions, {figures['expired']:,} of them expired"
+    return "\n".join([*lines, "", f"{_measured(figures)} {about}; {figures['workers']} workers. {purged}."])
+
+
 def profile(figures: dict[str, Any]) -> str:
     """Return what each microsecond of a request goes to."""
     columns = figures["columns"]
@@ -150,6 +171,7 @@ SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "payloads": payloads,
     "touches": touches,
     "keys": keys,
+    "purge": purge,
     "profile": profile,
 }
 
