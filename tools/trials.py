@@ -27,7 +27,12 @@ OLDEST, NEWEST = "lowest-direct", "highest"
 
 PROVES = {
     # Its other tests are about the workspace.
-    "pytest-websession": ["packages/testing/tests/test_plugin.py", "packages/testing/tests/test_servers.py"],
+    "pytest-websession": [
+        "packages/testing/tests/test_memory_sessions.py",
+        "packages/testing/tests/test_plugin.py",
+        "packages/testing/tests/test_servers.py",
+        "packages/testing/tests/with_application",
+    ],
 }
 """The tests of a member, where they are not all that its folder has."""
 

@@ -12,7 +12,7 @@ from members import ROOT, Member, member, members
 from packaging.version import Version
 from ranges import raised
 from release import what_is_left
-from trials import releases
+from trials import PROVES, releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,6 +152,10 @@ def test_what_is_left_to_do_before_a_tag_is_told_until_nothing_is(core: Member) 
     git(core.root, "commit", "--quiet", "--allow-empty", "--message", "Go on")
     (tagged,) = what_is_left(core)
     assert tagged.startswith("websession-core-v0.1.0 exists: raise the version")
+
+
+def test_the_tests_that_prove_a_release_are_there() -> None:
+    assert {test for tests in PROVES.values() for test in tests if not (ROOT / test).exists()} == set()
 
 
 def test_siblings_are_built_from_their_tags_and_from_the_checkout_where_it_is_newer(
