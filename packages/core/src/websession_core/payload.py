@@ -126,6 +126,20 @@ _decode_as_it_is = json.JSONDecoder().decode
 _decode_sorted = json.JSONDecoder(object_pairs_hook=_sorted_dict).decode
 
 
+def _put_in_order(value: Any) -> None:
+    """Sort the keys of every object in a decoded value, in place; without recursion, however deep it is."""
+    todo = [value]
+    while todo:
+        container = todo.pop()
+        items: Iterable[Any] = container
+        if type(container) is dict:
+            pairs = sorted(container.items(), key=_by_key)
+            container.clear()
+            container.update(pairs)
+            items = container.values()
+        todo += [item for item in items if type(item) is dict or type(item) is list]
+
+
 def loads(text: str, *, reorder: bool = False) -> Any:
     """Return the value of a JSON text.
 
@@ -407,11 +421,12 @@ class _Tracked:
     def _decoded(self, text: str) -> dict[str, Any]:
         if text == "{}":
             return {}
-        data = loads(text, reorder=self._reorder)
+        data = loads(text)
         if type(data) is not dict:
             msg = "the stored session cannot be read: it is not a JSON object"
             raise MalformedPayloadError(msg)
-        return data
+        # What is in its values is put in order when it is handed out, if it ever is.
+        return dict(sorted(data.items(), key=_by_key)) if self._reorder else data
 
     def _track(self, key: str) -> None:
         """Keep the serialized form of a key's value, before it can change for the first time."""
@@ -575,6 +590,8 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             data = self._decode()
         value = data[key]
         if (type(value) is dict or type(value) is list) and key not in self._originals:
+            if self._reorder:
+                _put_in_order(value)
             self._originals[key] = _fingerprint(value)
         return value
 
@@ -640,7 +657,10 @@ class Payload(_Tracked, MutableMapping[str, Any]):
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dictionary that shares nothing with the payload, at any depth."""
-        return _clone(self._decode() if self._data is None else self._data, {})
+        data = self._decode() if self._data is None else self._data
+        if self._reorder:
+            _put_in_order([value for key, value in data.items() if key not in self._originals])
+        return _clone(data, {})
 
     def clear(self) -> None:
         """Remove every key."""
@@ -703,6 +723,8 @@ class FlashQueues(_Tracked):
         if not all(type(queue) is list for queue in data.values()):
             msg = "the stored flash messages cannot be read: a queue is not a list"
             raise MalformedPayloadError(msg)
+        if self._reorder:
+            _put_in_order(data)
         return data
 
     def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> None:
