@@ -8,6 +8,7 @@ a test hands over: a `repr`, the output of a command.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import logging
 import pkgutil
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType, ModuleType
 
+# The pytest plugin is none of them: what it tells is of tests' sessions, for whoever wrote the test.
 MEMBERS = ("websession_core", "websession_crypto", "websession_models", "websession_pyramid")
 
 
@@ -44,6 +46,20 @@ def error_classes() -> set[type[BaseException]]:
         for module in modules()
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, BaseException) and _is_ours(found.__module__)
+    }
+
+
+def classes_that_are_shown() -> set[type]:
+    """Return the public classes whose objects show what is in them: by a `repr`, or as named tuples."""
+    return {
+        found
+        for module in modules()
+        for found in vars(module).values()
+        if isinstance(found, type)
+        and _is_ours(found.__module__)
+        and not issubclass(found, BaseException)
+        and not found.__name__.startswith("_")
+        and ("__repr__" in vars(found) or hasattr(found, "_fields"))
     }
 
 
@@ -110,17 +126,30 @@ class Overheard:
         said: Everything that was said.
         errors: The kinds of the errors of ours that were raised.
         statements: File and line of the log statements that were executed.
+        shown: The kinds of the objects of ours that were shown.
     """
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.errors: set[type[BaseException]] = set()
         self.statements: set[tuple[str, int]] = set()
+        self.shown: set[type] = set()
 
     def hear(self, *things: Any) -> None:
         """Take down how things look in text."""
         for thing in things:
             self.said += [str(thing), repr(thing)]
+            self._note(thing)
+
+    def _note(self, thing: Any) -> None:
+        kinds = [kind for kind in type(thing).__mro__ if _is_ours(kind.__module__)]
+        self.shown.update(kinds)
+        if isinstance(thing, tuple):
+            for part in thing:
+                self._note(part)
+        elif kinds and dataclasses.is_dataclass(thing):
+            for field in dataclasses.fields(thing):
+                self._note(getattr(thing, field.name))
 
     @contextmanager
     def listening(self, *, inside: bool = True) -> Iterator[None]:

@@ -15,20 +15,46 @@ from base64 import b64encode, urlsafe_b64decode
 import command_site
 import pytest
 import zope.sqlalchemy
-from overheard import MEMBERS, Overheard, Secrets, error_classes, log_statements
+from overheard import (
+    MEMBERS,
+    Overheard,
+    Secrets,
+    classes_that_are_shown,
+    error_classes,
+    log_statements,
+)
 from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession, Order, SealedSession, Session
 from sqlalchemy import Column, MetaData, String, Table, create_engine, select, text, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session as DatabaseSession
 from sqlalchemy.pool import StaticPool
+from websession_core.lifecycle import (
+    CONSEQUENCES,
+    RULES,
+    begin,
+    bookkeeping,
+    judge,
+    rotate,
+    transitions,
+)
+from websession_core.outlook import outlook
 from websession_core.payload import FlashQueues, Payload
 from websession_core.policies import Overrides
+from websession_core.presets import PRESETS
+from websession_core.settings import OPTIONS
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, ValueCodec, generate_secret_key
 from websession_crypto.xaes import Xaes256Gcm
 from websession_models import Bookkeeper, SessionRow, Store, encrypt_all
+from websession_models.overview import backlog, distinct_wishes, list_sessions, overview, reading
+from websession_models.purging import purge
+from websession_models.revoking import revoke
+from websession_models.schema import check_schema
 from websession_pyramid import SessionEvent, active_sessions, get_session_factory
+from websession_pyramid.command.target import Target
+from websession_pyramid.doctor import CHECKS, Patient, examine
+from websession_pyramid.weaknesses import Finding, Severity
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
 
@@ -762,6 +788,56 @@ def wrong_identifiers(stage):
             Ticket(wrong)
 
 
+def values(stage):
+    site = stage.site()
+    browser = site.browser()
+    browser.get("/put")
+
+    @site.view
+    def it(request):
+        session = request.session
+        session["a"] = stage.data()
+        stage.secrets.add("a token against request forgery", session.get_csrf_token())
+        session.flash(stage.data())
+        unit = session.unit_for_change()
+        stage.ear.hear(unit, unit.contents, unit.opening, unit.savepoint(), unit._snapshot())
+        session.invalidate()
+        stage.ear.hear(unit._snapshot())
+
+    browser.get("/it")
+    junk = stage.data("what a client sent")
+    site.views["opening"] = lambda request: stage.ear.hear(request.session.unit_for_change().opening)
+    browser.get("/opening", headers={"Cookie": f"session={junk}"})
+    identifier = uuid.uuid4()
+    stage.secrets.add("an identifier", identifier)
+    policies, now = site.factory.policies(None), site.clock.now
+    beginning = begin(identifier, policies, now, owned=True)
+    rotation = rotate(beginning.ticket, beginning.state, policies, now, attempt=2**60 + 1)
+    stage.secrets.add("an attempt", str(2**60 + 1))
+    verdict = judge(beginning.ticket, beginning.state, policies, now + 400)
+    books = bookkeeping(verdict, now + 400)
+    assert any(entry.candidate is not None for entry in books)
+    stage.ear.hear(beginning, rotation, verdict, books, outlook(beginning.state, policies), transitions())
+    stage.ear.hear(RULES, OPTIONS, tuple(PRESETS.values()), tuple(CONSEQUENCES.values()))
+    patient = Patient(site.app.registry, site.factory, site.engine)
+    stage.ear.hear(patient, CHECKS, tuple(examine(patient)), Finding("check", Severity.INFO, "so"))
+    stage.ear.hear(Target("site.ini", "session", site.app.registry, None, site.factory))
+    stage.ear.hear(site.factory.store.features, purge(site.engine, FullSession, now=now))
+    stage.ear.hear(revoke(site.engine, site.factory.store, [identifier]))
+    stage.ear.hear(Bookkeeper(site.factory.store, site.engine))
+    browser.get("/put")
+    browser.get("/login")
+    with reading(site.engine) as connection:
+        stage.ear.hear(overview(connection, FullSession, now=now), backlog(connection, FullSession, now=now))
+        stage.ear.hear(distinct_wishes(connection, FullSession))
+        stage.ear.hear(list_sessions(connection, FullSession, limit=None))
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session RENAME COLUMN userid TO user_id"))
+    stage.ear.hear(check_schema(site.engine, FullSession))
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session RENAME COLUMN user_id TO userid"))
+
+
 def commands(stage):
     first, second = stage.key(), stage.key()
     uri = stage.ini(session__secret_key=f"{first} {second}", session__idle_timeout="600")
@@ -839,6 +915,7 @@ FLOWS = [
     wrong_tables,
     the_same_identifier_twice,
     wrong_identifiers,
+    values,
     commands,
 ]
 
@@ -867,6 +944,7 @@ def test_nothing_that_is_said_shows_a_secret(stage):
         }
         assert set(log_statements()) - reached == set(), "bring these log statements about in a flow"
         assert error_classes() - stage.ear.errors == set(), "raise these errors in a flow"
+        assert classes_that_are_shown() - stage.ear.shown == set(), "hand an object of these over in a flow"
 
 
 @pytest.mark.parametrize("logger", MEMBERS)

@@ -665,6 +665,10 @@ class Bookkeeping:
     epoch: int | None = None
     candidate: Ticket | None = None
 
+    def __repr__(self) -> str:
+        # As for `Ticket`: neither the whole identifier nor the attempts.
+        return f"<Bookkeeping {self.duty} of {self.session_id.hex[:4]}…: {', '.join(self.values)}>"
+
 
 def bookkeeping(verdict: Verdict, now: int, *, rotated: bool = False) -> tuple[Bookkeeping, ...]:
     """Return what is to be written when the request has ended.

@@ -24,6 +24,9 @@ class ContentsSnapshot(NamedTuple):
     changes: dict[str, Any]
     rotating: bool
 
+    def __repr__(self) -> str:
+        return "<ContentsSnapshot>"  # somebody's data, and the token against request forgery
+
 
 class Contents:
     """What one session holds.

@@ -98,6 +98,9 @@ class UnitSnapshot(NamedTuple):
     ticket: Ticket | None
     rewritten: frozenset[str]
 
+    def __repr__(self) -> str:
+        return "<UnitSnapshot>"  # whole identifiers
+
 
 @implementer(ISavepointDataManager)
 class Unit:
