@@ -11,8 +11,13 @@ import pytest
 API = Path(__file__).parents[3] / "docs" / "reference" / "api"
 PACKAGES = [
     "pyramid_sqlalchemy_sessions",
+    "pytest_websession.browser",
+    "pytest_websession.clock",
+    "pytest_websession.contract",
+    "pytest_websession.memory",
     "pytest_websession.plugin",
     "pytest_websession.servers",
+    "pytest_websession.statements",
     "websession_core",
     "websession_crypto",
     "websession_models",
@@ -39,7 +44,7 @@ def defined_members(cls: type) -> list[tuple[str, object]]:
         for base in cls.__mro__
         if is_ours(base)
         for name, member in vars(base).items()
-        if not name.startswith("_")
+        if not name.startswith(("_", "test_"))  # a test's name is its sentence
         and (inspect.isfunction(member) or isinstance(member, (property, classmethod, staticmethod)))
     ]
 
