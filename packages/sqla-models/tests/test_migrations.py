@@ -14,8 +14,10 @@ from websession_core.state import Activity
 from websession_models import (
     SESSION_JSON,
     BaseMixin,
+    ClientInfoMixin,
     FullyFeaturedSession,
     SessionId,
+    SessionLimitMixin,
     SessionRow,
     Store,
     fresh_session_id,
@@ -209,7 +211,8 @@ def test_a_model_that_gets_features_later_keeps_its_sessions(
     with engine.begin() as connection:
         Store.for_model(plain).insert(connection, SessionRow(session_id, 5, 1, 0, '{"a": 1}', "{}"))
 
-    full = type("WebSession", (FullyFeaturedSession, base), {"__tablename__": "session"})
+    everything = (SessionLimitMixin, ClientInfoMixin, FullyFeaturedSession, base)
+    full = type("WebSession", everything, {"__tablename__": "session"})
     alembic.attributes["metadata"] = base.metadata
     command.revision(alembic, autogenerate=True, message="after")
     command.upgrade(alembic, "head")

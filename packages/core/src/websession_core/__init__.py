@@ -11,6 +11,7 @@ from .errors import (
     SessionError,
     SessionTransactionError,
     TicketError,
+    TooManySessionsError,
     UnstorableValueError,
 )
 from .lifecycle import (
@@ -44,6 +45,7 @@ from .settings import (
     ClientAddress,
     CookieSecure,
     Draft,
+    LimitPolicy,
     Option,
     SameSite,
     Settings,
@@ -71,6 +73,7 @@ __all__ = [
     "EncryptedDataError",
     "FlashQueues",
     "IdleTimeout",
+    "LimitPolicy",
     "MalformedPayloadError",
     "Mistake",
     "NewSession",
@@ -96,6 +99,7 @@ __all__ = [
     "Ticket",
     "TicketCodec",
     "TicketError",
+    "TooManySessionsError",
     "Transition",
     "UnstorableValueError",
     "ValueCipher",

@@ -7,6 +7,7 @@
     ├── UnstorableValueError      the application put a value in the session that cannot be kept
     ├── MalformedPayloadError     the stored text is not what this package writes
     ├── EncryptedDataError        the stored text is encrypted, and no key at hand opens it
+    ├── TooManySessionsError      a user has as many sessions as they may have
     ├── TicketError               the browser's ticket is not what this package writes
     └── SessionTransactionError   the session was used where its transaction does not allow it
         └── NoTransactionError    ... because there is none
@@ -33,6 +34,7 @@ __all__ = [
     "SessionError",
     "SessionTransactionError",
     "TicketError",
+    "TooManySessionsError",
     "UnstorableValueError",
 ]
 
@@ -133,6 +135,21 @@ class EncryptedDataError(SessionError):
 
 class TicketError(SessionError):
     """The bytes are not a ticket: too short, too long, or of an unknown version."""
+
+
+class TooManySessionsError(SessionError):
+    """A user has as many sessions as they may have, and the settings say that no other begins.
+
+    Attributes:
+        most: How many they may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"the user has {self.most} sessions already, and may not have more"
 
 
 class SessionTransactionError(SessionError):

@@ -139,6 +139,7 @@ class Changes(TypedDict, total=False):
     authenticated_at: int | None
     user_agent: str | None
     client_address: str | None
+    session_slot: int | None
     idle_timeout: int | None
     extension_delay: int | None
     absolute_timeout: int | None

@@ -46,6 +46,7 @@ __all__ = [
     "Converter",
     "CookieSecure",
     "Draft",
+    "LimitPolicy",
     "Option",
     "SameSite",
     "Settings",
@@ -54,6 +55,7 @@ __all__ = [
 
 DEFAULT_PREFIX: Final = "session."
 
+_MOST_PER_USER: Final = 10_000
 COOKIE_MAX_AGE_LIMIT: Final = 400 * 24 * 60 * 60
 """Seconds. Browsers shorten anything longer to 400 days (draft-ietf-httpbis-rfc6265bis, section 5.5)."""
 
@@ -89,6 +91,13 @@ class SameSite(StrEnum):
     LAX = "Lax"
     STRICT = "Strict"
     NONE = "None"
+
+
+class LimitPolicy(StrEnum):
+    """What a login does when the user has as many sessions as they may have."""
+
+    END_OLDEST = "end_oldest"
+    REFUSE = "refuse"
 
 
 class ClientAddress(StrEnum):
@@ -294,6 +303,22 @@ def _cookie_secure(value: Any) -> CookieSecure:
         return CookieSecure.ALWAYS if _boolean(value) else CookieSecure.NEVER
     except ValueError:
         raise ValueError("is neither auto, true nor false") from None
+
+
+def _limit(value: Any) -> int | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in {"", "none"}):
+        return None
+    number = _seconds(value)
+    if not 0 < number <= _MOST_PER_USER:
+        raise ValueError(f"must be from 1 to {_MOST_PER_USER}")
+    return number
+
+
+def _limit_policy(value: Any) -> LimitPolicy:
+    try:
+        return LimitPolicy(_text(value).lower())
+    except ValueError:
+        raise ValueError("is not one of the choices") from None
 
 
 def _client_address(value: Any) -> ClientAddress:
@@ -515,6 +540,23 @@ class Settings:
             "leaked, or a backup was restored.",
             expects="give a time in seconds since 1970 (date +%s prints the present one)",
             unit="seconds since 1970-01-01 UTC",
+        ),
+    )
+    max_per_user: int | None = field(
+        default=None,
+        metadata=_option(
+            _limit,
+            doc="How many sessions a user can have at the same time. The model needs SessionLimitMixin.",
+            expects="give a number above 0, or leave it out for no limit",
+        ),
+    )
+    max_per_user_policy: LimitPolicy = field(
+        default=LimitPolicy.END_OLDEST,
+        metadata=_option(
+            _limit_policy,
+            doc="What a login does when the user has so many already: end the one that was logged in longest "
+            "ago, or refuse the new one with TooManySessionsError.",
+            expects="use end_oldest or refuse",
         ),
     )
     client_address: ClientAddress = field(

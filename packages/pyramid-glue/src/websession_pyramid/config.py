@@ -20,7 +20,16 @@ from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
 from websession_core.settings import OPTIONS, parse_settings
 from websession_crypto import Keyring
-from websession_models import AbsoluteMixin, EncryptedDataMixin, IdleMixin, RenewalMixin, Store, features_of
+from websession_models import (
+    AbsoluteMixin,
+    EncryptedDataMixin,
+    IdleMixin,
+    RenewalMixin,
+    SessionLimitMixin,
+    Store,
+    UseridMixin,
+    features_of,
+)
 
 from .factory import SessionFactory
 from .security import recent_login_view
@@ -282,7 +291,25 @@ def _data_key_is_its_own(draft: Draft) -> Iterator[Mistake]:
         )
 
 
-_CHECKS: Final = (_timeouts_have_mixins, _data_key_goes_with_the_mixin, _data_key_is_its_own)
+def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
+    if draft["max_per_user"] is None:
+        return
+    model = draft["model_class"]
+    missing = [mixin.__name__ for mixin in (UseridMixin, SessionLimitMixin) if not issubclass(model, mixin)]
+    if missing:
+        yield draft.mistake(
+            "max_per_user",
+            f"{model.__name__} lacks {' and '.join(missing)}, so sessions cannot be counted",
+            "add it to the bases of the model, and a migration; or leave the limit out",
+        )
+
+
+_CHECKS: Final = (
+    _timeouts_have_mixins,
+    _limit_has_its_mixins,
+    _data_key_goes_with_the_mixin,
+    _data_key_is_its_own,
+)
 
 
 def _keyring(value: Any) -> Keyring:

@@ -259,10 +259,14 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             UnstorableValueError: The value is of another type.
             NoTransactionError: There is no transaction to store it in.
+            TooManySessionsError: The user has as many sessions as the settings allow, and they say that a
+                further one is refused. Nothing was changed.
         """
         self._require("userid", "UseridMixin")
         self._factory.check_userid(userid)
         held = self._open_for_change()
+        if isinstance(held, Unit) and held.is_writable:
+            held.make_room(userid)
         contents = held.contents
         contents.set_value("userid", userid)
         if self._factory.has("authenticated_at"):

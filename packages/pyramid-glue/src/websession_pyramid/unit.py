@@ -29,12 +29,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zope.sqlalchemy
 from sqlalchemy import delete, inspect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
+from websession_core.errors import TooManySessionsError
 from websession_core.lifecycle import begin, redate, reissue, rotate
+from websession_core.settings import LimitPolicy
 from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
+from websession_models.limits import UsersSession, is_slot_taken, users_sessions
 from zope.interface import implementer
 
 from . import savepoints
@@ -67,6 +70,11 @@ log = logging.getLogger(__name__)
 
 
 _READ_ATTEMPTS = 5
+
+_LOGIN_ELSEWHERE = (
+    "the same user has logged in elsewhere at the same time, and may have no more sessions; nothing was "
+    "overwritten. With pyramid_retry included, the request runs again on its own"
+)
 
 
 class Phase(enum.Enum):
@@ -321,6 +329,46 @@ class Unit:
         self._removed = (*self._removed, session_id)
         announce(self._request, self._factory, SessionInvalidated, session_id.hex[:8], reason)
 
+    def make_room(self, userid: Any) -> None:
+        """Keep a user within the number of sessions that they may have, before they log in once more.
+
+        Args:
+            userid: Who is about to log in.
+
+        Raises:
+            TooManySessionsError: They have so many, and the settings say that the new one is refused.
+        """
+        settings = self._factory.settings
+        if settings.max_per_user is None or userid is None:
+            return
+        others = self._others_of(self.connection(), userid)
+        # What has ended is in nobody's way, but it may hold a number.
+        self._removed = (*self._removed, *(each.id for each in others if each.has_ended))
+        living = [each for each in others if not each.has_ended]
+        excess = len(living) + 1 - settings.max_per_user
+        if excess > 0 and settings.max_per_user_policy is LimitPolicy.REFUSE:
+            raise TooManySessionsError(settings.max_per_user)
+        for each in living[: max(excess, 0)]:
+            self.end(each.id, "its user has logged in elsewhere, and may have no more sessions")
+
+    def _others_of(self, connection: Connection, userid: Any) -> list[UsersSession]:
+        own, gone, factory = self.contents.row, self.ending, self._factory
+        found = users_sessions(connection, factory.store.features, userid, now=factory.clock())
+        return [each for each in found if each.id not in gone and (own is None or each.id != own.id)]
+
+    def _number(self, connection: Connection) -> None:
+        """Give the session a number among those of its user, if these are limited."""
+        contents, most = self.contents, self._factory.settings.max_per_user
+        userid = contents.value("userid")
+        if userid is None or most is None:
+            contents.changes["session_slot"] = None
+            return
+        taken = {each.slot for each in self._others_of(connection, userid)}
+        free = next((number for number in range(1, most + 1) if number not in taken), None)
+        if free is None:
+            raise StaleSessionError(_LOGIN_ELSEWHERE)
+        contents.changes["session_slot"] = free
+
     def delete_all(self, present: UUID | None) -> int:
         """Delete all sessions of the model at once.
 
@@ -560,10 +608,17 @@ class Unit:
             self._delete(dbsession, connection, session_id)
             self._gone = (*self._gone, session_id)
         if is_due:
-            if contents.row is not None:
-                contents.row = self._update(dbsession, connection, contents.row, data, flash)
-            else:
-                contents.row = self._insert(connection, data, flash)
+            if self._needs_number:
+                self._number(connection)
+            try:
+                if contents.row is not None:
+                    contents.row = self._update(dbsession, connection, contents.row, data, flash)
+                else:
+                    contents.row = self._insert(connection, data, flash)
+            except IntegrityError as error:
+                if not self._needs_number or not is_slot_taken(error, self._factory.store.features):
+                    raise
+                raise StaleSessionError(_LOGIN_ELSEWHERE) from error
         contents.changes = {}
         contents.rotating = False
         if data is not None:
@@ -572,6 +627,13 @@ class Unit:
             contents.flash.rebase(flash)
         if self._joined:
             self._mark_changed(dbsession)
+
+    @property
+    def _needs_number(self) -> bool:
+        contents = self.contents
+        if not self._factory.has("session_slot"):
+            return False
+        return "userid" in contents.changes or (contents.rotating and contents.value("session_slot") is None)
 
     def _insert(self, connection: Connection, data: str | None, flash: str | None) -> SessionRow:
         factory, contents = self._factory, self.contents
@@ -597,6 +659,7 @@ class Unit:
             authenticated_at=contents.value("authenticated_at"),
             user_agent=client.get("user_agent"),
             client_address=client.get("client_address"),
+            session_slot=contents.value("session_slot"),
             knows_users=factory.has("userid"),
             overrides=overrides,
             activity=beginning.state.activity,

@@ -18,6 +18,7 @@ from websession_models.mixins import (
     FullyFeaturedSession,
     IdleMixin,
     RenewalMixin,
+    SessionLimitMixin,
     UseridMixin,
     fresh_session_id,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "SchemaError",
     "SchemaProblem",
     "SessionId",
+    "SessionLimitMixin",
     "SessionRow",
     "Store",
     "UnpurgeableModelError",

@@ -41,6 +41,7 @@ _MIXINS: Mapping[type, tuple[str, ...]] = MappingProxyType(
         mixins.ConfigRenewalMixin: ("renewal_timeout",),
         mixins.ConfigCookieMixin: ("cookie_max_age",),
         mixins.ClientInfoMixin: ("user_agent", "client_address"),
+        mixins.SessionLimitMixin: ("session_slot",),
         mixins.EncryptedDataMixin: (),
     }
 )

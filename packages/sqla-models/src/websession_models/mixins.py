@@ -16,7 +16,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Integer, String, event
+from sqlalchemy import BigInteger, Index, Integer, String, Table, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from websession_models.companion import declare_companion
@@ -39,9 +39,11 @@ __all__ = [
     "FullyFeaturedSession",
     "IdleMixin",
     "RenewalMixin",
+    "SessionLimitMixin",
     "UseridMixin",
     "activity_columns",
     "fresh_session_id",
+    "slots_index",
 ]
 
 
@@ -141,6 +143,18 @@ class ClientInfoMixin:
     """The address it came from, as much as the setting `client_address` keeps; NULL: nothing of it."""
 
 
+class SessionLimitMixin:
+    """A user can have so many sessions and no more (OWASP ASVS 5.0, 7.1.2); the model needs `UseridMixin`.
+
+    Each session of a user has a number from 1 to the limit, and a unique index keeps two logins at the same
+    time from taking the same one: the database itself holds the limit, at every isolation level. The limit is
+    the setting `max_per_user`.
+    """
+
+    session_slot: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-35)
+    """The number; NULL: the session belongs to nobody, or there was no limit when its user logged in."""
+
+
 class _CompanionMixin:
     """What the mixins have in common that need the companion table."""
 
@@ -236,3 +250,23 @@ def activity_columns(model: type) -> frozenset[str]:
 @event.listens_for(_CompanionMixin, "after_mapper_constructed", propagate=True)
 def _declare_companion(mapper: Mapper[Any], model: type) -> None:
     declare_companion(mapper, activity_columns(model))
+
+
+@event.listens_for(SessionLimitMixin, "after_mapper_constructed", propagate=True)
+def _declare_slots(mapper: Mapper[Any], _model: type) -> None:
+    table = mapper.local_table
+    userid, slot = (mapper.columns.get(name) for name in ("userid", "session_slot"))
+    # Once per table, of which several classes may be mapped to it; what is missing `features_of` tells.
+    if isinstance(table, Table) and userid is not None and slot is not None:
+        name = slots_index(table.name)
+        if all(index.name != name for index in table.indexes):
+            Index(name, userid, slot, unique=True)
+
+
+def slots_index(table: str) -> str:
+    """Return the name of the index that keeps a user's sessions within the limit.
+
+    Args:
+        table: the name of the session model's table.
+    """
+    return f"uq_{table}_session_slot"

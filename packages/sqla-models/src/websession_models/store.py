@@ -75,6 +75,7 @@ class SessionRow:
         authenticated_at: when the user last proved who they are, in Unix seconds; None: never.
         user_agent: what the browser calls itself; None: not known.
         client_address: where it came from; None: not known.
+        session_slot: its number among the user's sessions; None: there is no limit.
         overrides: what this session wants otherwise than the settings say; None: the model has no
             `Config…` mixin.
         activity: what was noted down about it; None: nothing (no companion table, or no row in it yet).
@@ -93,6 +94,7 @@ class SessionRow:
     authenticated_at: int | None = None
     user_agent: str | None = None
     client_address: str | None = None
+    session_slot: int | None = None
     overrides: Overrides | None = None
     activity: Activity | None = None
     knows_users: bool = False
@@ -254,8 +256,8 @@ class Store:
             data: the text of a JSON object, or None to leave the column alone.
             flash: the text of a JSON object, or None to leave the column alone.
             changes: new values by attribute, among which None is a value: `epoch`, `rotated_at`, `userid`,
-                `csrf_token`, `authenticated_at`, `user_agent`, `client_address`, `idle_timeout`,
-                `extension_delay`, `absolute_timeout`, `renewal_timeout`, `cookie_max_age`.
+                `csrf_token`, `authenticated_at`, `user_agent`, `client_address`, `session_slot`,
+                `idle_timeout`, `extension_delay`, `absolute_timeout`, `renewal_timeout`, `cookie_max_age`.
 
         Returns:
             Whether the row was written: False if it is gone or has another version.
@@ -356,6 +358,7 @@ _ROW_FIELDS: Final = (
     "authenticated_at",
     "user_agent",
     "client_address",
+    "session_slot",
 )
 _OVERRIDES: Final = tuple(field.name for field in fields(Overrides))
 _NO_WISHES: Final = Overrides()

@@ -1,0 +1,77 @@
+"""How many sessions a user has, and which number the next one gets; see `SessionLimitMixin`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, null, select
+
+from websession_models.companion import KEY
+from websession_models.mixins import slots_index
+
+if TYPE_CHECKING:
+    import uuid
+
+    from sqlalchemy import Connection, FromClause
+    from sqlalchemy.exc import IntegrityError
+
+    from websession_models.features import ModelFeatures
+
+__all__ = ["UsersSession", "is_slot_taken", "users_sessions"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsersSession:
+    """One session of a user.
+
+    Attributes:
+        id: the primary key.
+        slot: its number; None: it has none.
+        has_ended: whether it is past its deadline.
+    """
+
+    id: uuid.UUID
+    slot: int | None
+    has_ended: bool
+
+
+def users_sessions(
+    connection: Connection, features: ModelFeatures, userid: Any, *, now: int
+) -> tuple[UsersSession, ...]:
+    """Return a user's sessions as the connection's transaction sees them, the first logged in first.
+
+    Args:
+        connection: the application's.
+        features: of a model with `UseridMixin` and `SessionLimitMixin`.
+        userid: whose.
+        now: Unix seconds.
+    """
+    columns, companion, source = features.columns, features.companion, features.table
+    deadline = features.activity.get("expires_at")
+    joined: FromClause = source
+    if companion is not None and deadline is not None:
+        joined = source.outerjoin(companion, companion.columns[KEY] == columns["id"])
+    criterion = features.criterion()
+    statement = (
+        select(columns["id"], columns["session_slot"], null() if deadline is None else deadline)
+        .select_from(joined)
+        .where(columns["userid"] == userid, *([] if criterion is None else [criterion]))
+        .order_by(func.coalesce(columns["rotated_at"], columns["created"]), columns["id"])
+    )
+    return tuple(
+        UsersSession(session_id, slot, ends is not None and ends <= now)
+        for session_id, slot, ends in connection.execute(statement)
+    )
+
+
+def is_slot_taken(error: IntegrityError, features: ModelFeatures) -> bool:
+    """Return whether another login has taken the number that this one wanted.
+
+    Args:
+        error: what the insert or update of a session raised.
+        features: the model's.
+    """
+    told = str(error.orig)
+    # SQLite names the columns, the others the index.
+    return slots_index(features.table.name) in told or f".{features.columns['session_slot'].name}" in told
