@@ -177,3 +177,38 @@ def test_two_browsers_are_two_people(devices):
     other.log_in(NOOR)
     assert one.open("/").who == ADA.full_name
     assert other.open("/").who == NOOR.full_name
+
+
+def test_a_lost_phone_is_logged_out_from_another_device(devices):
+    here, phone = (device.log_in() for device in devices)
+    here.open("/devices")
+    assert "This device" in here.find("#this-device").text
+    assert "Chrome on Linux" in here.find("#this-device").text
+    (button,) = here.find_all("#devices tbody button")
+    here.press(button)
+    assert here.message == "That device is logged out."
+    assert not here.find_all("#end-others")
+    assert phone.open("/orders").path.startswith("/login")
+    assert phone.who is None
+    assert here.open("/").who == ADA.full_name
+
+
+def test_all_other_devices_are_logged_out_at_once(devices):
+    here, other = (device.log_in() for device in devices)
+    here.open("/devices")
+    here.press(here.find("#end-others button"))
+    assert here.message == "One other device is logged out."
+    assert len(here.find_all("#devices tbody tr")) == 1
+    assert other.open("/").who is None
+    assert here.open("/").who == ADA.full_name
+
+
+def test_an_admin_ends_everybodys_sessions_but_their_own(devices):
+    admin, customer = devices
+    customer.log_in(ADA)
+    admin.log_in(PIM).open("/admin")
+    assert admin.find(f"#user-{ADA.name} .number").text == "1"
+    admin.press(admin.find("#end-everybodys button"))
+    assert admin.find(f"#user-{ADA.name} .number").text == "0"
+    assert admin.who == PIM.full_name
+    assert customer.open("/").who is None

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from shop.seeds import DEMO_USERS
 
 # WebOb 1.8 computes the Expires header of static files with it; Python deprecated it in 3.12.
 pytestmark = pytest.mark.filterwarnings(r"ignore:datetime\.datetime\.utcnow:DeprecationWarning:webob\.")
@@ -54,6 +55,17 @@ def test_every_control_has_a_label_and_every_id_is_unique(browser, path):
     assert controls
     assert {control.get("id") for control in controls} <= labelled
     ids = [element["id"] for element in html.select("[id]")]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("path", ["/devices", "/admin"])
+def test_pages_for_users_keep_the_same_rules(browser, path):
+    browser.log_in(DEMO_USERS[-1])
+    page = browser.get(path)
+    assert page.headers["Cache-Control"] == "no-store"
+    assert not page.html.select("script, style, [style], [onclick]")
+    assert len(page.html.select("h1")) == 1
+    ids = [element["id"] for element in page.html.select("[id]")]
     assert len(ids) == len(set(ids))
 
 

@@ -36,6 +36,14 @@ def includeme(config: Configurator) -> None:
     config.add_route("orders", "/orders")
     config.add_route("order", "/orders/{reference:[A-Z0-9-]+}")
 
+    config.add_route("devices", "/devices")
+    config.add_route("devices_end", "/devices/end")
+    config.add_route("devices_end_others", "/devices/end-others")
+
+    config.add_route("admin", "/admin")
+    config.add_route("admin_end", "/admin/end")
+    config.add_route("admin_end_everybodys", "/admin/end-everybodys")
+
     config.add_route("login", "/login")
     config.add_route("logout", "/logout")
     config.add_route("logged_out", "/logged-out")

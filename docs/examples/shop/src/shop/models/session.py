@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from pyramid_sqlalchemy_sessions import AbsoluteMixin, BaseMixin, CSRFMixin, IdleMixin, UseridMixin
+from pyramid_sqlalchemy_sessions import (
+    AbsoluteMixin,
+    BaseMixin,
+    ClientInfoMixin,
+    CSRFMixin,
+    IdleMixin,
+    UseridMixin,
+)
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .meta import Base
 
 
-class Session(UseridMixin, CSRFMixin, IdleMixin, AbsoluteMixin, BaseMixin, Base):
+class Session(UseridMixin, CSRFMixin, ClientInfoMixin, IdleMixin, AbsoluteMixin, BaseMixin, Base):
     __tablename__ = "session"
 
     # Declared again for the foreign key: the sessions of a user who is deleted end.

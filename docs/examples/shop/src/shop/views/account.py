@@ -61,7 +61,11 @@ def logged_out(request: Request) -> dict[str, Any]:
     return {}
 
 
-@forbidden_view_config()
-def login_first(request: Request) -> HTTPSeeOther:
-    """In this shop whoever may not see a page has to log in, and may see it then."""
-    return HTTPSeeOther(request.route_path("login", _query={"next": request.path}))
+@forbidden_view_config(renderer="shop:templates/errors/forbidden.jinja2")
+def login_first(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Whoever is not logged in has to, and may see the page then; who may not even so is told."""
+    if request.identity is None:
+        after = request.path if request.method == "GET" else request.route_path("home")
+        return HTTPSeeOther(request.route_path("login", _query={"next": after}))
+    request.response.status_int = 403
+    return {"theme": request.theme}
