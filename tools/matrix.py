@@ -1,7 +1,8 @@
 """Run the tests on every Python that the members name and this machine has, with each series of two others.
 
 `hatch run matrix:run` builds the wheels and tests them on SQLite, in an environment for each combination of
-Python, SQLAlchemy and Pyramid. `--python`, `--sqlalchemy` and `--pyramid` choose among them.
+Python, SQLAlchemy and Pyramid. `--python`, `--sqlalchemy` and `--pyramid` choose among them, and paths before
+these among the tests.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def test(
     environment = Environment.make(place, built, python=python)
     chosen = [f"{name}=={version}.*" for name, version in series.items()]
     environment.install(*chosen, *tools_of_the_tests(), *(each.wheel for each in built))
-    options = ["-q", "-p", "no:cacheprovider", *IN_PROCESSES, "--websession-engines=sqlite"]
+    options = ["-q", "-p", "no:cacheprovider", "-rfE", *IN_PROCESSES, "--websession-engines=sqlite"]
     printed = run(environment.python.with_name("pytest"), *options, *paths, cwd=ROOT)
     return printed.strip().rpartition("\n")[2].strip("= ")
 
@@ -100,6 +101,7 @@ def test(
 def main() -> int:
     """Run all that the command line does not rule out."""
     parser = argparse.ArgumentParser(prog="hatch run matrix:run")
+    parser.add_argument("paths", nargs="*", help="tests, in place of those of all members")
     parser.add_argument("--python", nargs="+", metavar="3.N", help="versions that must be there")
     for name, versions in SERIES.items():
         parser.add_argument(f"--{name}", nargs="+", default=versions, choices=versions)
@@ -119,7 +121,7 @@ def main() -> int:
             chosen = [[(name, each) for each in given[name]] for name in SERIES]
             for number, cell in enumerate(itertools.product(*chosen)):
                 series = dict(cell)
-                paths = [*TESTS, *(TESTS_OF_PYTHON if number == 0 else ())]
+                paths = given["paths"] or [*TESTS, *(TESTS_OF_PYTHON if number == 0 else ())]
                 where = place / f"{version}-{number}"
                 name = ", ".join([f"Python {version}", *(f"{name} {each}" for name, each in cell)])
                 try:

@@ -215,7 +215,7 @@ class Trial:
         workspace = (ROOT / "pyproject.toml").read_text("utf-8")
         settings.write_text(re.sub(r"(?m)^minversion = .*$", "", workspace, count=1), "utf-8")
         root = member.root
-        options = ["-q", "-c", settings, "--rootdir", root, "-p", "no:cacheprovider", *IN_PROCESSES]
+        options = ["-q", "-c", settings, "--rootdir", root, "-p", "no:cacheprovider", "-rfE", *IN_PROCESSES]
         tests = PROVES.get(member.name, [member.place])
         printed = run(self.environment.python.with_name("pytest"), *options, *tests, *arguments, cwd=root)
         return printed.strip().rpartition("\n")[2].strip("= ")
