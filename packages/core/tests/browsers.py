@@ -37,6 +37,7 @@ class Action(Enum):
     """What a request does with the session, besides reading it."""
 
     PAGE = "page"
+    WRITE = "write"
     START = "start"
     LOGIN = "login"
     LOGOUT = "logout"
@@ -207,6 +208,7 @@ class World:
         self.timing = timing
         self.truth: dict[uuid.UUID, Truth] = {}
         self.excused: Counter[str] = Counter()
+        self.reissued = 0
         self.standings: Counter[Standing] = Counter()
         self.done: Counter[Duty] = Counter()
         self.revoked: set[uuid.UUID] = set()
@@ -312,13 +314,27 @@ class World:
                 verdict, state = request.verdict, self.store.read(verdict.ticket.session_id)
             if verdict and state is not None:
                 return self._change(request, verdict, state, now)
+        if verdict and request.action is Action.WRITE:
+            self._write(request)
+            return False, False
         if request.action is Action.LOGIN or (
-            request.action is Action.START
+            request.action in {Action.START, Action.WRITE}
             and not verdict
             and (verdict is None or verdict.instead is NewSession.ANY)
         ):
             self._begin(request, server.policies, now, owned=request.action is Action.LOGIN)
         return False, False
+
+    def _write(self, request: Request) -> None:
+        verdict, server = request.verdict, self.servers[request.journey.server]
+        state = self.store.read(verdict.ticket.session_id)
+        if state is None or verdict.state is None or state.epoch != verdict.state.epoch:
+            self._judge(request, 0)  # as above
+            verdict = request.verdict
+        ticket = lifecycle.reissue(verdict, self._now(server), written=True) if verdict else None
+        if ticket is not None:
+            request.cookie, request.candidate = ticket, True
+            self.reissued += 1
 
     def _change(self, request: Request, verdict: Verdict, state: SessionState, now: int) -> tuple[bool, bool]:
         session_id = verdict.ticket.session_id
@@ -369,7 +385,9 @@ class World:
         if cookie is None or not browser.keeps(cookie):
             return
         if request.candidate and browser.jar is not None and self._is_late(cookie, browser.jar):
-            self._excuse(cookie.session_id, browser.jar.session_id, reason="late candidate")
+            owned = request.verdict.state.owned
+            reason = "late candidate" if owned else "late write"
+            self._excuse(cookie.session_id, browser.jar.session_id, reason=reason)
         browser.jar = cookie
         browser.cookies += 1
         self.truth[cookie.session_id].landed.add(cookie)

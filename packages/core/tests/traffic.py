@@ -71,8 +71,10 @@ class Traffic:
             self._log_in()  # before, she has not looked at the page
             return
         chance = random.random()
-        if chance < 0.55:
+        if chance < 0.45:
             world.send(user, Action.PAGE, self.journey())
+        elif chance < 0.55:
+            world.send(user, Action.WRITE, self.journey())
         elif chance < 0.93:
             world.advance(self._pause())
         elif chance < 0.95:
@@ -107,7 +109,7 @@ class Traffic:
             world.settle()
         if user.jar is not None:
             for _ in range(self.random.randrange(3)):
-                world.send(user, Action.PAGE, self.journey())
+                world.send(user, self.random.choice((Action.PAGE, Action.WRITE)), self.journey())
             user.logged_in = False
             world.send(user, Action.LOGIN, self.journey())
             for _ in range(self.random.randrange(3)):

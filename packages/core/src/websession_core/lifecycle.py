@@ -59,8 +59,9 @@ What cannot be told from a theft
 
 - A browser that loses cookies it has already used (restored after a crash from a copy on disk, a cloned
   virtual machine): that is a second jar.
-- A candidate for a session that belongs to somebody, still under way when the same browser logs in again:
-  it can land after the login's cookie. The user must log in once more.
+- A candidate for a session that belongs to somebody, still under way when the same browser logs in again,
+  or a cookie that a write of nobody's session has brought up to date, still under way when it logs in: it can
+  land after the login's cookie. The user must log in once more.
 - A rotation whose response never arrives: the old cookie is dead all the same. The user, whose login
   failed visibly, logs in again (`NewSession.LOGIN`); the row left behind is revoked if the old ticket is
   shown later than 2 *G*.
