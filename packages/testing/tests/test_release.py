@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from changelog import changes, untold, write
-from members import ROOT, Member, member, members
+from members import ROOT, Member, member, members, tools_of_the_tests
+from packaging.requirements import Requirement
 from packaging.version import Version
 from ranges import raised
 from release import what_is_left
@@ -152,6 +153,10 @@ def test_what_is_left_to_do_before_a_tag_is_told_until_nothing_is(core: Member) 
     git(core.root, "commit", "--quiet", "--allow-empty", "--message", "Go on")
     (tagged,) = what_is_left(core)
     assert tagged.startswith("websession-core-v0.1.0 exists: raise the version")
+
+
+def test_a_trial_has_the_tools_of_the_workspaces_own_tests() -> None:
+    assert {"pytest", "hypothesis", "setuptools"} <= {Requirement(line).name for line in tools_of_the_tests()}
 
 
 def test_the_tests_that_prove_a_release_are_there() -> None:
