@@ -165,10 +165,26 @@ def profile(figures: dict[str, Any]) -> str:
     return "\n".join([*lines, "", _measured(figures)])
 
 
+def memory(figures: dict[str, Any]) -> str:
+    """Return what a worker's memory did in the course of many requests."""
+    looks = figures["looks"]
+    lines = ["| requests | memory of the process | blocks that Python has allocated |", "|---|---|---|"]
+    lines += [
+        f"| {each['requests']:,} | {each['bytes'] / 2**20:.1f} MiB | {each['blocks']:,} |"
+        for each in looks[3 :: max(1, len(looks) // 5)]
+    ]
+    caches = sorted(figures["caches"].items())
+    sizes = ", ".join(f"`{name}` {size} of {limit}" for name, (size, limit) in caches)
+    about = f"{ENGINES[figures['engine']]}, {figures['sessions']:,} different sessions."
+    caption = f"{_measured(figures)} {about} Caches at the end, with their limits: {sizes}."
+    return "\n".join([*lines, "", caption])
+
+
 SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "peers": peers,
     "growth": growth,
     "payloads": payloads,
+    "memory": memory,
     "touches": touches,
     "keys": keys,
     "purge": purge,

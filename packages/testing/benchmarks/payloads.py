@@ -15,10 +15,10 @@ import timeit
 import page
 import results
 from contenders import payload
+from databases import ENGINES, databases
 from environments import interpreter
 from measuring import in_turn
 from processes import Process
-from run import ENGINES, databases
 
 SIZES = (100, 10_000, 100_000)
 

@@ -9,25 +9,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import page
 import plot
 import results
+from databases import ENGINES, databases
 from environments import CannotInstallError, interpreter
 from measuring import Spread, in_turn
 from processes import ContenderFailedError, Process
-from pytest_websession.servers import PostgreSQLServer, ServerError, ServerUnavailable
+from pytest_websession.servers import ServerError, ServerUnavailable
 from redis_server import redis_server
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 KINDS: Final = ("untouched", "read", "write", "new", "touch")
-ENGINES: Final = ("postgresql", "sqlite")
 FLOOR: Final = "floor"
 
 
@@ -164,15 +160,6 @@ def _start(
             failed[name] = str(error)
             sys.stderr.write(f"{name}: {error}\n")
     return started
-
-
-def databases(stack: contextlib.ExitStack, engine: str) -> Callable[[], str]:
-    """Return what gives the URL of a new, empty database at each call."""
-    if engine == "postgresql":
-        return stack.enter_context(PostgreSQLServer()).create_database
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="websession-benchmark-")))
-    numbers = iter(range(1000))
-    return lambda: f"sqlite:///{folder / str(next(numbers))}.sqlite"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,9 +20,10 @@ from typing import Any, Final
 
 import page
 import results
+from databases import ENGINES, databases
 from environments import interpreter
 from processes import Process
-from run import CONTENDERS, ENGINES, databases
+from run import CONTENDERS
 
 PARTS: Final = (
     ("the database, its driver included", r"psycopg/|do_(execute|executemany|commit|rollback|begin|ping)\b"),

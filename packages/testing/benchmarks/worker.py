@@ -56,7 +56,12 @@ class Client:
         self._response: tuple[str, list[tuple[str, str]]] = ("", [])
 
     def environ(self, kind: str, cookie: str | None = None) -> dict[str, Any]:
-        """Return the environ of a request of this kind, with a cookie if there is one."""
+        """Return the environ of a request of this kind.
+
+        Args:
+            kind: Of request.
+            cookie: The header; None: all that were kept, and none for a new session.
+        """
         made = {
             "REQUEST_METHOD": "GET",
             "SCRIPT_NAME": "",
@@ -75,9 +80,9 @@ class Client:
             "wsgi.multiprocess": True,
             "wsgi.run_once": False,
         }
-        if cookie is None:
-            cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        if cookie and kind != "new":
+        if cookie is None and kind != "new":
+            cookie = self.cookie
+        if cookie:
             made["HTTP_COOKIE"] = cookie
         return made
 
@@ -85,14 +90,20 @@ class Client:
         """Be WSGI's `start_response`."""
         self._response = (status, headers)
 
-    def get(self, kind: str, *, keep: bool = False) -> str:
+    @property
+    def cookie(self) -> str:
+        """What the client sends as its cookies."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
+    def get(self, kind: str, *, keep: bool = False, cookie: str | None = None) -> str:
         """Make one request and return what the view says.
 
         Args:
             kind: Of request.
             keep: Do not take new cookies, as in the measured rounds.
+            cookie: What to send; see `environ`.
         """
-        answer = self._app(self.environ(kind), self.start_response)
+        answer = self._app(self.environ(kind, cookie), self.start_response)
         body = b"".join(answer)
         if hasattr(answer, "close"):
             answer.close()

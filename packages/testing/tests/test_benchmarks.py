@@ -86,3 +86,10 @@ def test_a_request_that_grows_by_more_than_5_percent_is_noticed(tmp_path, counte
     assert "minimal read:" in ended.stderr
     assert "hatch run bench:budget --record" in ended.stderr
     assert ended.stdout == counted.stdout, "the counts differ from one run to the next"
+
+
+def test_a_workers_memory_is_flat_and_every_cache_has_a_limit():
+    # `hatch run bench:memory` makes a hundred times as many requests, of 100,000 sessions.
+    ended = run("memory.py", "--requests", "10000", "--sessions", "300")
+    assert ended.returncode == 0, ended.stderr
+    assert "websession_pyramid.factory." in ended.stdout, "it has found no cache"
