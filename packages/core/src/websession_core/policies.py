@@ -15,6 +15,7 @@ __all__ = [
     "DEFAULT_GRACE",
     "DEFAULT_MAX_TRIES",
     "LONGEST",
+    "NO_OVERRIDES",
     "AbsoluteTimeout",
     "IdleTimeout",
     "Overrides",
@@ -228,7 +229,8 @@ class Policies:
         the absolute one never comes to pass and is left out, an extension delay that is too long is the
         default one, a renewal timeout that is too short is twice the grace.
         """
-        if overrides is None or overrides == _NO_WISHES:
+        # Most sessions have none, in models that know them too, and to merge takes ten times as long.
+        if overrides is None or overrides is NO_OVERRIDES or overrides == NO_OVERRIDES:
             return self
         wish = _merge(self, overrides)
         idle_timeout, delay = wish.idle_timeout or 0, wish.extension_delay
@@ -249,8 +251,8 @@ class Policies:
         )
 
 
-# Most sessions have none, in models that know them too. To merge them takes ten times as long as to compare.
-_NO_WISHES: Final = Overrides()
+NO_OVERRIDES: Final = Overrides()
+"""No wishes at all."""
 
 
 def _merge(policies: Policies, overrides: Overrides) -> Overrides:

@@ -133,7 +133,8 @@ class Activity:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if value is not None:
+            # What `checked_int` asks first, without the call: eight of them in every request.
+            if value is not None and not (type(value) is int and 0 <= value <= COUNTER_MAX):
                 checked_int(name, value)
 
 

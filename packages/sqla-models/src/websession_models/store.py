@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import defer
 from sqlalchemy.sql.util import find_tables
-from websession_core.policies import LONGEST, Overrides
+from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
 from websession_core.state import COUNTER_MAX, Activity, SessionState
 
 from websession_models.companion import KEY
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["SessionRow", "Store"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -361,7 +363,6 @@ _ROW_FIELDS: Final = (
     "session_slot",
 )
 _OVERRIDES: Final = tuple(field.name for field in fields(Overrides))
-_NO_WISHES: Final = Overrides()
 
 
 class _Statements:
@@ -446,14 +447,12 @@ class _Statements:
         overrides = activity = None
         if self._overrides:
             wishes = zip(self._overrides, values, strict=False)
-            named = {name: _sane(value, LONGEST) for name, value in wishes if value is not None}
-            overrides = Overrides(**named) if named else _NO_WISHES
+            named = {name: value for name, value in wishes if value is not None}
+            overrides = _sane(Overrides, named, LONGEST) if named else NO_OVERRIDES
         # Whether the outer join found a companion.
         if self._activity and next(values):
             noted = zip(self._activity, values, strict=True)
-            activity = Activity(
-                **{name: _sane(value, COUNTER_MAX) for name, value in noted if value is not None}
-            )
+            activity = _sane(Activity, dict(noted), COUNTER_MAX)
         return SessionRow(
             session_id, **plain, overrides=overrides, activity=activity, knows_users=self._knows_users
         )
@@ -464,7 +463,7 @@ class _Statements:
         Raises:
             ValueError: the row has a value for something that the model has no column for.
         """
-        wishes = _NO_WISHES if row.overrides is None else row.overrides
+        wishes = NO_OVERRIDES if row.overrides is None else row.overrides
         if self._absent:
             held = {name: getattr(wishes if name in _OVERRIDES else row, name) for name in self._absent}
             self._features.refuse_unknown([name for name, value in held.items() if value is not None])
@@ -533,9 +532,16 @@ class _Statements:
         return cast(text, column.type) if self._dialect == "postgresql" else text
 
 
-def _sane(value: object, most: int) -> int | None:
-    """Return a stored number if it can be one: what somebody wrote there by hand must not lock users out."""
-    return value if isinstance(value, int) and 0 <= value <= most else None
+def _sane(kind: type[_T], stored: Mapping[str, Any], most: int) -> _T:
+    """Return an object of stored numbers; what somebody wrote there by hand must not lock users out."""
+    try:
+        return kind(**stored)
+    except (TypeError, ValueError):
+        return kind(**{name: value for name, value in stored.items() if _fits(value, most)})
+
+
+def _fits(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
