@@ -2,6 +2,8 @@
 
 import shutil
 import stat
+import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from sqlalchemy import URL, func, select
 from webtest import TestApp
 
 PROJECT = Path(__file__).parents[1]
+COMMANDS = Path(sysconfig.get_path("scripts")) / "pyramid-sessions"
 
 
 @pytest.fixture
@@ -57,6 +60,19 @@ def test_an_ini_file_works_once_the_database_is_initialized(checkout, ini, capsy
     finally:
         app.registry["dbsession_factory"].kw["bind"].dispose()
     assert "Round teapot" in page
+
+
+@pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
+def test_the_commands_find_nothing_to_mend(checkout, ini, monkeypatch):
+    monkeypatch.setattr("shop.scripts.initialize_db.setup_logging", lambda _uri: None)
+    initialize_db([str(checkout / ini)])
+    for command, line in (
+        ("doctor", "Errors: 0, warnings: 0."),
+        ("purge", "0 sessions deleted"),
+    ):
+        words = [COMMANDS, command, ini]
+        done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=True)
+        assert line in done.stdout
 
 
 def test_initializing_twice_changes_nothing(checkout, monkeypatch):
