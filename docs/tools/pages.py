@@ -14,9 +14,12 @@ PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("*/*.md")])
 
 def blocks(page: Path, language: str) -> list[str]:
     """Return the code blocks of a page in one language."""
-    return re.findall(
-        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+    return [found[1] for found in _found(page, language)]
+
+
+def _found(page: Path, language: str) -> list[re.Match[str]]:
+    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return list(pattern.finditer(page.read_text(encoding="utf-8")))
 
 
 def run(page: Path, **names: Any) -> dict[str, Any]:
@@ -30,6 +33,8 @@ def run(page: Path, **names: Any) -> dict[str, Any]:
     # SQLAlchemy looks there for what annotations name.
     sys.modules[module.__name__] = module
     vars(module).update(names)
-    for block in blocks(page, "python"):
-        exec(compile(block, page.name, "exec", dont_inherit=True), vars(module))  # noqa: S102 - code of ours
+    for found in _found(page, "python"):
+        # In its place in the page, for tracebacks and for `view_config`, which looks for its own line.
+        code = "\n" * found.string.count("\n", 0, found.start(1)) + found[1]
+        exec(compile(code, page, "exec", dont_inherit=True), vars(module))  # noqa: S102 - code of ours
     return vars(module)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import configparser
+import dataclasses
 import re
 
 import pytest
@@ -14,8 +16,10 @@ from pyramid.csrf import get_csrf_token
 from pyramid.security import remember
 from pyramid.session import SignedCookieSessionFactory
 from pyramid_sqlalchemy_sessions import (
+    ClientInfoMixin,
     ConfigurationError,
     FullyFeaturedSession,
+    SessionLimitMixin,
     SessionSecurityPolicy,
     generate_secret_key,
     get_session_factory,
@@ -373,3 +377,63 @@ globals().update(
 
 def test_the_tests_of_the_page_on_testing_are_among_these():
     assert "test_a_stolen_cookie_ends_the_session_for_both" in globals()
+
+
+class KnownSession(ClientInfoMixin, SessionLimitMixin, FullyFeaturedSession, Base):
+    __tablename__ = "known_session"
+
+
+@pytest.fixture
+def desk(serve):
+    """A browser of an application with the views of the page on devices."""
+    page = run(HOW_TO / "devices.md")
+    ini = configparser.ConfigParser()
+    ini.read_string("[app:main]\n" + "".join(blocks(HOW_TO / "devices.md", "ini")))
+
+    def configure(config):
+        config.set_security_policy(SessionSecurityPolicy())
+
+    def devices(request):
+        return [dataclasses.asdict(each) for each in page["devices"](request)["sessions"]]
+
+    browser, _ = serve(
+        KnownSession,
+        configure,
+        dict(ini["app:main"]),
+        login=lambda request: remember(request, 7) and None,
+        who=lambda request: request.authenticated_userid,
+        devices=devices,
+        end=page["end"],
+        password=page["password_changed"],
+        online=lambda request: page["users_online"](request.dbsession, KnownSession),
+    )
+    return browser
+
+
+def other_browsers(browser, number):
+    return [webtest.TestApp(browser.app, extra_environ={"REMOTE_ADDR": "192.0.2.77"}) for _ in range(number)]
+
+
+def test_a_user_sees_and_ends_their_sessions_and_a_new_password_ends_all_others(desk):
+    sofa, train = other_browsers(desk, 2)
+    for browser, name in ((desk, "Firefox"), (sofa, "Chromium"), (train, "Safari")):
+        browser.get("/login", headers={"User-Agent": name})
+    devices = {each["user_agent"]: each for each in desk.get("/devices").json}
+    assert [name for name, each in devices.items() if each["is_present"]] == ["Firefox"]
+    assert devices["Safari"]["client_address"] == "192.0.2.0"
+    assert desk.get("/online").json == 1
+
+    desk.post("/end", {"handle": devices["Safari"]["handle"]})
+    assert train.get("/who").json is None
+    assert sofa.get("/who").json == 7
+    desk.get("/password")
+    assert sofa.get("/who").json is None
+    assert desk.get("/who").json == 7
+
+
+def test_a_login_beyond_the_limit_ends_the_session_that_was_logged_in_longest_ago(desk):
+    browsers = [desk, *other_browsers(desk, 5)]
+    for browser in browsers:
+        browser.get("/login")
+    assert [browser.get("/who").json for browser in browsers].count(7) == 5
+    assert browsers[-1].get("/who").json == 7
