@@ -13,7 +13,7 @@ from pyramid.response import Response
 from sqlalchemy import ForeignKey, String, create_engine, event, func, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_crypto import generate_secret_key
-from websession_models import BaseMixin, EncryptedDataMixin, FullyFeaturedSession
+from websession_models import BaseMixin, EncryptedDataMixin, FullyFeaturedSession, SessionLimitMixin
 from websession_models.sqlite import prepare_sqlite_engine
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ class SealedSession(EncryptedDataMixin, FullyFeaturedSession, Base):
     """A session model with every feature, whose data is encrypted."""
 
     __tablename__ = "sealed_session"
+
+
+class LimitedSession(SessionLimitMixin, FullyFeaturedSession, Base):
+    """A session model whose users can have so many."""
+
+    __tablename__ = "limited_session"
 
 
 class Clock:

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from site_under_test import SECRET_KEY, FullSession
-from websession_core import PRESETS
+from pyramid.response import Response
+from site_under_test import SECRET_KEY, FullSession, LimitedSession
+from websession_core import PRESETS, TooManySessionsError
 from websession_pyramid import get_session_factory
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "timeouts.md"
@@ -31,7 +32,34 @@ def test_7_1_1_the_default_of_no_timeout_is_documented_with_its_reason():
 
 
 @pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
-def test_7_1_2_a_user_may_have_any_number_of_sessions_at_once(make_site):
+@pytest.mark.parametrize(
+    ("policy", "answered", "left"),
+    [("end_oldest", [200] * 3, [None, 7, 7]), ("refuse", [200, 200, 409], [7, 7, None])],
+)
+def test_7_1_2_a_user_may_have_so_many_sessions_and_what_happens_then_is_a_setting(
+    make_site, policy, answered, left
+):
+    settings = {"session.max_per_user": 2, "session.max_per_user_policy": policy}
+    site = make_site(
+        model=LimitedSession,
+        settings=settings,
+        configure=lambda config: config.add_exception_view(
+            lambda exception, request: Response(str(exception), status=409), context=TooManySessionsError
+        ),
+    )
+    site.views["login"] = lambda request: request.session.login(7)
+    site.views["who"] = lambda request: request.session.userid
+    browsers = [site.browser() for _ in range(3)]
+    statuses = []
+    for browser in browsers:
+        statuses.append(browser.get("/login", status="*").status_code)
+        site.clock.advance(1)
+    assert statuses == answered
+    assert [browser.get("/who").json_body for browser in browsers] == left
+
+
+@pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
+def test_7_1_2_without_a_limit_a_user_may_have_any_number_of_sessions_at_once(make_site):
     site = make_site(model=FullSession)
     site.views["login"] = lambda request: request.session.login(7)
     site.views["who"] = lambda request: request.session.userid

@@ -24,7 +24,7 @@ from overheard import (
     log_statements,
 )
 from pyramid.response import Response
-from site_under_test import SECRET_KEY, FullSession, Order, SealedSession, Session
+from site_under_test import SECRET_KEY, FullSession, LimitedSession, Order, SealedSession, Session
 from sqlalchemy import Column, MetaData, String, Table, create_engine, select, text, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session as DatabaseSession
@@ -47,6 +47,7 @@ from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, ValueCodec, generate_secret_key
 from websession_crypto.xaes import Xaes256Gcm
 from websession_models import Bookkeeper, SessionRow, Store, encrypt_all
+from websession_models.limits import users_sessions
 from websession_models.overview import backlog, distinct_wishes, list_sessions, overview, reading
 from websession_models.purging import purge
 from websession_models.revoking import revoke
@@ -597,6 +598,17 @@ def foreign_keys(stage):
         connection.execute(text("DROP TABLE invoice"))
 
 
+def one_session_too_many(stage):
+    for policy in ("refuse", "end_oldest"):
+        limit = {"session.max_per_user": 1, "session.max_per_user_policy": policy}
+        site = stage.site(model=LimitedSession, settings={**TIMEOUTS, **limit})
+        site.browser().get("/login")
+        with stage.ear.error() if policy == "refuse" else contextlib.nullcontext():
+            site.browser().get("/login")
+        with site.engine.connect() as connection:
+            stage.ear.hear(users_sessions(connection, site.factory.store.features, 7, now=site.clock.now))
+
+
 def late_changes(stage):
     site = stage.site(error_page=page)
     browser = site.browser()
@@ -907,6 +919,7 @@ FLOWS = [
     broken_books,
     conflicts,
     foreign_keys,
+    one_session_too_many,
     late_changes,
     unsupported_setups,
     sqlite_engines,

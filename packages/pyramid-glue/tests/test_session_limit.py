@@ -7,19 +7,12 @@ from collections import Counter
 
 import pytest
 from pyramid.httpexceptions import HTTPConflict
-from site_under_test import Base, FullSession
+from site_under_test import FullSession, LimitedSession
 from sqlalchemy.exc import DBAPIError
 from websession_core.errors import ConfigurationError, TooManySessionsError
-from websession_models import FullyFeaturedSession, SessionLimitMixin
 from websession_pyramid import SessionInvalidated, StaleSessionError, get_session_factory
 
 ADA, BOB = 1, 2
-
-
-class LimitedSession(SessionLimitMixin, FullyFeaturedSession, Base):
-    """A session model whose users can have so many."""
-
-    __tablename__ = "limited_session"
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ class UsersSession:
     slot: int | None
     has_ended: bool
 
+    def __repr__(self) -> str:
+        return f"<UsersSession {self.id.hex[:8]}… slot={self.slot} has_ended={self.has_ended}>"
+
 
 def users_sessions(
     connection: Connection, features: ModelFeatures, userid: Any, *, now: int
