@@ -74,6 +74,17 @@ def test_python_in_a_page_is_python_and_imports_what_exists(page):
                 assert missing == []
 
 
+@pytest.mark.parametrize("page", sorted((DOCS / "how-to").glob("*.md")), ids=lambda page: page.stem)
+def test_readme_leads_to_every_how_to_page(page):
+    assert f"(docs/how-to/{page.name})" in (DOCS.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_links_in_readme_lead_somewhere():
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert [target for target in targets if not (DOCS.parent / target).exists()] == []
+
+
 def test_the_page_on_packages_has_each_of_them():
     page = (DOCS / "explanation" / "packages.md").read_text(encoding="utf-8")
     assert {path.name for path in DOCS.parent.glob("packages/*/src/*")} <= set(re.findall(r"\w+", page))
