@@ -75,6 +75,11 @@ def serve(tmp_path):
         engine.dispose()
 
 
+@pytest.mark.parametrize("name", ["clean-up", "encryption", "several-sessions"])
+def test_the_python_of_a_page_that_stands_alone_runs(name):
+    assert run(HOW_TO / f"{name}.md")
+
+
 @pytest.fixture
 def columns():
     return run(HOW_TO / "columns.md")
