@@ -27,6 +27,7 @@ from contenders import payload
 from contenders.database import make_engine
 from contenders.ours import Base, Full
 from contenders.pyramid_app import make_app, session_views
+from growth import without_indexes
 from pyramid_sqlalchemy_sessions import generate_secret_key
 from pytest_websession.servers import MariaDBServer, PostgreSQLServer
 from sqlalchemy.orm import sessionmaker
@@ -63,7 +64,7 @@ def database(engine: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="websession-benchmark-") as folder:
             yield f"sqlite:///{Path(folder) / 'sessions.sqlite'}"
     elif engine == "postgresql":
-        with PostgreSQLServer(settings={"max_wal_size": "8GB"}) as server:
+        with PostgreSQLServer(settings={"maintenance_work_mem": "512MB", "max_wal_size": "8GB"}) as server:
             yield server.create_database()
     else:
         settings = {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "512M"}
@@ -89,7 +90,8 @@ def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
     data = ":data" if dialect == "sqlite" else "CAST(:data AS JSON)"
     if dialect == "mariadb":
         data = ":data"
-    with engine.begin() as connection:
+    indexes = without_indexes if dialect == "postgresql" else lambda *_: contextlib.nullcontext()
+    with engine.begin() as connection, indexes(connection, session, activity):
         connection.execute(
             sa.text(
                 f"INSERT INTO {session.name} (id, created, version, epoch, data, flash) SELECT "

@@ -93,3 +93,11 @@ def test_a_workers_memory_is_flat_and_every_cache_has_a_limit():
     ended = run("memory.py", "--requests", "10000", "--sessions", "300")
     assert ended.returncode == 0, ended.stderr
     assert "websession_pyramid.factory." in ended.stdout, "it has found no cache"
+
+
+def test_a_purge_is_measured_beside_workers_that_lose_nothing():
+    few = ("--engines", "sqlite", "--rows", "2000", "--expired", "1500", "--workers", "2", "--alone", "0.2")
+    ended = run("purging.py", *few)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^\| SQLite \|.*\| 0 \| 0 \|$", ended.stdout, re.MULTILINE), ended.stderr
+    assert "SQLite: 1,500 in" in ended.stdout
