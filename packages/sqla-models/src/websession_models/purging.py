@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Integer, and_, bindparam, delete, func, or_, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -41,6 +41,8 @@ MARGIN: Final = 60
 _BATCH: Final = 500
 # SQLite has one writer at a time: how often to ask for the turn, half a second each.
 _TURNS: Final = 60
+
+_T = TypeVar("_T")
 
 _IDS: Final = PREFIX + "ids"
 _CUTOFF: Final = PREFIX + "cutoff"
@@ -116,8 +118,12 @@ def purge(
     statements = _Statements(features_of(model), engine.dialect.name)
     started, cutoff = time.monotonic(), now - margin
     if dry_run:
-        with reading(engine) as connection:
-            found = execute(connection, statements.count, {_CUTOFF: cutoff}).scalar() or 0
+
+        def count() -> int:
+            with reading(engine) as connection:
+                return execute(connection, statements.count, {_CUTOFF: cutoff}).scalar() or 0
+
+        found = _in_turn(engine, count)
         limited = found if max_rows is None else min(found, max_rows)
         return PurgeReport(limited, finished=limited == found, seconds=time.monotonic() - started)
     run = _Run(engine, statements, cutoff)
@@ -147,8 +153,13 @@ class _Run:
 
     def next_batch(self, size: int) -> bool:
         """Delete the next sessions; return whether these were the last."""
-        with reading(self._engine) as connection:
-            found = self._statements.expired(connection, self._cutoff, self._after, size)
+
+        def read() -> Sequence[Any]:
+            # An application's "begin" event may want the write lock even for this.
+            with reading(self._engine) as connection:
+                return self._statements.expired(connection, self._cutoff, self._after, size)
+
+        found = _in_turn(self._engine, read)
         if found:
             expires_at, session_id = found[-1]
             self._after = (expires_at, session_id)
@@ -181,19 +192,29 @@ class _Run:
 
     def _attempt(self, ids: Sequence[uuid.UUID]) -> tuple[int, int]:
         """Delete sessions in one transaction; return how many sessions, and how many orphans, these were."""
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        for turn in range(_TURNS if is_sqlite else 1):
-            try:
-                with (
-                    self._engine.connect() as connection,
-                    transaction_of_its_own(connection, insists=is_sqlite),
-                ):
-                    return self._statements.delete(connection, ids, self._cutoff)
-            except DBAPIError as error:
-                # SQLite's writers take turns, and the application may be quicker many times.
-                if turn + 1 == _TURNS or not is_sqlite or not is_in_the_way(error, "sqlite"):
-                    raise
-        raise AssertionError  # pragma: no cover - the last turn returns or raises
+
+        def delete() -> tuple[int, int]:
+            insists = self._engine.dialect.name == "sqlite"
+            with (
+                self._engine.connect() as connection,
+                transaction_of_its_own(connection, insists=insists),
+            ):
+                return self._statements.delete(connection, ids, self._cutoff)
+
+        return _in_turn(self._engine, delete)
+
+
+def _in_turn(engine: Engine, work: Callable[[], _T]) -> _T:
+    """Do something; on SQLite, whose writers take turns, again if the application was quicker."""
+    if engine.dialect.name != "sqlite":
+        return work()
+    for _ in range(_TURNS - 1):
+        try:
+            return work()
+        except DBAPIError as error:
+            if not is_in_the_way(error, "sqlite"):
+                raise
+    return work()
 
 
 class _Statements:
