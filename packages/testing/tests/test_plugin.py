@@ -52,7 +52,10 @@ def run(pytester: pytest.Pytester, monkeypatch):
     def run(*arguments):
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         plugin = ("-p", "pytest_websession.plugin")
-        return pytester.runpytest_subprocess(*plugin, "-W", "error", "-v", "-rsE", *arguments)
+        # As in our own configuration: WebOb and Pyramid import what Python and setuptools warn of.
+        ignored = ("'cgi' is deprecated", "pkg_resources is", "Deprecated call to `pkg_resources")
+        warnings = ["-Werror", *(f"-Wignore:{each}" for each in ignored)]
+        return pytester.runpytest_subprocess(*plugin, *warnings, "-v", "-rsE", *arguments)
 
     return run
 
@@ -276,6 +279,228 @@ class TestServerOfOnesOwn:
         result.stderr.fnmatch_lines("*wants the URL of a PostgreSQL or MariaDB server*")
 
 
+SHOP = """
+    import zope.sqlalchemy
+    from pyramid.config import Configurator
+    from pyramid.httpexceptions import HTTPForbidden
+    from pyramid.view import view_config
+    from pyramid_sqlalchemy_sessions import (
+        BaseMixin, IdleMixin, RenewalMixin, SessionSecurityPolicy, UseridMixin
+    )
+    from sqlalchemy import engine_from_config
+    from sqlalchemy.orm import DeclarativeBase, sessionmaker
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Session(UseridMixin, IdleMixin, RenewalMixin, BaseMixin, Base):
+        __tablename__ = "session"
+
+    @view_config(route_name="cart", renderer="json")
+    def cart(request):
+        return request.session.get("cart", [])
+
+    @view_config(route_name="add_to_cart", renderer="json")
+    def add_to_cart(request):
+        request.session.setdefault("cart", []).append(request.params["what"])
+        return cart(request)
+
+    @view_config(route_name="account", renderer="json")
+    def account(request):
+        if request.authenticated_userid is None:
+            raise HTTPForbidden
+
+    def main(global_config, **settings):
+        settings["tm.manager_hook"] = "pyramid_tm.explicit_manager"
+        settings["session.model_class"] = Session
+        with Configurator(settings=settings) as config:
+            config.include("pyramid_tm")
+            factory = sessionmaker(engine_from_config(settings))
+            config.registry["dbsession_factory"] = factory
+
+            def dbsession(request):
+                if "app.dbsession" in request.environ:
+                    return request.environ["app.dbsession"]
+                session = factory()
+                zope.sqlalchemy.register(session, transaction_manager=request.tm)
+                return session
+
+            config.add_request_method(dbsession, reify=True)
+            config.include("pyramid_sqlalchemy_sessions")
+            config.set_security_policy(SessionSecurityPolicy())
+            config.add_route("cart", "/cart")
+            config.add_route("add_to_cart", "/cart/add")
+            config.add_route("account", "/account")
+            config.scan(__name__)
+            return config.make_wsgi_app()
+"""
+
+
+SHOP_INI = """
+    [app:main]
+    paste.app_factory = shop:main
+    session.idle_timeout = 1800
+    session.renewal_timeout = 600
+    sqlalchemy.url = nowhere://
+"""
+
+
+def make_shop(pytester):
+    """Write an application, and the configuration by which the plugin finds its `main`."""
+    pytester.makepyfile(shop=SHOP)
+    pytester.makefile(".ini", shop=SHOP_INI)
+    pytester.makepyprojecttoml("""
+        [tool.pytest.ini_options]
+        pythonpath = ["."]
+        websession_main = "shop:main"
+        websession_ini = "shop.ini"
+    """)
+
+
+class TestApplicationOfMain:
+    @pytest.fixture(autouse=True)
+    def shop(self, pytester):
+        make_shop(pytester)
+
+    def test_needs_no_conftest_and_runs_once_per_engine_on_one_database_that_stays_empty(self, pytester, run):
+        pytester.makepyfile("""
+            import pytest
+            from shop import Session
+            from sqlalchemy import func, select
+
+            COUNT = select(func.count()).select_from(Session)
+            databases = set()
+
+            @pytest.mark.parametrize("time", [1, 2])
+            def test_it(websession_browser, websession_dbsession, websession_clock, time):
+                engine = websession_dbsession.get_bind()
+                assert websession_dbsession.scalar(COUNT) == 0
+                assert websession_browser.get("/cart/add?what=tea").json == ["tea"]
+                assert websession_dbsession.scalar(COUNT) == 1
+                websession_clock.advance(minutes=31)
+                websession_browser.assert_no_session_stored()
+                databases.add(str(engine.url))
+
+            def test_databases():
+                assert len(databases) == len({url.partition(":")[0] for url in databases})
+        """)
+        result = run()
+        assert outcomes(result) == {
+            **{
+                f"test_it[{engine}-{time}]": passes_on(engine)
+                for engine in ("sqlite", *KINDS)
+                for time in (1, 2)
+            },
+            "test_databases": "PASSED",
+        }
+
+    def test_is_another_on_a_database_of_its_own_for_a_test_that_commits(self, pytester, run):
+        pytester.makepyfile("""
+            import pytest
+            import sqlalchemy as sa
+            from shop import Session
+
+            urls = []
+
+            @pytest.mark.websession_commits
+            @pytest.mark.parametrize("time", [1, 2])
+            def test_it(websession_browser, websession_database_url, time):
+                websession_browser.get("/cart/add?what=tea")
+                engine = sa.create_engine(websession_database_url, poolclass=sa.NullPool)
+                with engine.connect() as connection:
+                    assert connection.scalar(sa.select(sa.func.count()).select_from(Session)) == 1
+                urls.append(websession_database_url)
+                assert len(set(urls)) == len(urls)
+
+            def test_without(websession_browser, websession_dbsession):
+                assert websession_dbsession.scalar(sa.select(sa.func.count()).select_from(Session)) == 0
+        """)
+        result = run("--websession-engines=sqlite")
+        result.assert_outcomes(passed=3)
+
+    def test_a_main_that_is_not_there_is_told(self, pytester, run):
+        pytester.makepyfile("def test_it(websession_browser): pass")
+        result = run("--websession-engines=sqlite", "-o", "websession_main=shop:man")
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines("*pytest-websession: websession_main = shop:man * leads nowhere: *man*")
+
+
+class TestMisuse:
+    """Each is told in one sentence, which says what to do, without a traceback."""
+
+    @pytest.fixture
+    def told(self, pytester, run):
+        def told(conftest, test, *arguments, shop=SHOP):
+            pytester.makepyfile(shop=shop)
+            pytester.makeconftest(APP + conftest)
+            pytester.makepyfile(test)
+            result = run("--websession-engines=sqlite", "-p", "no:cacheprovider", *arguments)
+            assert "Traceback" not in result.stdout.str()
+            assert "fixtures.py:" not in result.stdout.str()
+            result.assert_outcomes(errors=1)
+            return re.sub(r"\s+", " ", result.stdout.str())
+
+        return told
+
+    def test_no_application(self, told):
+        text = told("\ndel app", "def test_it(websession_browser): pass")
+        assert "Have a fixture `app` that returns what config.make_wsgi_app() returns; or say where" in text
+
+    def test_an_application_in_middleware(self, told):
+        text = told(
+            "@pytest.fixture\ndef app(): return lambda environ, start_response: []",
+            "def test_it(websession_clock): pass",
+        )
+        assert "`app` gives function, which has no registry. Override the fixture `websession_app`" in text
+
+    def test_no_factory_of_database_sessions(self, told):
+        text = told(
+            "@pytest.fixture(autouse=True)\n"
+            "def without(app, websession_database_url): del app.registry['dbsession_factory']",
+            "def test_it(websession_dbsession): pass",
+        )
+        assert "Have a fixture `dbsession`, or override the fixture `websession_dbsession`" in text
+
+    def test_requests_that_do_not_share_the_database_session(self, told):
+        text = told(
+            "",
+            "def test_it(websession_browser): pass",
+            shop=SHOP.replace("app.dbsession", "other.dbsession"),
+        )
+        assert "or mark the test websession_commits; or override the fixture `websession_environ`" in text
+
+    def test_a_dummy_request_in_a_test_that_commits(self, told):
+        text = told(
+            "",
+            "import pytest\n@pytest.mark.websession_commits\ndef test_it(websession_dummy_request): pass",
+        )
+        assert "leave the mark websession_commits away" in text
+
+    def test_a_contract_without_sessions(self, told):
+        text = told(
+            "",
+            "from pytest_websession.contract import SessionContract\nclass TestIt(SessionContract): pass",
+            "-k",
+            "emptied",
+        )
+        assert "TestIt does not say which sessions it is about: override the fixture" in text
+
+
+APP = """
+import pytest
+import shop
+
+@pytest.fixture
+def app(websession_database_url):
+    from pyramid_sqlalchemy_sessions import generate_secret_key
+    key = generate_secret_key()
+    app = shop.main({}, **{"sqlalchemy.url": websession_database_url, "session.secret_key": key})
+    yield app
+    app.registry.get("dbsession_factory", None) and app.registry["dbsession_factory"].kw["bind"].dispose()
+
+"""
+
+
 class TestCost:
     def test_the_plugin_imports_none_of_what_its_fixtures_need(self):
         program = """
@@ -310,8 +535,8 @@ print(*sorted(set(sys.modules) - with_pytest))
 
 class TestReadme:
     def test_its_examples_run(self, pytester, run):
-        examples = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-        pytester.makepyfile(**{f"test_{number}": text for number, text in enumerate(examples)})
+        for number, text in enumerate(self.examples(about_databases=True)):
+            pytester.makepyfile(**{f"test_{number}": text})
         result = run()
         assert result.ret == pytest.ExitCode.OK
         assert outcomes(result) == {
@@ -322,6 +547,20 @@ class TestReadme:
             "test_not_on_mariadb[postgresql]": passes_on("postgresql"),
             "test_after_a_crash": passes_on("postgresql"),
         }
+
+    def test_its_examples_of_an_application_run(self, pytester, run):
+        make_shop(pytester)
+        for number, text in enumerate(self.examples(about_databases=False)):
+            # Two names that the page leaves to the reader's project.
+            pytester.makepyfile(**{f"test_{number}": f"from shop import Session, add_to_cart\n{text}"})
+        result = run("--websession-engines=sqlite")
+        result.assert_outcomes(passed=8 + 39, xfailed=6)
+
+    @staticmethod
+    def examples(*, about_databases):
+        examples = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+        words = re.compile("websession_database_url|pytest_websession.servers")
+        return [text for text in examples if bool(words.search(text)) is about_databases]
 
 
 def passes_on(engine):

@@ -7,6 +7,7 @@ is imported late.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_websession.misuse import misused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pytest_websession.browser import Browser
     from pytest_websession.memory import MemorySession
@@ -29,13 +31,18 @@ __all__ = [
     "websession_dbsession",
     "websession_dummy_request",
     "websession_environ",
+    "websession_fill_database",
+    "websession_main",
     "websession_memory_session",
     "websession_new_browser",
+    "websession_settings",
     "websession_statements",
     "websession_tm",
 ]
 
 COMMITS = "websession_commits"
+MAIN = "websession_main"
+SETTINGS_FILE = "websession_ini"
 # As they are called in Pyramid's cookiecutter.
 FIXTURES_OF_PROJECT = ("app", "dbsession", "tm")
 
@@ -73,6 +80,9 @@ def names_asked_for_later(metafunc: pytest.Metafunc) -> set[str]:
         if definitions and name not in found:
             found.add(name)
             waiting += definitions[-1].argnames
+    is_marked = metafunc.definition.get_closest_marker(COMMITS) is not None
+    if metafunc.config.getini(MAIN) and (is_marked or "app" not in found):
+        found.add("websession_engine_name")
     return found
 
 
@@ -83,13 +93,21 @@ def names_asked_for_later(metafunc: pytest.Metafunc) -> set[str]:
 def websession_app(request: pytest.FixtureRequest) -> Any:
     """The application under test, as `config.make_wsgi_app()` returns it: the project's fixture `app`.
 
-    Override it where that has another name.
+    Override it where that has another name. Where there is none, or the test is marked
+    `websession_commits`, and pytest's configuration says `websession_main`, it is made by that function, on
+    a throw-away database of each engine: one for all tests, or, for a marked test, one of its own.
     """
+    is_to_commit = commits(request)
+    if request.config.getini(MAIN) and is_to_commit:
+        return request.getfixturevalue("_websession_app_for_a_test")
     app = fixture_of_project(request, "app")
+    if app is None and request.config.getini(MAIN):
+        return request.getfixturevalue("_websession_app_for_many_tests")
     if app is None:
         misused(
             "There is no application to test. Have a fixture `app` that returns what "
-            "config.make_wsgi_app() returns, or override the fixture `websession_app`."
+            f"config.make_wsgi_app() returns; or say where main() is, in pytest's configuration: {MAIN} = "
+            "yourproject:main; or override the fixture `websession_app`."
         )
     if not hasattr(app, "registry"):
         misused(
@@ -97,6 +115,112 @@ def websession_app(request: pytest.FixtureRequest) -> Any:
             "`websession_app` to return what config.make_wsgi_app() returns, without WSGI middleware."
         )
     return app
+
+
+@pytest.fixture(scope="session")
+def websession_main(pytestconfig: pytest.Config) -> Callable[..., Any]:
+    """The function `main(global_config, **settings)` that pytest's configuration names."""
+    from pyramid.path import DottedNameResolver
+
+    name = pytestconfig.getini(MAIN)
+    try:
+        main: Callable[..., Any] = DottedNameResolver(None).resolve(name)
+    except (ImportError, ValueError) as error:
+        misused(f"{MAIN} = {name} (pytest's configuration) leads nowhere: {error}.")
+    return main
+
+
+@pytest.fixture(scope="session")
+def websession_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
+    """The settings for `websession_main`: those of the ini file that pytest's configuration names.
+
+    Override it to give others. `sqlalchemy.url` is added, and `session.secret_key` if it is missing.
+    """
+    path = pytestconfig.getini(SETTINGS_FILE)
+    if not path:
+        return {}
+    from pyramid.paster import get_appsettings
+
+    return dict(get_appsettings(str(pytestconfig.rootpath / path)))
+
+
+@pytest.fixture(scope="session")
+def websession_fill_database() -> Callable[[Any, Any], None]:
+    """What is done with each new database: all tables are made. Override it to migrate, or to add rows.
+
+    It is called with the application and its engine.
+    """
+    from websession_models import features_of
+    from websession_pyramid import web_session_factories
+
+    def fill(app: Any, engine: Any) -> None:
+        for factory in web_session_factories(app.registry).values():
+            features_of(factory.settings.model_class).table.metadata.create_all(engine)
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def _websession_make_app(
+    websession_main: Callable[..., Any],
+    websession_settings: dict[str, Any],
+    websession_fill_database: Callable[[Any, Any], None],
+) -> Callable[[str], contextlib.AbstractContextManager[Any]]:
+    """Make the application on the database of a URL."""
+    from websession_crypto import generate_secret_key
+    from websession_pyramid import web_session_factories
+
+    from pytest_websession.byhand import engine_of
+
+    @contextlib.contextmanager
+    def make_app(url: str) -> Iterator[Any]:
+        defaults = {"session.secret_key": generate_secret_key()}
+        app = websession_main({}, **{**defaults, **websession_settings, "sqlalchemy.url": url})
+        factory = next(iter(web_session_factories(app.registry).values()), None)
+        if factory is None:
+            misused(f"The application of {MAIN} has no sessions of this library.")
+        engine = engine_of(app.registry, {}, factory)
+        websession_fill_database(app, engine)
+        yield app
+        engine.dispose()
+
+    return make_app
+
+
+def _shared_app_on(engine: str) -> Any:
+    # One for each engine, so that each is gone before its server. Not one that is parametrized by the engine:
+    # a test may name its engine by a parameter, which is the test's own, and this is the session's.
+    @pytest.fixture(scope="session", name=f"_websession_app_on_{engine}")
+    def app_on_engine(
+        _websession_new_database: Callable[[str, Path], contextlib.AbstractContextManager[str]],
+        _websession_make_app: Callable[[str], contextlib.AbstractContextManager[Any]],
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> Iterator[Any]:
+        folder = tmp_path_factory.mktemp("websession")
+        with _websession_new_database(engine, folder) as url, _websession_make_app(url) as app:
+            yield app
+
+    return app_on_engine
+
+
+_websession_app_on_sqlite = _shared_app_on("sqlite")
+_websession_app_on_postgresql = _shared_app_on("postgresql")
+_websession_app_on_mariadb = _shared_app_on("mariadb")
+_websession_app_on_mysql = _shared_app_on("mysql")
+
+
+@pytest.fixture
+def _websession_app_for_many_tests(request: pytest.FixtureRequest, websession_engine_name: str) -> Any:
+    return request.getfixturevalue(f"_websession_app_on_{websession_engine_name}")
+
+
+@pytest.fixture
+def _websession_app_for_a_test(
+    websession_database_url: str,
+    _websession_make_app: Callable[[str], contextlib.AbstractContextManager[Any]],
+) -> Iterator[Any]:
+    with _websession_make_app(websession_database_url) as app:
+        yield app
 
 
 @pytest.fixture

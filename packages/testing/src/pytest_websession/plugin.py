@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from pytest_websession.fixtures import (
+from pytest_websession.fixtures import (  # noqa: F401 - pytest finds fixtures by their names in this module
     COMMITS,
+    MAIN,
+    SETTINGS_FILE,
+    _websession_app_for_a_test,
+    _websession_app_for_many_tests,
+    _websession_app_on_mariadb,
+    _websession_app_on_mysql,
+    _websession_app_on_postgresql,
+    _websession_app_on_sqlite,
+    _websession_make_app,
     names_asked_for_later,
     websession_app,
     websession_browser,
@@ -22,14 +31,18 @@ from pytest_websession.fixtures import (
     websession_dbsession,
     websession_dummy_request,
     websession_environ,
+    websession_fill_database,
+    websession_main,
     websession_memory_session,
     websession_new_browser,
+    websession_settings,
     websession_statements,
     websession_tm,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pytest_websession.servers import DatabaseServer, MariaDBServer, PostgreSQLServer
     from pytest_websession.servers._own import OwnServer
@@ -44,10 +57,13 @@ __all__ = [
     "websession_dummy_request",
     "websession_engine_name",
     "websession_environ",
+    "websession_fill_database",
+    "websession_main",
     "websession_mariadb",
     "websession_memory_session",
     "websession_new_browser",
     "websession_postgresql",
+    "websession_settings",
     "websession_statements",
     "websession_tm",
 ]
@@ -63,7 +79,7 @@ SERVERS_OF_ONES_OWN = ("postgresql", "mariadb", "mysql")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the two options."""
+    """Declare the options."""
     group = parser.getgroup("websession", "databases for web session tests")
     group.addoption(
         "--websession-engines",
@@ -79,6 +95,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="SQLAlchemy URL of a PostgreSQL or MariaDB server of your own, the only engine then; each test "
         "gets a new database on it if the account may create one, else the URL's own, which must be empty",
     )
+    parser.addini(
+        MAIN,
+        "where main(global_config, **settings) is that makes the application for tests without a fixture "
+        "`app`, as in yourproject:main",
+    )
+    parser.addini(SETTINGS_FILE, "the ini file of the application with the settings for it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -174,26 +196,44 @@ def _websession_own_server(pytestconfig: pytest.Config) -> OwnServer:
         return OwnServer(pytestconfig.getoption("--websession-db-url"), shared=shared)
 
 
+@pytest.fixture(scope="session")
+def _websession_new_database(
+    request: pytest.FixtureRequest,
+) -> Callable[[str, Path], contextlib.AbstractContextManager[str]]:
+    """Make a database, given the name of the engine and the folder for an SQLite file."""
+
+    @contextlib.contextmanager
+    def new_database(engine: str, folder: Path) -> Iterator[str]:
+        if engine not in _engines(request.config):
+            pytest.skip(f"{engine} is not among the engines of this run")
+        if engine == "sqlite":
+            yield f"sqlite:///{folder / 'websession.sqlite'}"
+            return
+        own = request.config.getoption("--websession-db-url") is not None
+        server: DatabaseServer | OwnServer = request.getfixturevalue(
+            "_websession_own_server" if own else f"websession_{engine}"
+        )
+        with _reported_plainly():
+            url = server.create_database()
+        yield url
+        server.drop_database(url)
+
+    return new_database
+
+
 @pytest.fixture
-def websession_database_url(websession_engine_name: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def websession_database_url(
+    websession_engine_name: str,
+    _websession_new_database: Callable[[str, Path], contextlib.AbstractContextManager[str]],
+    tmp_path: Path,
+) -> Iterator[str]:
     """The SQLAlchemy URL of a new, empty database, dropped after the test; once per engine.
 
     Make the engine as your application makes it: on SQLite it is the application that decides about
     WAL and BEGIN IMMEDIATE.
     """
-    if websession_engine_name not in _engines(request.config):
-        pytest.skip(f"{websession_engine_name} is not among the engines of this run")
-    if websession_engine_name == "sqlite":
-        yield f"sqlite:///{request.getfixturevalue('tmp_path') / 'websession.sqlite'}"
-        return
-    own = request.config.getoption("--websession-db-url") is not None
-    server: DatabaseServer | OwnServer = request.getfixturevalue(
-        "_websession_own_server" if own else f"websession_{websession_engine_name}"
-    )
-    with _reported_plainly():
-        url = server.create_database()
-    yield url
-    server.drop_database(url)
+    with _websession_new_database(websession_engine_name, tmp_path) as url:
+        yield url
 
 
 @contextlib.contextmanager
