@@ -1,8 +1,8 @@
 """Two ways to test an application that keeps sessions in its database.
 
-`testapp`, `tm` and `dbsession` are the fixtures of Pyramid's cookiecutter: everything one test does happens
-in one transaction, which is given up at the end. `browser` and `new_browser` commit for real, each test in
-a database file of its own.
+`testapp` does as that of Pyramid's cookiecutter does: everything one test does happens in one transaction,
+which is given up at the end. It is the browser of the plugin pytest-websession, which finds our `app`.
+`browser` and `new_browser` commit for real, each test in a database file of its own.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import transaction
+import pytest_websession.browser
 from pyramid_sqlalchemy_sessions import generate_secret_key
 from shop import main, models
 from shop.seeds import DEMO_USERS
 from shop.storage import ensure_database
 from sqlalchemy import URL
-from webtest import TestApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from pyramid.router import Router
     from sqlalchemy import Engine
-    from sqlalchemy.orm import Session
     from webtest import TestResponse
 
 ADA, NOOR, PIM = DEMO_USERS
@@ -39,7 +37,7 @@ ADDRESS = {
 }
 
 
-class Browser(TestApp):
+class Browser(pytest_websession.browser.Browser):
     """A browser with cookies of its own, and with the things that many tests do first."""
 
     @property
@@ -160,7 +158,9 @@ def engine(database: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def new_browser(shop: Router) -> Callable[[], Browser]:
-    return lambda: Browser(shop)
+    """As a visitor on this machine, where the shop is served by plain http."""
+    here = {"wsgi.url_scheme": "http", "SERVER_PORT": "80", "HTTP_HOST": "localhost:80"}
+    return lambda: Browser(shop, here)
 
 
 @pytest.fixture
@@ -183,27 +183,10 @@ def app(app_settings: dict[str, Any], dbengine: Engine) -> Router:
 
 
 @pytest.fixture
-def tm() -> Iterator[transaction.TransactionManager]:
-    tm = transaction.TransactionManager(explicit=True)
-    tm.begin()
-    tm.doom()
-    yield tm
-    tm.abort()
+def websession_browser_class() -> type[Browser]:
+    return Browser
 
 
 @pytest.fixture
-def dbsession(app: Router, tm: transaction.TransactionManager) -> Session:
-    return models.get_tm_session(app.registry["dbsession_factory"], tm)
-
-
-@pytest.fixture
-def testapp(app: Router, tm: transaction.TransactionManager, dbsession: Session) -> Browser:
-    return Browser(
-        app,
-        extra_environ={
-            "HTTP_HOST": "example.com",
-            "tm.active": True,
-            "tm.manager": tm,
-            "app.dbsession": dbsession,
-        },
-    )
+def testapp(websession_browser: Browser) -> Browser:
+    return websession_browser

@@ -27,10 +27,9 @@ def test_login_keeps_the_cart_and_the_theme_under_a_new_cookie(browser):
     assert browser.session_cookie != before
 
 
-def test_the_cookie_from_before_the_login_opens_nothing(browser, new_browser):
+def test_the_cookie_from_before_the_login_opens_nothing(browser):
     browser.add("round-teapot", 2)
-    thief = new_browser()
-    thief.set_cookie("session", browser.session_cookie)
+    thief = browser.thief()
     assert thief.get("/").html.select_one("#cart-count").text == "2"
     browser.log_in()
     page = thief.get("/")
@@ -86,10 +85,9 @@ def test_logout_empties_everything_and_takes_the_cookie_away(browser, engine):
     assert "data-theme" not in page.html.html.attrs
 
 
-def test_the_cookie_from_before_the_logout_opens_nothing(browser, new_browser):
+def test_the_cookie_from_before_the_logout_opens_nothing(browser):
     browser.log_in()
-    thief = new_browser()
-    thief.set_cookie("session", browser.session_cookie)
+    thief = browser.thief()
     browser.log_out()
     assert thief.get("/").html.select_one(".who") is None
 

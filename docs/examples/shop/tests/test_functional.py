@@ -1,7 +1,7 @@
 """The cookiecutter's way: one outer transaction per test, given up at the end."""
 
 import pytest
-from shop.models import Order, Session
+from shop.models import Order, Session, User
 from sqlalchemy import func, select
 
 
@@ -14,17 +14,17 @@ def test_the_cart_goes_from_request_to_request(testapp):
     assert testapp.get("/cart").html.select_one("#cart-count").text == "2"
 
 
-def test_what_a_request_did_is_seen_in_the_database_session_of_the_test(testapp, dbsession):
+def test_what_a_request_did_is_seen_in_the_database_session_of_the_test(testapp, websession_dbsession):
     testapp.add("round-teapot")
     testapp.review().forms["checkout"].submit(status=303)
-    assert count(dbsession, Order) == 1
-    assert count(dbsession, Session) == 1
+    assert count(websession_dbsession, Order) == 1
+    assert count(websession_dbsession, Session) == 1
 
 
 @pytest.mark.parametrize("run", [1, 2])
-def test_every_test_begins_with_nothing(testapp, dbsession, run):
-    assert count(dbsession, Order) == 0
-    assert count(dbsession, Session) == 0
+def test_every_test_begins_with_nothing(testapp, websession_dbsession, run):
+    assert count(websession_dbsession, Order) == 0
+    assert count(websession_dbsession, Session) == 0
     testapp.log_in()
     testapp.add("round-teapot")
     testapp.review().forms["checkout"].submit(status=303)
@@ -56,3 +56,35 @@ def test_a_form_without_a_token_is_refused(testapp):
 def test_a_page_that_does_not_exist_is_friendly(testapp):
     testapp.choose_theme("dark")
     assert testapp.get("/no/such/page", status=404).html.html["data-theme"] == "dark"
+
+
+@pytest.fixture
+def ada(websession_dbsession):
+    return websession_dbsession.scalar(select(User).where(User.name == "ada"))
+
+
+def test_a_login_without_the_form_is_a_login(testapp, ada):
+    testapp.login(ada.id)
+    assert testapp.get("/").html.select_one(".who")
+    testapp.assert_session_stored()
+
+
+def test_two_weeks_without_a_visit_end_the_login(testapp, ada, websession_clock):
+    testapp.login(ada.id)
+    websession_clock.advance(days=13)
+    assert testapp.get("/").html.select_one(".who")
+    websession_clock.advance(days=14, seconds=1)
+    assert testapp.get("/").html.select_one(".who") is None
+
+
+def test_a_cookie_stolen_before_the_login_opens_nothing(testapp, ada):
+    testapp.add("round-teapot", 2)
+    thief = testapp.thief()
+    testapp.login(ada.id)
+    assert testapp.get("/").html.select_one("#cart-count").text == "2"
+    assert thief.get("/").html.select_one("#cart-count").text == "0"
+
+
+def test_the_cookie_is_for_https_and_for_us_alone(testapp):
+    response = testapp.get("/")
+    testapp.assert_session_cookie(response, secure=True, httponly=True, samesite="Lax")
