@@ -271,6 +271,81 @@ def test_the_projects_own_tests_pass_in_the_cookiecutters_fixtures(
     assert re.search(r"=+ \d+ passed in ", printed), printed
 
 
+WITH_THE_PLUGIN = """
+import pytest
+from sqlalchemy import func, select
+from yourproject.models import Session
+from yourproject.views.visits import visit
+
+COUNT = select(func.count()).select_from(Session)
+
+
+def test_browsers_share_the_projects_transaction(
+    websession_browser, websession_new_browser, testapp, dbsession, tm
+):
+    assert websession_browser.get("/visit?page=a").json == {"visits": ["a"]}
+    assert websession_new_browser().get("/visit?page=b").json == {"visits": ["b"]}
+    assert testapp.get("/visits").json == {"visits": []}
+    assert dbsession.scalar(COUNT) == 2
+    assert websession_browser.extra_environ["tm.manager"] is tm
+    websession_browser.assert_session_stored({"visits": ["a"]})
+
+
+def test_a_thief_has_the_cookie_of_a_moment(websession_browser):
+    with websession_browser.session() as session:
+        session["visits"] = ["x"]
+    thief = websession_browser.thief()
+    assert thief.get("/visits").json == {"visits": ["x"]}
+    with websession_browser.session() as session:
+        session.invalidate()
+    assert thief.get("/visits").json == {"visits": []}
+
+
+def test_sessions_go_by_the_clock(websession_browser, websession_clock):
+    websession_clock.advance(days=1)
+    websession_browser.get("/visit?page=a")
+    assert websession_browser.stored_session().created == websession_clock()
+
+
+def test_a_dummy_request_has_a_real_session(websession_dummy_request, dbsession):
+    websession_dummy_request.params["page"] = "a"
+    assert visit(websession_dummy_request) == {"visits": ["a"]}
+    assert websession_dummy_request.session.row() in dbsession
+
+
+def test_statements_are_counted(websession_browser, websession_statements):
+    websession_browser.get("/visit?page=a")
+    with websession_statements(1):
+        websession_browser.get("/visits")
+
+
+@pytest.mark.websession_commits
+def test_a_test_may_commit(websession_browser, dbengine):
+    websession_browser.get("/visit?page=a")
+    with dbengine.begin() as connection:
+        assert connection.scalar(COUNT) == 1
+        connection.execute(Session.__table__.delete())
+"""
+
+
+def test_the_projects_own_tests_pass_with_the_pytest_plugin_added_and_new_ones_use_it(
+    project: Project,
+    migrate: Callable[[str], None],
+    websession_engine_name: str,
+    websession_database_url: str,
+) -> None:
+    migrate(websession_engine_name)
+    project.use_database(websession_database_url)
+    (project.folder / "tests" / "test_with_the_plugin.py").write_text(WITH_THE_PLUGIN)
+    source = ROOT / "packages" / "testing" / "src"
+    printed = project.shell(
+        f"PYTHONPATH={source} python -m pytest -p no:cacheprovider -p pytest_websession.plugin -rA"
+    )
+    assert re.search(r"=+ \d+ passed in ", printed), printed
+    assert printed.count("PASSED tests/test_with_the_plugin.py::") == 6
+    assert "PASSED tests/test_functional.py::" in printed
+
+
 class Browser:
     """Sends requests to the running application, with a cookie jar."""
 
