@@ -10,6 +10,7 @@ import zope.sqlalchemy
 from pyramid.config import Configurator
 from pyramid.interfaces import ISessionFactory
 from pyramid.response import Response
+from pytest_websession.clock import ManualClock
 from sqlalchemy import ForeignKey, String, create_engine, event, func, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_crypto import generate_secret_key
@@ -66,19 +67,6 @@ class LimitedSession(SessionLimitMixin, FullyFeaturedSession, Base):
     """A session model whose users can have so many."""
 
     __tablename__ = "limited_session"
-
-
-class Clock:
-    """A clock that stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000
-
-    def __call__(self) -> int:
-        return self.now
-
-    def advance(self, seconds: int) -> None:
-        self.now += seconds
 
 
 SECRET_KEY = generate_secret_key()
@@ -159,8 +147,8 @@ class Site:
             self.engine.dispose()
             raise
         self.factory = self.app.registry.getUtility(ISessionFactory)
-        self.clock = Clock()
-        self.factory.clock = self.clock
+        self.clock = ManualClock(1_800_000_000)
+        self.clock.govern(self.app)
         self.model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
 
     def _dispatch(self, request: Any) -> Response:

@@ -21,19 +21,22 @@ class ManualClock:
     Args:
         now: Where it starts, whole Unix seconds; None: the present time, which is what the rest of the
             application goes by.
+
+    Attributes:
+        now: The time, whole Unix seconds; it may be set.
     """
 
     def __init__(self, now: int | None = None) -> None:
-        self._now = int(time.time()) if now is None else now
+        self.now = int(time.time()) if now is None else now
         self._lock = threading.Lock()
         self._governed: list[tuple[Any, Callable[[], int]]] = []
 
     def __call__(self) -> int:
         """Return the time, whole Unix seconds."""
-        return self._now
+        return self.now
 
     def __repr__(self) -> str:
-        return f"<ManualClock at {self._now}>"
+        return f"<ManualClock at {self.now}>"
 
     def advance(self, seconds: int = 0, *, minutes: int = 0, hours: int = 0, days: int = 0) -> int:
         """Move on, or back where the sum is negative: a server's clock may step back.
@@ -48,8 +51,8 @@ class ManualClock:
             if not isinstance(amount, int):
                 raise TypeError(f"sessions count whole seconds: advance() takes integers, not {amount!r}")
         with self._lock:
-            self._now += seconds + 60 * (minutes + 60 * (hours + 24 * days))
-            return self._now
+            self.now += seconds + 60 * (minutes + 60 * (hours + 24 * days))
+            return self.now
 
     def govern(self, app: Any) -> None:
         """Let every session of an application go by this clock until :meth:`release`.
