@@ -36,7 +36,12 @@ class Spread:
 
 
 def in_turn(
-    contenders: Mapping[str, tuple[Process, str]], *, rounds: int, seconds: float, base: str
+    contenders: Mapping[str, tuple[Process, str]],
+    *,
+    rounds: int,
+    seconds: float,
+    base: str,
+    processor: bool = False,
 ) -> dict[str, list[float]]:
     """Measure contenders that take turns.
 
@@ -45,13 +50,14 @@ def in_turn(
         rounds: How many.
         seconds: About how long a turn of `base` takes; all make the same number of requests.
         base: One of them.
+        processor: Take the processors' time instead of the time that went by.
 
     Returns:
         The seconds per request, of each contender in each round.
     """
     process, kind = contenders[base]
     trial = 20
-    number = max(trial, round(seconds / (process.requests(kind, trial) / trial)))
+    number = max(trial, round(seconds / (process.requests(kind, trial, processor=processor) / trial)))
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
     shuffle = random.Random(rounds).shuffle
@@ -61,5 +67,5 @@ def in_turn(
         shuffle(order)
         for name in order:
             process, kind = contenders[name]
-            taken[name].append(process.requests(kind, number) / number)
+            taken[name].append(process.requests(kind, number, processor=processor) / number)
     return taken

@@ -66,7 +66,9 @@ def peers(figures: dict[str, Any]) -> str:
             libraries |= {name: version for name, version in each["versions"].items() if name not in own}
     peers = ", ".join(f"{name} {version}" for name, version in sorted(libraries.items()))
     tables = "\n\n".join(table(contenders, engine) for engine, contenders in figures["engines"].items())
-    return f"{tables}\n\n{_measured(figures)} {sittings} sittings of {rounds} rounds. Peers: {peers}."
+    clock = " Times are those of the processors." if figures.get("processor") else ""
+    about = f"{sittings} sittings of {rounds} rounds.{clock}"
+    return f"{tables}\n\n{_measured(figures)} {about} Peers: {peers}."
 
 
 def growth(figures: dict[str, Any]) -> str:
@@ -171,12 +173,15 @@ def memory(figures: dict[str, Any]) -> str:
     lines = ["| requests | memory of the process | blocks that Python has allocated |", "|---|---|---|"]
     lines += [
         f"| {each['requests']:,} | {each['bytes'] / 2**20:.1f} MiB | {each['blocks']:,} |"
-        for each in looks[3 :: max(1, len(looks) // 5)]
+        for each in looks[:: -max(1, len(looks) // 5)][::-1]
     ]
-    caches = sorted(figures["caches"].items())
-    sizes = ", ".join(f"`{name}` {size} of {limit}" for name, (size, limit) in caches)
     about = f"{ENGINES[figures['engine']]}, {figures['sessions']:,} different sessions."
-    caption = f"{_measured(figures)} {about} Caches at the end, with their limits: {sizes}."
+    caption = f"{_measured(figures)} {about}"
+    if caches := sorted(figures.get("caches", {}).items()):
+        sizes = ", ".join(f"`{name}` {size} of {limit}" for name, (size, limit) in caches)
+        caption += f" Caches at the end, with their limits: {sizes}."
+    if (wanted := figures.get("wanted")) is not None:
+        caption += f" This run was ended before its {wanted:,} requests were made."
     return "\n".join([*lines, "", caption])
 
 

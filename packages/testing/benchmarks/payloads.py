@@ -1,7 +1,7 @@
 """What large payloads cost: ``hatch run bench:payloads``.
 
 Reads one key, or changes one, of payloads of growing size, beside the floor's `get()` of a row that holds the
-same, and says what Python's `json` takes for it.
+same, and says what Python's `json` takes for it. Times are those that processors work, server's included.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def measure(engine: str, size: int, rounds: int, seconds: float) -> dict[str, di
         found = {}
         for kind in ("read", "write"):
             contenders = {name: (process, kind) for name, process in processes.items()}
-            taken = in_turn(contenders, rounds=rounds, seconds=seconds, base="floor")
+            taken = in_turn(contenders, rounds=rounds, seconds=seconds, base="floor", processor=True)
             # The least of all rounds: what nothing else on the machine has disturbed.
             found[kind] = {name: min(times) * 1e6 for name, times in taken.items()}
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WORKER = Path(__file__).with_name("worker.py")
+
+
+def servers_time() -> float:
+    """Return for how many seconds processors have worked for the servers that this process has started."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # The name in brackets may hold anything.
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    nanoseconds = 0
+    for process in parents:
+        line = [process]
+        while line[-1] in parents:
+            line.append(parents[line[-1]])
+        if os.getpid() in line[1:] and not _CONTENDERS.intersection(line):
+            with contextlib.suppress(OSError):
+                nanoseconds += int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
+
+
+_CONTENDERS: set[int] = set()
 
 
 class ContenderFailedError(Exception):
@@ -53,6 +76,7 @@ class Process:
             env=environment,
             start_new_session=True,
         )
+        _CONTENDERS.add(self._child.pid)
         try:
             self.versions: dict[str, str] = self._ask(module=module, options=options, warm_up=warm_up)[
                 "versions"
@@ -67,10 +91,18 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def requests(self, kind: str, number: int) -> float:
-        """Make `number` requests of one kind; return how many seconds they took together."""
-        seconds: float = self._ask(kind=kind, number=number)["seconds"]
-        return seconds
+    def requests(self, kind: str, number: int, *, processor: bool = False) -> float:
+        """Make `number` requests of one kind; return how many seconds they took together.
+
+        Args:
+            kind: Of request.
+            number: How many.
+            processor: Return the time in which processors worked for them, in this contender and in the
+                servers, instead of the time that went by.
+        """
+        before = servers_time() if processor else 0.0
+        seconds: float = self._ask(kind=kind, number=number, processor=processor)["seconds"]
+        return seconds + (servers_time() - before if processor else 0.0)
 
     def sample(self, kind: str, sessions: int) -> float:
         """Make a request for each of many stored sessions, always the same; return the seconds in all."""
@@ -89,6 +121,7 @@ class Process:
         for pipe in (self._child.stdout, self._child.stderr):
             if pipe is not None:
                 pipe.close()
+        _CONTENDERS.discard(self._child.pid)
 
     def _ask(self, **order: Any) -> dict[str, Any]:
         stdin, stdout = self._child.stdin, self._child.stdout

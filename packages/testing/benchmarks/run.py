@@ -75,10 +75,13 @@ def main(arguments: list[str]) -> None:
             sittings=chosen.sittings,
             rounds=chosen.rounds,
             seconds=chosen.seconds,
+            processor=chosen.processor,
         )
         sys.stdout.write(f"\n{page.table(measured[engine], engine)}\n")
     if chosen.record:
-        results.record("peers", {"engines": measured, "rounds": [chosen.sittings, chosen.rounds]})
+        rounds = [chosen.sittings, chosen.rounds]
+        figures = {"engines": measured, "rounds": rounds, "processor": chosen.processor}
+        results.record("peers", figures)
         plot.draw(results.load("peers"))
         page.write()
     if chosen.plot:
@@ -86,7 +89,14 @@ def main(arguments: list[str]) -> None:
 
 
 def measure(
-    engine: str, names: list[str], kinds: list[str], *, sittings: int, rounds: int, seconds: float
+    engine: str,
+    names: list[str],
+    kinds: list[str],
+    *,
+    sittings: int,
+    rounds: int,
+    seconds: float,
+    processor: bool = False,
 ) -> dict[str, Any]:
     """Measure contenders on one engine.
 
@@ -104,7 +114,7 @@ def measure(
             processes = _start(stack, engine, [name for name in names if name not in failed], failed)
             versions.update({name: process.versions for name, process in processes.items()})
             for kind in kinds:
-                turns = _turns(processes, kind, rounds=rounds, seconds=seconds)
+                turns = _turns(processes, kind, rounds=rounds, seconds=seconds, processor=processor)
                 for name, (of_each, of_floor) in turns.items():
                     times[name].setdefault(kind, []).extend(of_each)
                     found[name].setdefault(kind, []).extend(
@@ -123,7 +133,7 @@ def measure(
 
 
 def _turns(
-    processes: dict[str, Process], kind: str, *, rounds: int, seconds: float
+    processes: dict[str, Process], kind: str, *, rounds: int, seconds: float, processor: bool
 ) -> dict[str, tuple[list[float], list[float]]]:
     """Measure one kind of request; return each contender's times and the floor's in the same rounds."""
     # The floor has no touch: it is something that a read costs now and then.
@@ -134,6 +144,7 @@ def _turns(
         rounds=rounds,
         seconds=seconds,
         base=FLOOR,
+        processor=processor,
     )
     return {name: (times, taken[FLOOR]) for name, times in taken.items() if kinds[name] == kind}
 
@@ -170,6 +181,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sittings", type=int, default=3, help="how often all processes are started afresh")
     parser.add_argument("--rounds", type=int, default=20, help="rounds in each sitting, of each kind")
     parser.add_argument("--seconds", type=float, default=0.05, help="length of the floor's turn in a round")
+    parser.add_argument(
+        "--processor",
+        action="store_true",
+        help="take the time that processors work, in the contender and in its server, instead of the time "
+        "that goes by: for a machine that has much else to do (Linux only)",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="write a plot")
     parser.add_argument("--record", action="store_true", help="write the table and the plot into the docs")
     return parser

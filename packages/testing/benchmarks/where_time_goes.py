@@ -2,8 +2,8 @@
 
 py-spy looks at the process a thousand times a second while it makes requests of one kind. Each look counts
 for the innermost function that belongs to one of the parts below; what a part has called in the standard
-library or in C counts for it. The shares are then applied to the time that the same requests take
-unobserved.
+library or in C counts for it. The shares are then applied to the processors' time that the same requests take
+unobserved, that of the server included.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def measure(engine: str, contender: str, kind: str, seconds: float) -> dict[str,
         with Process(interpreter(None), entry.module, options | {"url": make_url()}) as process:
             number = max(100, round(seconds / (process.requests(kind, 100) / 100)))
             # The least of several is what nothing else has disturbed.
-            time = min(process.requests(kind, number // 5) / (number // 5) for _ in range(5))
+            time = min(process.requests(kind, number // 5, processor=True) / (number // 5) for _ in range(5))
         seen = folder / "stacks.txt"
         under = [_py_spy(), "record", "--format", "raw", "--full-filenames", "--rate", str(RATE), "--output"]
         under += [str(seen), "--"]
