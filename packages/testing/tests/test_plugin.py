@@ -469,6 +469,13 @@ class TestMisuse:
         )
         assert "or mark the test websession_commits; or override the fixture `websession_environ`" in text
 
+    def test_a_fixture_of_the_projects_that_is_made_of_ours(self, told):
+        text = told(
+            "@pytest.fixture\ndef dbsession(websession_dbsession): return websession_dbsession",
+            "def test_it(websession_browser): pass",
+        )
+        assert "`dbsession` asks for `websession_dbsession`, which would be that very fixture" in text
+
     def test_a_dummy_request_in_a_test_that_commits(self, told):
         text = told(
             "",

@@ -43,8 +43,12 @@ __all__ = [
 COMMITS = "websession_commits"
 MAIN = "websession_main"
 SETTINGS_FILE = "websession_ini"
-# As they are called in Pyramid's cookiecutter.
-FIXTURES_OF_PROJECT = ("app", "dbsession", "tm")
+# A project's fixtures, as they are called in Pyramid's cookiecutter, and ours that give them.
+OURS_OF_PROJECT = {
+    "app": "websession_app",
+    "dbsession": "websession_dbsession",
+    "tm": "websession_tm",
+}
 
 
 def commits(request: pytest.FixtureRequest) -> bool:
@@ -57,6 +61,11 @@ def fixture_of_project(request: pytest.FixtureRequest, name: str) -> Any:
     try:
         return request.getfixturevalue(name)
     except pytest.FixtureLookupError as error:
+        if error.argname == OURS_OF_PROJECT[name]:
+            misused(
+                f"The project's fixture `{name}` asks for `{error.argname}`, which would be that very "
+                f"fixture: let the tests ask for `{error.argname}` themselves."
+            )
         # It may be there, and ask for one that is not.
         if error.argname != name:
             raise
@@ -73,7 +82,7 @@ def names_asked_for_later(metafunc: pytest.Metafunc) -> set[str]:
     # pytest has no public way to ask what fixtures there are.
     manager = metafunc.definition.session._fixturemanager
     found: set[str] = set()
-    waiting = list(FIXTURES_OF_PROJECT)
+    waiting = list(OURS_OF_PROJECT)
     while waiting:
         name = waiting.pop()
         definitions = manager.getfixturedefs(name, metafunc.definition)
