@@ -100,9 +100,11 @@ def address(shop):
 
 
 @pytest.fixture(scope="module")
-def new_driver():
+def new_driver(tmp_path_factory):
     """What starts a browser with cookies of its own."""
     drivers = []
+    # Chromium leaves folders behind.
+    environment = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("chromium"))}
 
     def start():
         options = webdriver.ChromeOptions()
@@ -118,7 +120,7 @@ def new_driver():
             options.add_argument(argument)
         if os.geteuid() == 0:
             options.add_argument("--no-sandbox")  # which Chromium cannot have as root
-        drivers.append(webdriver.Chrome(options, webdriver.ChromeService(DRIVER)))
+        drivers.append(webdriver.Chrome(options, webdriver.ChromeService(DRIVER, env=environment)))
         return drivers[-1]
 
     yield start
