@@ -1,11 +1,15 @@
 """The shop as people see it: in headless Chromium, over HTTP, with real commits.
 
 What only a browser does is here: cookies as it keeps them, the back button, two devices of one person.
+
+With a folder in the environment variable SHOP_SCREENSHOTS the tests leave pictures of some pages there; those
+in the documentation are made so (SHOP_SCREENSHOTS=docs/images).
 """
 
 import os
 import shutil
 import threading
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -21,6 +25,7 @@ ADA, NOOR, PIM = DEMO_USERS
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 PATIENCE = 30
+PICTURES = os.environ.get("SHOP_SCREENSHOTS")
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="there is no Chromium with its driver (Debian: chromium-driver)"
@@ -68,6 +73,13 @@ class Device:
         self.find("#password").send_keys(user.password)
         self.press(self.find("#login button"))
         return self
+
+    def photograph(self, name):
+        """Leave a picture of the page, if anybody wants one."""
+        if PICTURES:
+            self.driver.set_window_size(900, 620)
+            assert self.driver.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
+            self.driver.set_window_size(1200, 900)
 
     @property
     def path(self):
@@ -186,6 +198,7 @@ def test_a_lost_phone_is_logged_out_from_another_device(devices):
     here.open("/devices")
     assert "This device" in here.find("#this-device").text
     assert "Chrome on Linux" in here.find("#this-device").text
+    here.photograph("devices")
     (button,) = here.find_all("#devices tbody button")
     here.press(button)
     assert here.message == "That device is logged out."
@@ -210,6 +223,7 @@ def test_an_admin_ends_everybodys_sessions_but_their_own(devices):
     customer.log_in(ADA)
     admin.log_in(PIM).open("/admin")
     assert admin.find(f"#user-{ADA.name} .number").text == "1"
+    admin.photograph("admin")
     admin.press(admin.find("#end-everybodys button"))
     assert admin.find(f"#user-{ADA.name} .number").text == "0"
     assert admin.who == PIM.full_name
