@@ -6,7 +6,7 @@ import pytest
 from site_under_test import FullSession, Session, User
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
-from websession_models import is_active
+from websession_models import Store, is_active
 from websession_pyramid import MissingFeatureError, SessionInvalidated, active_sessions
 
 ADA, BOB = 1, 2
@@ -227,3 +227,17 @@ def test_the_condition_for_queries_of_the_applications_own(site, make_site):
         assert dbsession.scalar(count(FullSession).where(is_active(FullSession, now=now))) == 2
         assert dbsession.scalar(count(other).where(is_active(other, now=now), other.userid == ADA)) == 1
         assert dbsession.scalar(count(Session).where(is_active(Session, now=now))) == 0
+
+
+def test_the_condition_stands_in_a_query_that_joins_the_companion_table_too(site):
+    logged_in(site, ADA)
+    site.clock.advance(1001)
+    logged_in(site, BOB)
+    companion = Store.for_model(FullSession).features.companion
+    statement = (
+        select(FullSession.userid)
+        .join(companion, companion.c.id == FullSession.id)
+        .where(is_active(FullSession, now=site.clock()))
+    )
+    with site.dbsession_maker() as dbsession:
+        assert list(dbsession.scalars(statement)) == [BOB]

@@ -10,7 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, null, or_, select
+from sqlalchemy import func, null, select
+from websession_models import is_active
 from websession_models.companion import KEY
 
 from .errors import MissingFeatureError
@@ -166,12 +167,11 @@ class ActiveSessions:
         begun = func.coalesce(columns["rotated_at"], columns["created"])
         active_at, expires_at = activity.get("active_at"), activity.get("expires_at")
         last_used = begun if active_at is None else func.coalesce(active_at, begun)
-        conditions: list[ColumnElement[bool]] = [columns["userid"] == userid]
+        model = self._factory.settings.model_class
+        conditions: list[ColumnElement[bool]] = [columns["userid"] == userid, is_active(model, now=now)]
         criterion = features.criterion()
         if criterion is not None:
             conditions.append(criterion)
-        if expires_at is not None:
-            conditions.append(or_(expires_at.is_(None), expires_at > now))
         if companion is not None:
             source = source.outerjoin(companion, companion.columns[KEY] == columns["id"])
         statement = (

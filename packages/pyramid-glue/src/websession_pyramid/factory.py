@@ -130,11 +130,10 @@ class SessionFactory:
         Raises:
             UnstorableValueError: It is of another type.
         """
-        try:
-            expected = self.store.features.columns["userid"].type.python_type
-        except NotImplementedError:  # a type of the application's own that does not tell
+        expected = self.store.features.userid_type
+        if userid is None or expected is None:
             return
-        if userid is not None and (not isinstance(userid, expected) or isinstance(userid, bool)):
+        if not isinstance(userid, expected) or isinstance(userid, bool):
             raise UnstorableValueError(
                 "userid",
                 f"the column takes {expected.__name__}, not {type(userid).__name__}; convert it first",

@@ -151,6 +151,15 @@ class ModelFeatures:
         if names:
             raise ValueError(f"{self.name} has no column for {', '.join(map(repr, names))}")
 
+    @property
+    def userid_type(self) -> type | None:
+        """The Python type of a userid; None: the model knows no users, or the column's type does not tell."""
+        column = self.columns.get("userid")
+        try:
+            return None if column is None else column.type.python_type
+        except NotImplementedError:  # how a type of the application's own does not tell
+            return None
+
     def offers(self, mixin: type) -> bool:
         """Return whether the model has a feature.
 

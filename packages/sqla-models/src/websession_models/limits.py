@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, null, select
+from sqlalchemy import func, select
 
-from websession_models.companion import KEY
 from websession_models.mixins import slots_index
+from websession_models.queries import is_active
 
 if TYPE_CHECKING:
     import uuid
 
-    from sqlalchemy import Connection, FromClause
+    from sqlalchemy import Connection
     from sqlalchemy.exc import IntegrityError
 
     from websession_models.features import ModelFeatures
@@ -50,21 +50,15 @@ def users_sessions(
         userid: whose.
         now: Unix seconds.
     """
-    columns, companion, source = features.columns, features.companion, features.table
-    deadline = features.activity.get("expires_at")
-    joined: FromClause = source
-    if companion is not None and deadline is not None:
-        joined = source.outerjoin(companion, companion.columns[KEY] == columns["id"])
-    criterion = features.criterion()
+    columns, criterion = features.columns, features.criterion()
     statement = (
-        select(columns["id"], columns["session_slot"], null() if deadline is None else deadline)
-        .select_from(joined)
+        select(columns["id"], columns["session_slot"], is_active(features.mapper().class_, now=now))
         .where(columns["userid"] == userid, *([] if criterion is None else [criterion]))
         .order_by(func.coalesce(columns["rotated_at"], columns["created"]), columns["id"])
     )
     return tuple(
-        UsersSession(session_id, slot, ends is not None and ends <= now)
-        for session_id, slot, ends in connection.execute(statement)
+        UsersSession(session_id, slot, has_ended=not is_alive)
+        for session_id, slot, is_alive in connection.execute(statement)
     )
 
 

@@ -34,6 +34,9 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     found = inspect(model, raiseerr=False)
     features = features_of(found.mapper.class_ if found is not None and found.is_aliased_class else model)
     deadline = features.activity.get("expires_at")
-    if features.companion is None or deadline is None:
+    companion = features.companion
+    if companion is None or deadline is None:
         return true()
-    return ~exists().where(features.companion.columns[KEY] == model.id, deadline <= now)
+    ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)
+    # With a companion of its own, also in a query that joins that table.
+    return ~ended.correlate_except(companion)

@@ -289,11 +289,8 @@ def userid_of(target: Target, user: str | None) -> Any:
         raise ApplicationTrouble(
             "The session model knows no users.", "Add UseridMixin to its bases, and a migration."
         )
-    if user is None:
-        return None
-    try:
-        kind = target.factory.store.features.columns["userid"].type.python_type
-    except NotImplementedError:  # a type of the application's own that does not tell
+    kind = target.factory.store.features.userid_type
+    if user is None or kind is None:
         return user
     try:
         return kind(user)
