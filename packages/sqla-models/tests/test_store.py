@@ -150,12 +150,11 @@ class TestFeatures:
     )
 
     @pytest.fixture
-    def store(self, base, engine) -> Store:
+    def model(self, base):
         class WebSession(FullyFeaturedSession, base):
             __tablename__ = "session"
 
-        base.metadata.create_all(engine)
-        return Store.for_model(WebSession)
+        return WebSession
 
     def full_row(self) -> SessionRow:
         return SessionRow(
