@@ -236,6 +236,19 @@ def migrate(
     return give
 
 
+@pytest.fixture
+def migrated(
+    project: Project,
+    migrate: Callable[[str], None],
+    websession_engine_name: str,
+    websession_database_url: str,
+) -> Project:
+    """Give the project with its migration, on the database of the test's engine."""
+    migrate(websession_engine_name)
+    project.use_database(websession_database_url)
+    return project
+
+
 ALEMBIC = """
 from alembic.config import main
 for command in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
@@ -254,20 +267,15 @@ def test_a_migration_generated_on_one_engine_runs_on_every_engine_and_leaves_not
 
 
 def test_the_projects_own_tests_pass_in_the_cookiecutters_fixtures(
-    project: Project,
-    migrate: Callable[[str], None],
-    websession_engine_name: str,
-    websession_database_url: str,
+    migrated: Project,
 ) -> None:
-    migrate(websession_engine_name)
-    project.use_database(websession_database_url)
     example = textwrap.indent(the_step("python", "`request.session`"), "    ")
-    (project.folder / "tests" / "test_readme.py").write_text(
+    (migrated.folder / "tests" / "test_readme.py").write_text(
         f"def test_the_example(app_request):\n    request = app_request\n{example}"
         "    assert request.session['cart'] == {'apples': 3}\n"
         "    assert request.session.pop_flash() == ['Three apples are in your cart.']\n"
     )
-    printed = project.shell("python -m pytest -p no:cacheprovider")
+    printed = migrated.shell("python -m pytest -p no:cacheprovider")
     assert re.search(r"=+ \d+ passed in ", printed), printed
 
 
@@ -329,16 +337,11 @@ def test_a_test_may_commit(websession_browser, dbengine):
 
 
 def test_the_projects_own_tests_pass_with_the_pytest_plugin_added_and_new_ones_use_it(
-    project: Project,
-    migrate: Callable[[str], None],
-    websession_engine_name: str,
-    websession_database_url: str,
+    migrated: Project,
 ) -> None:
-    migrate(websession_engine_name)
-    project.use_database(websession_database_url)
-    (project.folder / "tests" / "test_with_the_plugin.py").write_text(WITH_THE_PLUGIN)
+    (migrated.folder / "tests" / "test_with_the_plugin.py").write_text(WITH_THE_PLUGIN)
     source = ROOT / "packages" / "testing" / "src"
-    printed = project.shell(
+    printed = migrated.shell(
         f"PYTHONPATH={source} python -m pytest -p no:cacheprovider -p pytest_websession.plugin -rA"
     )
     assert re.search(r"=+ \d+ passed in ", printed), printed
@@ -412,21 +415,16 @@ def free_port() -> int:
 
 
 def test_the_served_application_keeps_a_session_over_requests_rollbacks_and_restarts_and_warns_of_nothing(
-    project: Project,
-    migrate: Callable[[str], None],
-    websession_engine_name: str,
-    websession_database_url: str,
+    migrated: Project,
     tmp_path: Path,
 ) -> None:
-    migrate(websession_engine_name)
-    project.use_database(websession_database_url)
-    project.shell("alembic -c development.ini upgrade head")
+    migrated.shell("alembic -c development.ini upgrade head")
     port = free_port()
-    project.edit("development.ini", r"^listen = .*$", f"listen = 127.0.0.1:{port}")
+    migrated.edit("development.ini", r"^listen = .*$", f"listen = 127.0.0.1:{port}")
     browser, stranger = Browser(f"http://127.0.0.1:{port}"), Browser(f"http://127.0.0.1:{port}")
     first, second = tmp_path / "first.log", tmp_path / "second.log"
 
-    with served(project, port, first):
+    with served(migrated, port, first):
         assert browser.visits("/visits") == []
         assert not list(browser.cookies)
         assert browser.visits("/visit?page=a") == ["a"]
@@ -440,7 +438,7 @@ def test_the_served_application_keeps_a_session_over_requests_rollbacks_and_rest
         assert stranger.fails("/visit-and-fail?page=c")
         assert not list(stranger.cookies)
 
-    with served(project, port, second):
+    with served(migrated, port, second):
         assert browser.visits("/visits") == ["a", "b"]
         assert browser.visits("/visit?page=d") == ["a", "b", "d"]
         assert not LOGGED_PROBLEM.search(second.read_text()), second.read_text()
@@ -448,27 +446,22 @@ def test_the_served_application_keeps_a_session_over_requests_rollbacks_and_rest
 
 @pytest.mark.parametrize("websession_engine_name", ["sqlite"])
 def test_whoever_follows_the_tutorial_has_a_shop_with_a_cart_a_login_and_devices(
-    project: Project,
-    migrate: Callable[[str], None],
-    websession_engine_name: str,
-    websession_database_url: str,
+    migrated: Project,
     tmp_path: Path,
 ) -> None:
-    migrate(websession_engine_name)
-    project.use_database(websession_database_url)
-    project.shell("alembic -c development.ini upgrade head")
+    migrated.shell("alembic -c development.ini upgrade head")
     *to_do, last = steps(DOCS / "tutorial.md")
     for step in to_do:
         if step.language == "console":
-            project.shell(step.code)
+            migrated.shell(step.code)
         else:
-            step.write(project.folder)
+            step.write(migrated.folder)
     assert last.code == "pserve development.ini\n"
 
     port = free_port()
-    project.edit("development.ini", r"^listen = .*$", f"listen = 127.0.0.1:{port}")
+    migrated.edit("development.ini", r"^listen = .*$", f"listen = 127.0.0.1:{port}")
     log = tmp_path / "served.log"
-    with served(project, port, log):
+    with served(migrated, port, log):
         desk, sofa, stranger = (Browser(f"http://127.0.0.1:{port}") for _ in range(3))
         shop = desk.page("/shop")
         teapot = re.findall(r'name="product" value="(\d+)">Teapot', shop)[0]
