@@ -299,6 +299,19 @@ def missing_features(stage):
         site.factory.store.insert(connection, rowless)
 
 
+def another_user(stage):
+    site = stage.site()
+    browser = site.browser()
+
+    def enter(request):
+        request.session.login(7)
+        request.session["a"] = stage.data()
+        request.session.login(8)
+
+    site.views["enter"] = enter
+    browser.get("/enter")
+
+
 def recent_logins(stage):
     def configure(config):
         config.add_route("secret", "/-/secret")
@@ -908,6 +921,7 @@ FLOWS = [
     hostile_cookies,
     refused_values,
     missing_features,
+    another_user,
     recent_logins,
     failed_commits,
     error_pages_that_write,

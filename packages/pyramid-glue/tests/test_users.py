@@ -6,16 +6,14 @@ import uuid
 
 import pytest
 from pyramid.authorization import Allow, Authenticated
-from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import ISecurityPolicy
-from pyramid.response import Response
 from pyramid.security import forget, remember
 from site_under_test import Base, FullSession, Session, User
 from sqlalchemy import ForeignKey, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from websession_core.errors import UnstorableValueError
 from websession_models import BaseMixin, UseridMixin
-from websession_pyramid import MissingFeatureError, RecentLoginRequired, SessionSecurityPolicy
+from websession_pyramid import MissingFeatureError, SessionSecurityPolicy
 from zope.interface.verify import verifyObject
 
 
@@ -155,13 +153,13 @@ def test_a_login_from_a_late_cookie_starts_a_session_of_its_own(site, browser):
 def test_twice_in_one_transaction_counts_twice(site, browser):
     @site.view
     def twice(request):
-        request.session.userid = 1
+        request.session.login(1)
         request.session.row()
-        request.session.userid = 2
+        request.session.login(1)
 
     browser.get("/twice")
     assert site.rows()[0].epoch == 2
-    assert browser.get("/look").json_body == [2, {"a": 1}]
+    assert browser.get("/look").json_body == [1, {"a": 1}]
 
 
 def test_the_same_user_again_changes_nothing_but_login_does(site, browser):
@@ -302,45 +300,3 @@ class TestSecurityPolicy:
         other.views["may"] = allowed
         browser.app = other.app
         assert browser.get("/may").json_body is False
-
-
-class TestRecentLogin:
-    """Re-authentication (ASVS 7.5)."""
-
-    @pytest.fixture
-    def site(self, make_site):
-        def configure(config):
-            config.add_route("secret", "/-/secret")
-            config.add_view(lambda request: Response("secret"), route_name="secret", recent_login=300)
-            config.add_exception_view(
-                lambda exception, request: Response(f"confirm: {exception.seconds}", status=403),
-                context=RecentLoginRequired,
-            )
-
-        site = make_site(model=FullSession, configure=configure)
-        site.views["enter"] = lambda request: request.session.login(7)
-        return site
-
-    def test_a_recent_login_opens_the_view_and_an_older_one_its_exception_view(self, site):
-        browser = site.browser()
-        assert browser.get("/-/secret", status=403).text == "confirm: 300"
-        browser.get("/enter")
-        assert browser.get("/-/secret").text == "secret"
-        site.clock.advance(300)
-        assert browser.get("/-/secret").text == "secret"
-        site.clock.advance(1)
-        assert browser.get("/-/secret", status=403).text == "confirm: 300"
-        browser.get("/enter")
-        assert browser.get("/-/secret").text == "secret"
-
-    def test_it_is_a_forbidden_for_who_has_no_view_for_it(self):
-        assert issubclass(RecentLoginRequired, HTTPForbidden)
-
-    @pytest.mark.parametrize("wrong", [0, -1, True, "300"])
-    def test_a_senseless_number_of_seconds_stops_the_start(self, make_site, wrong):
-        def configure(config):
-            config.add_route("secret", "/-/secret")
-            config.add_view(lambda request: Response(""), route_name="secret", recent_login=wrong)
-
-        with pytest.raises(Exception, match="recent_login takes a number of seconds"):
-            make_site(model=FullSession, configure=configure)

@@ -11,7 +11,6 @@ from .config import (
     factory_args_from_settings,
     get_session_factory,
     includeme,
-    web_session_factories,
 )
 from .errors import LateChangeError, MissingFeatureError, StaleSessionError, UnsupportedSetupError
 from .events import (
@@ -25,9 +24,10 @@ from .events import (
     SessionRegenerated,
     SessionRenewed,
 )
-from .factory import SessionFactory
+from .factory import SessionFactory, web_session_factories
 from .preferences import InvalidPreferenceError, SessionPreferences
-from .security import RecentLoginRequired, SessionSecurityPolicy
+from .recent_login import RecentLoginRequired
+from .security import SessionSecurityPolicy
 from .session import WebSession
 
 __all__ = [

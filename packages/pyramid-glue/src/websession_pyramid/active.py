@@ -7,6 +7,7 @@ does not. The next request of such a session has none.
 from __future__ import annotations
 
 import hashlib
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from websession_models import is_active
 from websession_models.companion import KEY
 
 from .errors import MissingFeatureError
+from .security import policy_sessions
 from .session import WebSession
 
 if TYPE_CHECKING:
@@ -56,18 +58,22 @@ class ActiveSession:
     client_address: str | None
 
 
-def active_sessions(request: Request, attribute: str = "session") -> ActiveSessions:
+def active_sessions(request: Request, attribute: str | None = None) -> ActiveSessions:
     """Return the active sessions of this request's user, or of another, to look at and to end.
 
     Args:
         request: The request.
-        attribute: The attribute of the request that holds the session.
+        attribute: The attribute of the request that holds the session; None: the one that the security policy
+            reads, ``session`` where it shows none or several.
 
     Raises:
         MissingFeatureError: The model has no `UseridMixin`.
         TypeError: It holds no session of this library.
     """
-    session = getattr(request, attribute)
+    if attribute is None:
+        names = policy_sessions(request.registry)
+        attribute = next(iter(names)) if len(names) == 1 else "session"
+    session = operator.attrgetter(attribute)(request)
     if not isinstance(session, WebSession):
         raise TypeError(f"request.{attribute} is no session of this library")
     return ActiveSessions(session)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.events import ApplicationCreated
@@ -32,7 +31,7 @@ from websession_models import (
 )
 
 from .factory import SessionFactory
-from .security import recent_login_view
+from .recent_login import recent_login_mistakes, recent_login_view
 from .weaknesses import weaknesses
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ __all__ = [
     "factory_args_from_settings",
     "get_session_factory",
     "includeme",
-    "web_session_factories",
 ]
 
 log = logging.getLogger(__name__)
@@ -79,7 +77,7 @@ def includeme(config: Configurator) -> None:
     config.add_directive("add_web_session", add_web_session)
     config.add_view_deriver(recent_login_view, "recent_login")
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
-    config.action(None, config.registry.registerHandler, (_warn_of_weak_setup, (ApplicationCreated,)))
+    config.action(None, config.registry.registerHandler, (_check_application, (ApplicationCreated,)))
     config.action("websession_pyramid.debug_panel", _add_debug_panel, (config.registry,))
 
 
@@ -135,20 +133,6 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
 
     config.action((ISessionFactory, name), register)
     config.add_request_method(factory, name, reify=True)
-
-
-def web_session_factories(registry: Registry) -> Mapping[str, SessionFactory]:
-    """Return the application's session factories by the attribute of the request that each of them makes.
-
-    Args:
-        registry: The registry of an application whose configuration is committed.
-
-    Returns:
-        The default one under ``session``, if it is of this library, and those of ``config.add_web_session``.
-    """
-    found = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
-    ours = {name: factory for name, factory in found.items() if isinstance(factory, SessionFactory)}
-    return MappingProxyType(dict(sorted(ours.items(), key=lambda item: (item[0] != "session", item[0]))))
 
 
 def _attribute_mistakes(name: str) -> Iterator[Mistake]:
@@ -321,13 +305,16 @@ def _keyring(value: Any) -> Keyring:
         raise ValueError(str(error)) from None
 
 
-def _warn_of_weak_setup(event: ApplicationCreated) -> None:
+def _check_application(event: ApplicationCreated) -> None:
     registry = event.app.registry
+    mistakes = list(recent_login_mistakes(registry))
+    if mistakes:
+        raise ConfigurationError(mistakes)
     for finding in weaknesses(registry):
         log.warning("%s", finding)
     # Said once. Pyramid sends no events at all while nobody listens, which saves every request 4 µs, a tenth
     # of a small one: an application without subscribers is to be left without.
-    registry.unregisterHandler(_warn_of_weak_setup, (ApplicationCreated,))
+    registry.unregisterHandler(_check_application, (ApplicationCreated,))
     registry.has_listeners = any(registry.registeredHandlers()) or any(
         registry.registeredSubscriptionAdapters()
     )

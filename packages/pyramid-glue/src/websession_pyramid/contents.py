@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from websession_core.errors import SessionError
 from websession_core.payload import FlashQueues, Payload
 from websession_core.policies import Overrides
 
@@ -84,6 +85,31 @@ class Contents:
     def overrides(self) -> Overrides:
         """The timeouts of the session's own, as they are now."""
         return Overrides(**{name: self.value(name) for name in OVERRIDES})
+
+    def for_another_row(self) -> Contents:
+        """Return the same data and flash messages, for a row that is yet to be stored, and nothing else."""
+        contents = Contents()
+        contents.payload, contents.flash = self.payload, self.flash
+        contents.payload.mark_changed()
+        contents.flash.mark_changed()
+        return contents
+
+    def describe(self, *, with_data: bool) -> str:
+        """Return how much of what the user had put here there is, without any of it; empty for nothing.
+
+        Args:
+            with_data: Whether data and flash messages count, beside the session's own settings.
+        """
+        parts = []
+        if with_data:
+            try:
+                parts += ["data"] if self.payload else []
+                parts += [] if self.flash.is_empty else ["flash messages"]
+            except SessionError:
+                parts = ["data that cannot be read"]
+        if any(self.value(name) is not None for name in OVERRIDES):
+            parts.append("settings of its own")
+        return ", ".join(parts)
 
     def snapshot(self) -> ContentsSnapshot:
         """Return what :meth:`restore` needs to bring the present state back."""

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 from websession_core.lifecycle import Duty
 from websession_core.outlook import outlook
 
-from .config import web_session_factories
+from .factory import web_session_factories
 from .opening import short_name
 from .session import WebSession
 from .unit import CookieOrder, Phase, Unit

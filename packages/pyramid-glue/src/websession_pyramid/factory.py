@@ -8,6 +8,7 @@ import hashlib
 import logging
 import time
 import weakref
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import ISessionFactory
@@ -30,16 +31,17 @@ from .session import WebSession
 from .weaknesses import SQLITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
+    from pyramid.registry import Registry
     from pyramid.request import Request
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session
     from websession_core.policies import Overrides, Policies
     from websession_core.settings import Settings
 
-__all__ = ["SessionFactory"]
+__all__ = ["SessionFactory", "web_session_factories"]
 
 log = logging.getLogger(__name__)
 
@@ -238,3 +240,17 @@ class SessionFactory:
             # happens; no other connection would see any of it.
             return None
         return Keeper(keeper)
+
+
+def web_session_factories(registry: Registry) -> Mapping[str, SessionFactory]:
+    """Return the application's session factories by the attribute of the request that each of them makes.
+
+    Args:
+        registry: The registry of an application whose configuration is committed.
+
+    Returns:
+        The default one under ``session``, if it is of this library, and those of ``config.add_web_session``.
+    """
+    found = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
+    ours = {name: factory for name, factory in found.items() if isinstance(factory, SessionFactory)}
+    return MappingProxyType(dict(sorted(ours.items(), key=lambda item: (item[0] != "session", item[0]))))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
+from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
 from pyramid.authorization import ACLHelper, Authenticated, Everyone
-from pyramid.exceptions import ConfigurationError as PyramidConfigurationError
-from pyramid.httpexceptions import HTTPForbidden
-from pyramid.interfaces import ISecurityPolicy
+from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
 from zope.interface import implementer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from pyramid.registry import Registry
     from pyramid.request import Request
 
-__all__ = ["RecentLoginRequired", "SessionSecurityPolicy", "recent_login_view"]
+__all__ = ["SessionSecurityPolicy", "policy_sessions"]
 
 
 @implementer(ISecurityPolicy)
@@ -35,6 +35,9 @@ class SessionSecurityPolicy:
             principals `Everyone`, `Authenticated`, and the userid.
         session: The attribute of the request that holds the session, if it is one of
             `config.add_web_session`.
+
+    Attributes:
+        session: As given.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class SessionSecurityPolicy:
         permits: Callable[[Request, Any, str, Any], Any] | None = None,
         session: str = "session",
     ) -> None:
+        self.session = session
         self._session = operator.attrgetter(session)
         self._identity = identity
         self._permits = permits
@@ -68,9 +72,17 @@ class SessionSecurityPolicy:
             principals += [Authenticated, self._session(request).userid]
         return ACLHelper().permits(context, principals, permission)
 
-    def remember(self, request: Request, userid: Any, **_options: Any) -> list[tuple[str, str]]:
-        """Log a user in: the session gets a new identity and belongs to them (OWASP ASVS 5.0, 7.2.4)."""
-        self._session(request).login(userid)
+    def remember(
+        self, request: Request, userid: Any, *, keep_data: bool = False, **_options: Any
+    ) -> list[tuple[str, str]]:
+        """Log a user in: the session gets a new identity and belongs to them (OWASP ASVS 5.0, 7.2.4).
+
+        Args:
+            request: The request.
+            userid: Who has proved who they are.
+            keep_data: As for `WebSession.login`.
+        """
+        self._session(request).login(userid, keep_data=keep_data)
         return []
 
     def forget(self, request: Request, **_options: Any) -> list[tuple[str, str]]:
@@ -79,53 +91,36 @@ class SessionSecurityPolicy:
         return []
 
 
-class RecentLoginRequired(HTTPForbidden):
-    """The view asks for a login more recent than the session's.
+def policy_sessions(registry: Registry) -> frozenset[str]:
+    """Return which sessions the security policy in force reads, by the attributes of the request.
 
-    Register an exception view for it that asks for the password once more::
-
-        @exception_view_config(RecentLoginRequired)
-        def confirm(exception, request):
-            return HTTPSeeOther(request.route_url("login", _query={"next": request.path_qs}))
-
-    Without one, the application's forbidden view is used.
+    A policy of the application's own is searched for ours, and for Pyramid's helpers over
+    ``request.session``, among its attributes. It may read a session in other ways: nothing found is no proof.
 
     Args:
-        seconds: How recent the login must be.
+        registry: The application's registry.
     """
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"This needs a login within the last {seconds} seconds.")
-        self.seconds = seconds
+    policies = (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy))
+    return frozenset(name for policy in policies for name in _sessions_of(policy, _POLICY_DEPTH))
 
 
-def recent_login_view(view: Any, info: Any) -> Any:
-    """Derive a view that wants a recent login: ``@view_config(..., recent_login=300)``.
-
-    For what is worth asking for the password once more (OWASP ASVS 5.0, 7.5.1). The model needs `UseridMixin`
-    and `AuthenticatedAtMixin`. It is a view deriver rather than a predicate, since a predicate that does not
-    hold makes the view "not found", where no exception view for it could be reached.
-
-    Args:
-        view: The view.
-        info: What Pyramid knows of it; its option is a number of seconds.
-    """
-    seconds = info.options.get("recent_login")
-    if seconds is None:
-        return view
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds <= 0:
-        raise PyramidConfigurationError(
-            f"recent_login takes a number of seconds above 0, not {seconds!r}; leave it out where any login "
-            "will do"
-        )
-
-    def wrapper(context: Any, request: Request) -> Any:
-        age = request.session.login_age
-        if age is None or age > seconds:
-            raise RecentLoginRequired(seconds)
-        return view(context, request)
-
-    return wrapper
+def _sessions_of(part: Any, depth: int) -> Iterator[str]:
+    if isinstance(part, (SessionAuthenticationHelper, SessionAuthenticationPolicy)):
+        yield "session"
+    if isinstance(part, SessionSecurityPolicy) and "session" in vars(part):
+        yield part.session
+    if depth == 0 or callable(part):
+        return
+    if isinstance(part, (list, tuple, set, frozenset)):
+        members = list(part)
+    elif isinstance(part, dict):
+        members = list(part.values())
+    else:
+        classes = [vars(cls) for cls in type(part).__mro__]
+        members = [value for names in (getattr(part, "__dict__", {}), *classes) for value in names.values()]
+    for member in members:
+        yield from _sessions_of(member, depth - 1)
 
 
-recent_login_view.options = ("recent_login",)  # type: ignore[attr-defined]  # how Pyramid learns of the option
+# The policy, a list or dictionary in it, and what is in that.
+_POLICY_DEPTH = 2

@@ -16,6 +16,7 @@ from .apart import Apart
 from .books import will_be_retried
 from .contents import Contents
 from .errors import MissingFeatureError
+from .opening import short_name
 from .preferences import SessionPreferences
 from .transactions import Standing, manager_of, outermost_request, standing
 from .unit import Phase, Unit
@@ -87,11 +88,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to delete the row in.
         """
-        held = self._open_for_change()
-        if isinstance(held, Unit) and held.is_writable:
-            held.invalidate()
-        else:
-            held.contents = Contents()
+        self._start_over(self._open_for_change(), Contents(), "ended by the application")
 
     def changed(self) -> None:
         """Have the session written even if no change can be seen. Never needed for nested changes."""
@@ -245,16 +242,24 @@ class WebSession(MutableMapping[str, Any]):
         if userid != self.userid:
             self.login(userid)
 
-    def login(self, userid: Any) -> None:
+    def login(self, userid: Any, *, keep_data: bool = False) -> None:
         """Let the session belong to a user who has just proved who they are.
 
         The session gets a new identity in the same statement: cookies from before open nothing once the
-        transaction has committed (session fixation; OWASP ASVS 5.0, 7.2.4). Its data and primary key stay;
-        the token against cross-site request forgery is replaced. Call it for a login to the same account,
-        too: it is the re-authentication that `recent_login` asks for.
+        transaction has committed (session fixation; OWASP ASVS 5.0, 7.2.4). The token against cross-site
+        request forgery is replaced. What else becomes of the session depends on who had it:
+
+        - Nobody: data and primary key stay, a visitor's cart for example.
+        - The same user: they stay, too. It is the re-authentication that `recent_login` asks for.
+        - Another user: their session ends with everything in it, its own settings included, as if by
+          :meth:`invalidate`, and a new one begins.
 
         Args:
-            userid: A value of the type of the model's `userid`; None: the session belongs to nobody any more.
+            userid: A value of the type of the model's `userid`; None: the session belongs to nobody any more,
+                and its data stays.
+            keep_data: Whether the data and the flash messages go on where another user has had the session
+                so far: for a guest's account that becomes a real one, or for "act as". The row and the
+                tokens are new all the same.
 
         Raises:
             UnstorableValueError: The value is of another type.
@@ -267,35 +272,43 @@ class WebSession(MutableMapping[str, Any]):
         held = self._open_for_change()
         if isinstance(held, Unit) and held.is_writable:
             held.make_room(userid)
+        if userid is not None and held.contents.value("userid") not in (None, userid):
+            self._leave_to_another_user(held, keep_data=keep_data)
         contents = held.contents
         contents.set_value("userid", userid)
         if self._factory.has("authenticated_at"):
             contents.set_value("authenticated_at", None if userid is None else self._factory.clock())
-        # Whoever had this session before knows the token.
-        if self._factory.has(_CSRF_COLUMN):
-            contents.set_value(_CSRF_COLUMN, None)
-        contents.payload.pop(_CSRF_KEY, None)
-        if isinstance(held, Unit) and held.is_writable:
-            held.rotate("nobody is logged in any more" if userid is None else "a user has logged in")
+        self._rotate(held, "nobody is logged in any more" if userid is None else "a user has logged in")
+
+    def _leave_to_another_user(self, held: Unit | Apart, *, keep_data: bool) -> None:
+        before = held.contents
+        dropped = before.describe(with_data=not keep_data)
+        if dropped:
+            name = "" if before.row is None else f" {short_name(before.row)}"
+            log.info("Another user has logged in: the session%s ended, and with it %s", name, dropped)
+        after = before.for_another_row() if keep_data else Contents()
+        self._start_over(held, after, "another user has logged in")
 
     @property
     def login_age(self) -> int | None:
         """Seconds since the user last proved who they are; None: never. Needs `AuthenticatedAtMixin`."""
         self._require("authenticated_at", "AuthenticatedAtMixin")
-        since = self._read().value("authenticated_at")
+        contents = self._read()
+        # A foreign key with ON DELETE SET NULL takes the user away, and leaves the time.
+        has_user = not self._factory.has("userid") or contents.value("userid") is not None
+        since = contents.value("authenticated_at") if has_user else None
         return None if since is None else max(0, self._factory.clock() - since)
 
     def regenerate(self) -> None:
         """Give the session a new identity: cookies from before open nothing once the transaction commits.
 
-        Its data, its primary key and its user stay. For a change of privileges that is no login.
+        Its data, its primary key and its user stay; the token against cross-site request forgery is replaced.
+        For a change of privileges that is no login.
 
         Raises:
             NoTransactionError: There is no transaction to store it in.
         """
-        held = self._open_for_change()
-        if isinstance(held, Unit) and held.is_writable:
-            held.rotate("asked for by the application")
+        self._rotate(self._open_for_change(), "asked for by the application")
 
     @property
     def settings(self) -> SessionPreferences:
@@ -343,6 +356,22 @@ class WebSession(MutableMapping[str, Any]):
                 f"the session model has no {column!r}: add {mixin} to the bases of "
                 f"{self._factory.settings.model_class.__name__}, and a migration for its column"
             )
+
+    def _rotate(self, held: Unit | Apart, reason: str) -> None:
+        """Give the session a new identity. Anyone who had it before knows the token against forgery."""
+        contents = held.contents
+        if self._factory.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, None)
+        contents.payload.pop(_CSRF_KEY, None)
+        if isinstance(held, Unit) and held.is_writable:
+            held.rotate(reason)
+
+    @staticmethod
+    def _start_over(held: Unit | Apart, contents: Contents, reason: str) -> None:
+        if isinstance(held, Unit) and held.is_writable:
+            held.start_over(contents, reason)
+        else:
+            held.contents = contents
 
     def _read(self) -> Contents:
         return self._open().contents

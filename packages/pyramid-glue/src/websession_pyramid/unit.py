@@ -46,6 +46,7 @@ from .clients import client_info
 from .contents import OVERRIDES, Contents, ContentsSnapshot
 from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
 from .events import SessionCreated, SessionInvalidated, SessionRegenerated, SessionRenewed
+from .identity_map import expire_references, expire_row, expunge_row
 from .opening import NOTHING, Opening, announce, announce_opening, short_name
 from .transactions import is_outer_test_transaction, would_abort
 
@@ -301,18 +302,22 @@ class Unit:
             self.transaction.addBeforeCommitHook(self._join_database)
             self._hooked = True
 
-    def invalidate(self) -> None:
-        """Let the present row be deleted, and start over with nothing, under a new identifier."""
+    def start_over(self, contents: Contents, reason: str) -> None:
+        """Let the present row be deleted, and go on under a new identifier.
+
+        Args:
+            contents: What the session holds from now on.
+            reason: Why, for the event.
+        """
         row = self.contents.row
         if row is not None:
             self._removed = (*self._removed, row.id)
         self._invalidated = True
         self._wanted = False
         self._ticket, self._rewritten = None, frozenset()
-        self.contents = Contents()
+        self.contents = contents
         if row is not None:
-            name = short_name(row)
-            announce(self._request, self._factory, SessionInvalidated, name, "ended by the application")
+            announce(self._request, self._factory, SessionInvalidated, short_name(row), reason)
 
     @property
     def ending(self) -> frozenset[UUID]:
@@ -614,7 +619,7 @@ class Unit:
                 if contents.row is not None:
                     contents.row = self._update(dbsession, connection, contents.row, data, flash)
                 else:
-                    contents.row = self._insert(connection, data, flash)
+                    contents.row = self._insert(dbsession, connection, data, flash)
             except IntegrityError as error:
                 if not self._needs_number or not is_slot_taken(error, self._factory.store.features):
                     raise
@@ -635,7 +640,9 @@ class Unit:
             return False
         return "userid" in contents.changes or (contents.rotating and contents.value("session_slot") is None)
 
-    def _insert(self, connection: Connection, data: str | None, flash: str | None) -> SessionRow:
+    def _insert(
+        self, dbsession: Session, connection: Connection, data: str | None, flash: str | None
+    ) -> SessionRow:
         factory, contents = self._factory, self.contents
         overrides = contents.overrides if factory.own_settings else None
         userid = contents.value("userid")
@@ -665,20 +672,22 @@ class Unit:
             activity=beginning.state.activity,
         )
         factory.store.insert(connection, row)
+        if userid is not None:
+            expire_references(dbsession, factory.settings.model_class, ["userid"])
         self._ticket = beginning.ticket
         return row
 
     def _update(
         self, dbsession: Session, connection: Connection, row: SessionRow, data: str | None, flash: str | None
     ) -> SessionRow:
-        contents = self.contents
+        factory, contents = self._factory, self.contents
         changes = dict(contents.changes)
         ticket = self._ticket
         if contents.rotating:
             rotation = self._rotation(row)
             changes.update(epoch=rotation.epoch, rotated_at=rotation.rotated_at, **self._client_info())
             ticket = rotation.ticket
-        done = self._factory.store.update(
+        done = factory.store.update(
             connection, row.id, version=row.version, data=data, flash=flash, **changes
         )
         if not done:
@@ -688,11 +697,10 @@ class Unit:
             )
         self._ticket = ticket
         self._rewritten = self._rewritten.union(changes)
-        instance = self._instance(dbsession, row.id)
-        if instance is not None:
-            # The application looks at the row through the ORM as well: it shall read what was written. Its
-            # own pending changes, in columns of its own, stay.
-            dbsession.expire(instance, ["version", "data", "flash", *changes])
+        model = factory.settings.model_class
+        expire_row(dbsession, model, row.id, ["version", "data", "flash", *changes])
+        if changes:
+            expire_references(dbsession, model, changes)
         if row.overrides is not None:
             changes["overrides"] = contents.overrides
         return dataclasses.replace(
@@ -735,15 +743,10 @@ class Unit:
             if instance is not None:
                 dbsession.delete(instance)
                 dbsession.flush()
-            return
-        instance = self._instance(dbsession, session_id)
-        if instance is not None:
-            dbsession.expunge(instance)
-        self._factory.store.delete(connection, session_id)
-
-    def _instance(self, dbsession: Session, session_id: UUID) -> Any | None:
-        mapper: Mapper[Any] = inspect(self._factory.settings.model_class)
-        return dbsession.identity_map.get(mapper.identity_key_from_primary_key((session_id,)))
+        else:
+            self._factory.store.delete(connection, session_id)
+            expunge_row(dbsession, model, session_id)
+        expire_references(dbsession, model, self._factory.store.features.columns)
 
     def _mark_changed(self, dbsession: Session) -> None:
         # zope.sqlalchemy sees what the ORM writes; statements on the connection it has to be told of.
@@ -833,6 +836,7 @@ class Unit:
     def _restore(self, snapshot: UnitSnapshot) -> None:
         if not self.is_writable:
             return
+        undone = self.contents.row
         self.contents = snapshot.contents
         self.contents.restore(snapshot.state)
         self._removed = snapshot.removed
@@ -841,6 +845,15 @@ class Unit:
         self._wanted = snapshot.wanted
         self._ticket = snapshot.ticket
         self._rewritten = snapshot.rewritten
+        if self._dbsession is None:
+            return
+        features = self._factory.store.features
+        model, row = self._factory.settings.model_class, self.contents.row
+        if undone is not None and (row is None or undone.id != row.id):
+            expunge_row(self._dbsession, model, undone.id)  # it was inserted after the savepoint
+        if row is not None:
+            expire_row(self._dbsession, model, row.id, features.columns)
+        expire_references(self._dbsession, model, features.columns)
 
 
 @implementer(IDataManagerSavepoint)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
-from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy, ITweens
+from pyramid.interfaces import ITweens
 from pyramid.settings import asbool
 
-from .security import SessionSecurityPolicy
+from .security import policy_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +81,7 @@ def weaknesses(registry: Registry) -> Iterator[Finding]:
             "another request or never.",
             "Set tm.manager_hook = pyramid_tm.explicit_manager.",
         )
-    if asbool(settings.get("tm.annotate_user", True)) and _policy_reads_session(registry):
+    if asbool(settings.get("tm.annotate_user", True)) and policy_sessions(registry):
         yield Finding(
             "annotate-user",
             Severity.WARNING,
@@ -110,13 +109,3 @@ def tween_names(registry: Registry) -> tuple[str, ...]:
     """
     tweens = registry.queryUtility(ITweens)
     return () if tweens is None else tuple(name for name, _ in (tweens.explicit or tweens.implicit()))
-
-
-def _policy_reads_session(registry: Registry) -> bool:
-    policies = (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy))
-    reading = (SessionSecurityPolicy, SessionAuthenticationHelper, SessionAuthenticationPolicy)
-    return any(
-        isinstance(policy, reading) or any(isinstance(part, reading) for part in vars(policy).values())
-        for policy in policies
-        if policy is not None and hasattr(policy, "__dict__")
-    )

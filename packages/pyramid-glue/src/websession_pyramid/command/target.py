@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from websession_core.errors import ConfigurationError
 from websession_crypto import KeyFormatError, Keyring
 
-from ..config import web_session_factories
+from ..factory import web_session_factories
 from ..unit import database_session
 
 if TYPE_CHECKING:
