@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from websession_core.lifecycle import Standing
 
 __all__ = [
+    "announce",
+    "short_name",
     "CookieRefused",
     "ReplayDetected",
     "SessionCreated",
@@ -104,3 +106,22 @@ class CookieRefused(SessionEvent):
     """
 
     kind: str
+
+
+def announce(request: Request, attribute: str, event: Callable[..., SessionEvent], *details: Any) -> None:
+    """Send an event of a session to the application's subscribers, if it has any at all.
+
+    Args:
+        request: The request that the browser sent.
+        attribute: The attribute of the request that holds the session.
+        event: The event's class.
+        details: Its arguments after the request.
+    """
+    registry = request.registry
+    if registry.has_listeners:
+        registry.notify(event(request, *details, attribute=attribute))
+
+
+def short_name(session_id: UUID) -> str:
+    """Return what events and logs call a session: eight digits tell sessions apart and open nothing."""
+    return session_id.hex[:8]

@@ -1,4 +1,4 @@
-"""From the browser's cookie to a session: decrypt, read, judge, and tell what was found.
+"""From a ticket and a row to a session: judge, and tell what was found.
 
 The rules are in `websession_core.lifecycle`; here is only who gets to hear of the verdict.
 """
@@ -6,23 +6,22 @@ The rules are in `websession_core.lifecycle`; here is only who gets to hear of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
 
 from .contents import Contents
-from .events import CookieRefused, ReplayDetected, SessionEvent, SessionExpired, SessionLoaded
+from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded, announce, short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pyramid.request import Request
+    from websession_core.policies import Policies
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
-    from .factory import SessionFactory
+    from .tickets import Refusal
 
-__all__ = ["NOTHING", "Opening", "Refusal", "announce", "announce_opening", "short_name"]
+__all__ = ["NO_COOKIE", "Opening", "announce_opening", "judged"]
 
 _EXPIRED = frozenset(
     {
@@ -38,13 +37,6 @@ _REFUSED = {
     Standing.STALE_READ: "stale read",
     Standing.REFUSED: "not before",
 }
-
-
-class Refusal(NamedTuple):
-    """Why a cookie holds no ticket of ours."""
-
-    reason: str
-    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +55,6 @@ class Opening:
     reorder: bool = False
     refusals: tuple[Refusal, ...] = ()
 
-    @classmethod
-    def judged(
-        cls,
-        factory: SessionFactory,
-        ticket: Ticket,
-        row: SessionRow | None,
-        *,
-        reorder: bool,
-        refusals: tuple[Refusal, ...] = (),
-    ) -> Opening:
-        """Judge `ticket` by `row`, now."""
-        policies = factory.policies(None if row is None else row.overrides)
-        verdict = judge(ticket, None if row is None else row.state, policies, factory.clock())
-        return cls(verdict, row if verdict else None, reorder, refusals)
-
     def contents(self) -> Contents:
         """Return the session's contents as they were read."""
         return Contents(self.row, reorder=self.reorder)
@@ -89,22 +66,34 @@ class Opening:
         return verdict is not None and not verdict and verdict.instead is NewSession.LOGIN
 
 
-NOTHING = Opening()
+NO_COOKIE = Opening()
 """What became of the cookie that was not there."""
 
 
-def announce(
-    request: Request, factory: SessionFactory, event: Callable[..., SessionEvent], *details: Any
-) -> None:
-    """Send an event of a factory's session to the application's subscribers, if it has any at all."""
-    registry = request.registry
-    if registry.has_listeners:
-        registry.notify(event(request, *details, attribute=factory.attribute))
+def judged(
+    ticket: Ticket,
+    row: SessionRow | None,
+    policies: Policies,
+    now: int,
+    *,
+    reorder: bool,
+    refusals: tuple[Refusal, ...],
+) -> Opening:
+    """Return what becomes of a cookie with a ticket.
+
+    Args:
+        ticket: The ticket.
+        row: The row that it names; None: there is none.
+        policies: What the settings say for that row.
+        now: Unix seconds.
+        reorder: As for `Opening`.
+        refusals: As for `Opening`.
+    """
+    verdict = judge(ticket, None if row is None else row.state, policies, now)
+    return Opening(verdict, row if verdict else None, reorder, refusals)
 
 
-def announce_opening(
-    request: Request, factory: SessionFactory, opening: Opening, before: Opening | None
-) -> None:
+def announce_opening(request: Request, attribute: str, opening: Opening, before: Opening | None) -> None:
     """Tell the subscribers what was found in the browser's cookies.
 
     To be called once the session is at hand: subscribers may look at it, and one that raises must not make
@@ -112,31 +101,25 @@ def announce_opening(
 
     Args:
         request: The request that the browser sent.
-        factory: Whose session it is.
+        attribute: The attribute of the request that holds the session.
         opening: What was found.
         before: What was found before, in the same request; None: nothing was looked at.
     """
     if not request.registry.has_listeners:
         return
-    known = NOTHING if before is None else before
+    known = NO_COOKIE if before is None else before
     if opening.refusals != known.refusals:
         for refusal in opening.refusals:
-            announce(request, factory, CookieRefused, "", *refusal)
+            announce(request, attribute, CookieRefused, "", *refusal)
     verdict = opening.verdict
     if verdict is None or (known.verdict is not None and known.verdict.standing is verdict.standing):
         return
-    name, reason, standing = short_name(verdict.ticket), verdict.reason, verdict.standing
+    name, reason, standing = short_name(verdict.ticket.session_id), verdict.reason, verdict.standing
     if CONSEQUENCES[standing].opens:
-        announce(request, factory, SessionLoaded, name, reason)
+        announce(request, attribute, SessionLoaded, name, reason)
     elif standing in _EXPIRED:
-        announce(request, factory, SessionExpired, name, reason, standing)
+        announce(request, attribute, SessionExpired, name, reason, standing)
     elif standing is Standing.REPLAYED:
-        announce(request, factory, ReplayDetected, name, reason)
+        announce(request, attribute, ReplayDetected, name, reason)
     else:
-        announce(request, factory, CookieRefused, name, reason, _REFUSED[standing])
-
-
-def short_name(ticket: Ticket | SessionRow) -> str:
-    """Return what events and logs call a session."""
-    identifier = getattr(ticket, "session_id", None) or getattr(ticket, "id", None)
-    return "" if identifier is None else identifier.hex[:8]
+        announce(request, attribute, CookieRefused, name, reason, _REFUSED[standing])

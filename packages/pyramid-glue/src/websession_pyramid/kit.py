@@ -1,0 +1,164 @@
+"""The kit: what is made once from one set of settings, for all sessions of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import logging
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.pool import QueuePool
+from websession_core.errors import UnstorableValueError
+from websession_core.state import COUNTER_MAX
+from websession_crypto import ValueCodec
+from websession_models import Store, fresh_session_id, isolates
+
+from .contents import OVERRIDES
+from .cookies import CookieJar
+from .retries import install_listener
+from .savepoints import install_listeners
+from .tickets import TicketReader
+from .weaknesses import SQLITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from sqlalchemy import Connection, Engine
+    from websession_core.policies import Overrides, Policies
+    from websession_core.settings import Settings
+
+__all__ = ["SessionKit"]
+
+log = logging.getLogger(__name__)
+
+
+# Part of what is authenticated, so never to be changed.
+_DATA_PURPOSE = "session data"
+
+
+def _store(settings: Settings) -> Store:
+    if settings.data_secret_key is None:
+        return Store.for_model(settings.model_class)
+    cipher = ValueCodec(settings.data_secret_key, purpose=_DATA_PURPOSE)
+    return Store(settings.model_class, cipher=cipher)
+
+
+def _system_clock() -> int:
+    return int(time.time())
+
+
+class SessionKit:
+    """What is made once from one set of settings, for all sessions of it.
+
+    Args:
+        settings: The validated settings; `secret_key` and, if it is given, `data_secret_key` are
+            `websession_crypto.Keyring`, `model_class` the model.
+        clock: Returns the time in whole Unix seconds.
+        fresh_id: Returns a new random primary key.
+        attribute: The attribute of the request that holds the session.
+
+    Attributes:
+        settings: As given.
+        attribute: As given.
+        store: Reads and writes the model's rows.
+        jar: Reads and writes the cookie.
+        tickets: Decrypts and encrypts what is in the cookie.
+        clock: As given. A test may put another in its place: from then on all goes by that one.
+        fresh_session_id: As given.
+        own_settings: The settings that a session of this model can have of its own.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], int] = _system_clock,
+        fresh_id: Callable[[], UUID] = fresh_session_id,
+        attribute: str = "session",
+    ) -> None:
+        self.settings = settings
+        self.attribute = attribute
+        self.store = _store(settings)
+        self.jar = CookieJar(settings)
+        self.tickets = TicketReader(settings, self.jar)
+        self.clock = clock
+        self.fresh_session_id = fresh_id
+        self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
+        self._examined: weakref.WeakSet[Engine] = weakref.WeakSet()
+        self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
+        install_listeners()
+        install_listener()
+
+    # -- what the model offers -----------------------------------------------------------------------------
+
+    def has(self, column: str) -> bool:
+        """Return whether the model has the column of one of the optional mixins."""
+        return column in self.store.features.columns
+
+    def check_userid(self, userid: Any) -> None:
+        """Refuse a userid that is not of the column's type: engines would differ in what they make of it.
+
+        Raises:
+            UnstorableValueError: It is of another type.
+        """
+        expected = self.store.features.userid_type
+        if userid is None or expected is None:
+            return
+        if not isinstance(userid, expected) or isinstance(userid, bool):
+            raise UnstorableValueError(
+                "userid",
+                f"the column takes {expected.__name__}, not {type(userid).__name__}; convert it first",
+            )
+
+    # -- what was agreed -----------------------------------------------------------------------------------
+
+    def policies(self, overrides: Overrides | None) -> Policies:
+        """Return what the settings say now, for a session with these overrides of its own.
+
+        They are not applied (the rules do that), but they decide the version of the cookie: one whose
+        Max-Age has changed is due to be sent again.
+        """
+        return self._versioned(None if overrides is None else overrides.cookie_max_age)
+
+    def effective_policies(self, overrides: Overrides | None) -> Policies:
+        """Return what holds for a session with these overrides of its own."""
+        return self.policies(overrides).effective(overrides)
+
+    def _policies_for_max_age(self, override: int | None) -> Policies:
+        settings = self.settings
+        max_age = settings.cookie_max_age if override is None else override or None
+        looks = (
+            settings.cookie_name,
+            max_age,
+            settings.cookie_path,
+            settings.cookie_domain,
+            settings.cookie_secure,
+            settings.cookie_httponly,
+            settings.cookie_samesite,
+            settings.secret_key.current.fingerprint,
+            # Not where it is off: cookies from before there was this setting are of the same version.
+            *(["partitioned"] if settings.cookie_partitioned else []),
+        )
+        # A digest, so that every server and every later process calls the same cookie by the same number.
+        digest = hashlib.sha256("\n".join(map(str, looks)).encode()).digest()
+        version = int.from_bytes(digest[:8], "big") & COUNTER_MAX
+        return dataclasses.replace(settings.policies, cookie_version=version)
+
+    # -- the engine ----------------------------------------------------------------------------------------
+
+    def warn_if_not_isolating(self, connection: Connection) -> None:
+        """Warn, once, of an SQLite engine whose transactions do not isolate.
+
+        Args:
+            connection: The application's, which has just read something.
+        """
+        if connection.dialect.name != "sqlite" or connection.engine in self._examined:
+            return
+        self._examined.add(connection.engine)
+        # In-memory databases have a single connection, which isolates nobody.
+        if isinstance(connection.engine.pool, QueuePool) and not isolates(connection):
+            log.warning("%s", SQLITE)
