@@ -10,6 +10,7 @@ from weakref import ref
 
 from pyramid.interfaces import ISession
 from websession_core.errors import NoTransactionError
+from websession_models.features import feature_of_column
 from zope.interface import implementer
 
 from .apart import Apart
@@ -237,7 +238,7 @@ class WebSession(MutableMapping[str, Any]):
 
         Setting another value does what :meth:`login` does; setting the same one does nothing.
         """
-        self._require("userid", "UseridMixin")
+        self._require("userid")
         return self._read().value("userid")
 
     @userid.setter
@@ -262,7 +263,7 @@ class WebSession(MutableMapping[str, Any]):
             TooManySessionsError: The user has as many sessions as the settings allow, and they say that a
                 further one is refused. Nothing was changed.
         """
-        self._require("userid", "UseridMixin")
+        self._require("userid")
         self._factory.check_userid(userid)
         held = self._open_for_change()
         if isinstance(held, Unit) and held.is_writable:
@@ -281,7 +282,7 @@ class WebSession(MutableMapping[str, Any]):
     @property
     def login_age(self) -> int | None:
         """Seconds since the user last proved who they are; None: never. Needs `AuthenticatedAtMixin`."""
-        self._require("authenticated_at", "AuthenticatedAtMixin")
+        self._require("authenticated_at")
         since = self._read().value("authenticated_at")
         return None if since is None else max(0, self._factory.clock() - since)
 
@@ -337,10 +338,10 @@ class WebSession(MutableMapping[str, Any]):
 
     # -- private -------------------------------------------------------------------------------------------
 
-    def _require(self, column: str, mixin: str) -> None:
+    def _require(self, column: str) -> None:
         if not self._factory.has(column):
             raise MissingFeatureError(
-                f"the session model has no {column!r}: add {mixin} to the bases of "
+                f"the session model has no {column!r}: add {feature_of_column(column).name} to the bases of "
                 f"{self._factory.settings.model_class.__name__}, and a migration for its column"
             )
 
