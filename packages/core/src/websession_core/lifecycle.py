@@ -90,7 +90,7 @@ the first ticket shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -106,6 +106,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLOCK_STEP",
+    "COLUMNS",
     "COMPARED",
     "CONSEQUENCES",
     "GENERATION_LEAP",
@@ -227,16 +228,9 @@ CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
 )
 """What follows from each standing."""
 
-_ALL_COLUMNS: Final = (
-    "active_at",
-    "expires_at",
-    "generation",
-    "attempt",
-    "previous_attempt",
-    "renewed_at",
-    "tries",
-    "tried_at",
-)
+COLUMNS: Final = tuple(column.name for column in fields(Activity))
+"""All columns of the companion row, besides its key: the fields of `Activity`."""
+
 _DATES: Final = ("active_at", "expires_at")
 # A login that is committed meanwhile makes these meaningless.
 _BOUND_TO_EPOCH: Final = frozenset({Duty.RENEW, Duty.REMOVE})
@@ -257,7 +251,7 @@ COMPARED: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
 
 WRITTEN: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
     {
-        Duty.RECORD: _ALL_COLUMNS,
+        Duty.RECORD: COLUMNS,
         Duty.TOUCH: _DATES,
         Duty.RENEW: _TRIES,
         Duty.ACKNOWLEDGE: ("generation", "attempt", "previous_attempt", "renewed_at", *_TRIES),
