@@ -29,6 +29,7 @@ from sqlalchemy import Column, MetaData, String, Table, create_engine, select, t
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session as DatabaseSession
 from sqlalchemy.pool import StaticPool
+from websession_core.forecast import forecast
 from websession_core.lifecycle import (
     CONSEQUENCES,
     RULES,
@@ -38,7 +39,6 @@ from websession_core.lifecycle import (
     rotate,
     transitions,
 )
-from websession_core.outlook import outlook
 from websession_core.payload import FlashQueues, Payload
 from websession_core.policies import Overrides
 from websession_core.presets import PRESETS
@@ -829,7 +829,7 @@ def values(stage):
     verdict = judge(beginning.ticket, beginning.state, policies, now + 400)
     books = bookkeeping(verdict, now + 400)
     assert any(entry.candidate is not None for entry in books)
-    stage.ear.hear(beginning, rotation, verdict, books, outlook(beginning.state, policies), transitions())
+    stage.ear.hear(beginning, rotation, verdict, books, forecast(beginning.state, policies), transitions())
     stage.ear.hear(RULES, OPTIONS, tuple(PRESETS.values()), tuple(CONSEQUENCES.values()))
     patient = Patient(site.app.registry, site.factory, site.engine)
     stage.ear.hear(patient, CHECKS, tuple(examine(patient)), Finding("check", Severity.INFO, "so"))

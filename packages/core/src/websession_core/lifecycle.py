@@ -96,6 +96,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ._numbers import COUNTER_MAX
+from ._renamed import RenamedMember, renamed
 from .state import Activity, SessionState, Ticket
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ __all__ = [
     "freshest",
     "judge",
     "last_use",
-    "redate",
     "reissue",
+    "reschedule",
     "rotate",
     "transitions",
 ]
@@ -173,8 +174,9 @@ class Duty(StrEnum):
     """A candidate is sent; its cookie leaves only if this took effect."""
     ACKNOWLEDGE = "acknowledge"
     """A candidate has come back and becomes the current ticket."""
-    REDATE = "redate"
+    RESCHEDULE = "reschedule"
     """The session's own timeouts were changed: the deadline follows."""
+    REDATE = RenamedMember("RESCHEDULE")
     REMOVE = "remove"
     """The session has ended: delete its rows."""
     REVOKE = "revoke"
@@ -242,7 +244,7 @@ COMPARED: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
         Duty.TOUCH: _DATES,
         Duty.RENEW: ("generation", "attempt", *_TRIES),
         Duty.ACKNOWLEDGE: ("generation", "attempt"),
-        Duty.REDATE: (),
+        Duty.RESCHEDULE: (),
         Duty.REMOVE: (*_DATES, "generation", "attempt", *_TRIES),
         Duty.REVOKE: (),
     }
@@ -255,7 +257,7 @@ WRITTEN: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
         Duty.TOUCH: _DATES,
         Duty.RENEW: _TRIES,
         Duty.ACKNOWLEDGE: ("generation", "attempt", "previous_attempt", "renewed_at", *_TRIES),
-        Duty.REDATE: _DATES,
+        Duty.RESCHEDULE: _DATES,
         Duty.REMOVE: (),
         Duty.REVOKE: (),
     }
@@ -728,7 +730,7 @@ def _successor(ticket: Ticket, attempt: int, policies: Policies, now: int) -> Ti
     )
 
 
-def redate(ticket: Ticket, state: SessionState, policies: Policies, now: int) -> Bookkeeping:
+def reschedule(ticket: Ticket, state: SessionState, policies: Policies, now: int) -> Bookkeeping:
     """Return the write that is due after a session's own timeouts were changed.
 
     It insists and compares nothing: a touch prepared before must not win over it, and the user may not come
@@ -741,7 +743,7 @@ def redate(ticket: Ticket, state: SessionState, policies: Policies, now: int) ->
         now: The time of writing, Unix seconds.
     """
     policies = policies.effective(state.overrides)
-    duty = Duty.RECORD if state.activity is None else Duty.REDATE
+    duty = Duty.RECORD if state.activity is None else Duty.RESCHEDULE
     verdict = Verdict(Standing.CURRENT, ticket, state, policies)
     return replace(_write(verdict, duty, now), insists=True)
 
@@ -904,3 +906,6 @@ def transitions() -> tuple[Transition, ...]:
         if consequence.duty is not None and consequence.becomes is not None
     )
     return (*done, *_PASSAGES)
+
+
+__getattr__ = renamed(__name__, redate=reschedule)

@@ -15,8 +15,8 @@ from pyramid.config import Configurator
 from pyramid_debugtoolbar.panels import DebugPanel
 from pyramid_debugtoolbar.toolbar import IToolbarWSGIApp
 from sqlalchemy import Engine, event
+from websession_core.forecast import forecast
 from websession_core.lifecycle import Duty
-from websession_core.outlook import outlook
 
 from .config import web_session_factories
 from .opening import short_name
@@ -163,7 +163,7 @@ def _row_facts(factory: SessionFactory, row: SessionRow) -> Iterator[tuple[str, 
     yield "began", f"{now - row.created} s ago"
     yield "writes", str(row.version)
     yield "changes of identity", str(row.epoch)
-    ahead = outlook(row.state, factory.policies(row.overrides))
+    ahead = forecast(row.state, factory.policies(row.overrides))
     for label, moment in (
         ("idle timeout in", ahead.idle_end),
         ("absolute timeout in", ahead.absolute_end),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyramid.interfaces import IExecutionPolicy
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
-from websession_core.outlook import old_key_needed
+from websession_core.key_retirement import old_key_lifetime
 from websession_core.settings import CookieSecure, SameSite
 from websession_core.state import Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
@@ -507,7 +507,7 @@ def _keys(patient: Patient) -> Iterator[Finding]:
     # Strength needs no check: a key that is not of 256 bits, or visibly made up, stops the start.
     count = len(patient.settings.secret_key)
     if count > 1:
-        needed = old_key_needed(patient.factory.policies(None), owned=None)
+        needed = old_key_lifetime(patient.factory.policies(None), owned=None)
         yield Finding(
             "keys",
             Severity.WARNING if count > _MANY_KEYS else Severity.INFO,

@@ -33,7 +33,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
 from websession_core.errors import TooManySessionsError
-from websession_core.lifecycle import begin, redate, reissue, rotate
+from websession_core.lifecycle import begin, reissue, reschedule, rotate
 from websession_core.settings import LimitPolicy
 from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
@@ -530,7 +530,7 @@ class Unit:
         now, row, ticket = factory.clock(), self.contents.row, self._present_ticket
         if is_resettled and row is not None and ticket is not None:
             # Before anything that was decided by the settings from before.
-            keeper.perform(redate(ticket, row.state, factory.policies(row.overrides), now))
+            keeper.perform(reschedule(ticket, row.state, factory.policies(row.overrides), now))
         row = self.opening.row
         if verdict is None or (row is not None and row.id in self._gone):
             return

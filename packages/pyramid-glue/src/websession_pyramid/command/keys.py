@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
-from websession_core.outlook import old_key_needed
+from websession_core.key_retirement import old_key_lifetime
 from websession_crypto import generate_secret_key
 from websession_models.overview import distinct_wishes, reading
 
@@ -83,7 +83,7 @@ def _needed(target: Target) -> tuple[int | None, bool]:
     factory = target.factory
     settings = factory.policies(None)
     owned = (True, False) if factory.has("userid") else (None,)
-    needs = [old_key_needed(settings, owned=each) for each in owned]
+    needs = [old_key_lifetime(settings, owned=each) for each in owned]
     asked = True
     if factory.own_settings:
         try:
@@ -91,7 +91,7 @@ def _needed(target: Target) -> tuple[int | None, bool]:
                 wishes = distinct_wishes(connection, target.model)
         except (SQLAlchemyError, Trouble):
             asked, wishes = False, ()
-        needs += [old_key_needed(settings.effective(wish.overrides), owned=wish.owned) for wish in wishes]
+        needs += [old_key_lifetime(settings.effective(wish.overrides), owned=wish.owned) for wish in wishes]
     bounds = [need for need in needs if need is not None]
     return (max(bounds) if len(bounds) == len(needs) else None), asked
 
@@ -99,7 +99,7 @@ def _needed(target: Target) -> tuple[int | None, bool]:
 def _owned_only(target: Target) -> bool:
     """Tell whether it is the sessions of nobody alone that keep their cookies for ever."""
     policies = target.factory.policies(None)
-    return target.factory.has("userid") and old_key_needed(policies, owned=True) is not None
+    return target.factory.has("userid") and old_key_lifetime(policies, owned=True) is not None
 
 
 def _advice(setting: str, needed: int | None, *, asked: bool, logged_in_only: bool) -> Iterator[str]:

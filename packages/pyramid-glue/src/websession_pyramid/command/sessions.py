@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from websession_core.outlook import outlook
+from websession_core.forecast import forecast
 from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview, reading
 
 from .options import DURATION, Configured, configured, json_option
@@ -213,7 +213,7 @@ def show(configured: Configured, session: str, json_: bool) -> None:
 
 
 def _described(target: Target, row: SessionRow, now: int) -> dict[str, Any]:
-    ahead = outlook(row.state, target.factory.policies(row.overrides))
+    ahead = forecast(row.state, target.factory.policies(row.overrides))
 
     def left(moment: int | None) -> int | None:
         return None if moment is None else moment - now
