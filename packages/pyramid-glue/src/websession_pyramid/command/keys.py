@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
+from websession_core.durations import duration
 from websession_core.key_retirement import old_key_lifetime
 from websession_crypto import generate_secret_key
 from websession_models.overview import distinct_wishes, reading
 
 from .options import Configured, configured, json_option
-from .output import as_json, duration
+from .output import as_json
 from .target import ApplicationTrouble, Trouble, setting_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def _advice(setting: str, needed: int | None, *, asked: bool, logged_in_only: bo
         "all of them this."
     )
     if needed is not None:
-        yield (f"The old keys can go {duration(needed)} after the last server encrypts with the new one.")
+        wait = duration(needed, round_up=True)
+        yield f"The old keys can go {wait} after the last server encrypts with the new one."
     else:
         prefix = setting.removesuffix(_SUFFIX)
         whose = "sessions that belong to nobody" if logged_in_only else "some sessions"

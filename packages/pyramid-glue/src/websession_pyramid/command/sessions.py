@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from websession_core.durations import duration
 from websession_core.forecast import forecast
 from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview, reading
 
 from .options import DURATION, Configured, configured, json_option
-from .output import as_json, bars, duration, size, table
+from .output import as_json, bars, size, table
 from .target import ApplicationTrouble, CommandLineTrouble, Declined
 
 if TYPE_CHECKING:
