@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 from websession_core.errors import TicketError, UnstorableValueError
 from websession_core.lifecycle import freshest
 from websession_core.state import COUNTER_MAX, Ticket
-from websession_crypto import MalformedToken, TokenCodec, TokenError, ValueCodec
+from websession_crypto import MalformedTokenError, TokenCodec, TokenError, ValueCodec
 from websession_models import Bookkeeper, Store, fresh_session_id, isolates
 from zope.interface import implementer
 
@@ -190,7 +190,7 @@ class SessionFactory:
             try:
                 tickets.append(self._ticket_in(token))
             except TokenError as error:
-                kind = "malformed" if isinstance(error, MalformedToken) else "not authentic"
+                kind = "malformed" if isinstance(error, MalformedTokenError) else "not authentic"
                 refusals.append(Refusal("the cookie cannot be decrypted", kind))
             except TicketError:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))
