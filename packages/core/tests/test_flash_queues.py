@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from websession_core import FlashQueues, MalformedPayloadError, UnstorableValueError
-from websession_core.payload import MAX_DEPTH
+from websession_core.storable import MAX_DEPTH
 
 STORED = '{"":["hello"],"errors":["bad",{"code":1}]}'
 

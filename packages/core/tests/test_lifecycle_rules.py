@@ -26,8 +26,8 @@ from websession_core.lifecycle import (
     deadline,
     freshest,
     judge,
-    redate,
     reissue,
+    reschedule,
     rotate,
     transitions,
 )
@@ -331,10 +331,10 @@ def test_a_timeout_that_was_changed_moves_the_deadline_with_the_next_touch() -> 
 
 def test_new_wishes_of_a_session_move_its_deadline_and_insist() -> None:
     state = replace(ROW, overrides=Overrides(idle_timeout=5000))
-    assert redate(CURRENT, state, ALL, T0 + 1) == Bookkeeping(
-        Duty.REDATE, ID, {}, {"active_at": T0 + 1, "expires_at": T0 + 5001}, insists=True
+    assert reschedule(CURRENT, state, ALL, T0 + 1) == Bookkeeping(
+        Duty.RESCHEDULE, ID, {}, {"active_at": T0 + 1, "expires_at": T0 + 5001}, insists=True
     )
-    write = redate(CURRENT, replace(state, activity=None), ALL, T0 + 1)
+    write = reschedule(CURRENT, replace(state, activity=None), ALL, T0 + 1)
     assert (write.duty, write.insists, write.values["expires_at"]) == (Duty.RECORD, True, T0 + 5001)
 
 
@@ -646,7 +646,7 @@ def test_no_row_no_setting_and_no_clock_makes_the_rules_raise(
     reissue(verdict, later)
     if verdict and state is not None:
         rotate(ticket, state, policies, later, 1)
-        redate(ticket, state, policies, later)
+        reschedule(ticket, state, policies, later)
 
 
 @pytest.mark.parametrize("policies", POLICIES)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 from websession_core import MalformedPayloadError, Payload, UnstorableValueError, dumps, loads
-from websession_core.payload import MAX_DEPTH
+from websession_core.storable import MAX_DEPTH
 
 STORED = '{"cart":{"apples":1,"pears":[1,2]},"name":"Ann","tags":["a"]}'
 

@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websession_core.policies import (
     LONGEST,
+    OVERRIDE_NAMES,
     AbsoluteTimeout,
     IdleTimeout,
     Overrides,
     Policies,
     Renewal,
 )
+from websession_core.ports import Changes
+from websession_core.settings import OPTIONS
 
 
 @pytest.mark.parametrize(("timeout", "delay"), [(10, 1), (9, 0), (590, 59), (600, 60), (86_400, 60)])
@@ -184,3 +187,9 @@ def test_any_wishes_under_any_settings_are_some_policies(
 def test_a_persistent_cookie_is_sent_again_after_a_tenth_of_its_age() -> None:
     assert GLOBAL.reissue_after == 100
     assert Policies().reissue_after is None
+
+
+def test_what_a_session_can_have_of_its_own_are_settings_that_a_store_can_change() -> None:
+    assert set(OVERRIDE_NAMES) <= {option.name for option in OPTIONS}
+    assert set(OVERRIDE_NAMES) <= Changes.__optional_keys__
+    assert Overrides(**dict.fromkeys(OVERRIDE_NAMES, 0)) == Overrides(0, 0, 0, 0, 0)

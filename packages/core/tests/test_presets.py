@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from websession_core import AAL1, AAL2, AAL3, PRESETS, ConfigurationError, Preset, Settings, parse_settings
+from websession_core.presets import AAL2_OF_REVISION_3
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -72,3 +73,26 @@ def test_presets_have_names_and_make_sense():
     for idle, absolute in [(60, 60), (0, 60), (None, 0)]:
         with pytest.raises(ValueError, match="timeout"):
             Preset("mine", idle, absolute)
+
+
+@pytest.mark.parametrize(
+    ("idle", "absolute", "levels"),
+    [
+        (15 * MINUTE, 12 * HOUR, {AAL1, AAL2, AAL2_OF_REVISION_3, AAL3}),
+        (15 * MINUTE + 1, 12 * HOUR, {AAL1, AAL2, AAL2_OF_REVISION_3}),
+        (30 * MINUTE + 1, 12 * HOUR, {AAL1, AAL2}),
+        (15 * MINUTE, 12 * HOUR + 1, {AAL1, AAL2}),
+        (HOUR + 1, DAY, {AAL1}),
+        (None, DAY, {AAL1}),
+        (HOUR, 30 * DAY + 1, set()),
+        (HOUR, None, set()),
+        (None, None, set()),
+    ],
+)
+def test_timeouts_are_within_a_level_if_both_are(idle, absolute, levels):
+    every = (AAL1, AAL2, AAL2_OF_REVISION_3, AAL3)
+    assert {preset for preset in every if preset.allows(idle, absolute)} == levels
+
+
+def test_what_revision_3_asked_for_is_no_preset_to_choose():
+    assert AAL2_OF_REVISION_3 not in PRESETS.values()

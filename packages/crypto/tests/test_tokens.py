@@ -16,13 +16,13 @@ from websession_crypto import (
     MAX_TOKEN_LENGTH,
     CryptoError,
     Keyring,
-    MalformedToken,
+    MalformedTokenError,
     Opened,
-    PayloadTooLong,
+    PayloadTooLongError,
     TokenCodec,
     TokenError,
-    UnauthenticToken,
-    UnknownTokenVersion,
+    UnauthenticTokenError,
+    UnknownTokenVersionError,
     Xaes256Gcm,
 )
 
@@ -129,9 +129,9 @@ class TestRotation:
 
         assert during.decrypt(old) == b"old"
         assert during.decrypt(new) == after.decrypt(new) == b"new"
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             after.decrypt(old)
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             before.decrypt(new)
 
     @pytest.mark.parametrize(("key", "index"), [(FIRST, 0), (SECOND, 1), (THIRD, 2)])
@@ -204,7 +204,7 @@ class TestRefusal:
             if unspelled(token[:-1] + other) == unspelled(token) and other != token[-1]
         )
 
-        with pytest.raises(MalformedToken, match="bits after the last byte are not zero"):
+        with pytest.raises(MalformedTokenError, match="bits after the last byte are not zero"):
             CODEC.decrypt(token[:-1] + stray)
 
     @settings(max_examples=25)
@@ -215,9 +215,9 @@ class TestRefusal:
     def test_a_foreign_purpose_is_refused(self, payload: bytes, purpose: str) -> None:
         foreign = TokenCodec(Keyring.from_text(FIRST), purpose=purpose)
 
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             CODEC.decrypt(foreign.encrypt(payload))
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             foreign.decrypt(CODEC.encrypt(payload))
 
     @settings(max_examples=25)
@@ -225,9 +225,9 @@ class TestRefusal:
     def test_a_foreign_key_is_refused(self, payload: bytes) -> None:
         foreign = TokenCodec(Keyring.from_text([SECOND, THIRD]), purpose="session")
 
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             CODEC.decrypt(foreign.encrypt(payload))
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             foreign.decrypt(CODEC.encrypt(payload))
 
     def test_wrong_key_wrong_purpose_and_tampering_cannot_be_told_apart(self) -> None:
@@ -238,28 +238,28 @@ class TestRefusal:
 
         errors = [refusal(CODEC, token) for token in (foreign_key, foreign_purpose, spelled(bytes(raw)))]
 
-        assert {type(error) for error in errors} == {UnauthenticToken}
+        assert {type(error) for error in errors} == {UnauthenticTokenError}
         assert len({(error.args, error.__cause__, error.__context__) for error in errors}) == 1
 
     def test_the_associated_data_cannot_be_shifted_between_version_and_purpose(self) -> None:
         token = TokenCodec(Keyring.from_text(FIRST), purpose="ab").encrypt(b"payload")
 
         for purpose in ("a", "b", "abc", "\x02ab", "ab\x00", "\x01\x02ab"):
-            with pytest.raises(UnauthenticToken):
+            with pytest.raises(UnauthenticTokenError):
                 TokenCodec(Keyring.from_text(FIRST), purpose=purpose).decrypt(token)
 
     @pytest.mark.parametrize("version", [0, 2, 3, 128, 255])
     def test_another_version_is_named_so(self, version: int) -> None:
         raw = bytes((version,)) + unspelled(CODEC.encrypt(b"payload"))[1:]
 
-        with pytest.raises(UnknownTokenVersion, match=f"version {version} is not known"):
+        with pytest.raises(UnknownTokenVersionError, match=f"version {version} is not known"):
             CODEC.decrypt(spelled(raw))
 
     @pytest.mark.parametrize(
         "value", [None, 5, 1.5, True, [], {}, object(), bytearray(60), memoryview(bytes(60))]
     )
     def test_other_types_are_malformed_tokens(self, value: object) -> None:
-        with pytest.raises(MalformedToken, match=f"str or bytes, not {type(value).__name__}"):
+        with pytest.raises(MalformedTokenError, match=f"str or bytes, not {type(value).__name__}"):
             CODEC.decrypt(value)  # type: ignore[arg-type]
 
     @settings(max_examples=300)
@@ -285,24 +285,26 @@ class TestRefusal:
         token = CODEC.encrypt(b"payload")
         broken = token[:20] + characters + token[21:]
 
-        with pytest.raises(MalformedToken, match="characters outside URL-safe base64"):
+        with pytest.raises(MalformedTokenError, match="characters outside URL-safe base64"):
             CODEC.decrypt(broken)
-        with pytest.raises(MalformedToken, match="characters outside URL-safe base64"):
+        with pytest.raises(MalformedTokenError, match="characters outside URL-safe base64"):
             CODEC.decrypt(broken.encode("utf-8", "surrogatepass"))
 
     def test_part_of_a_byte_is_named_as_the_reason(self) -> None:
-        with pytest.raises(MalformedToken, match="cut off in the middle of a byte"):
+        with pytest.raises(MalformedTokenError, match="cut off in the middle of a byte"):
             CODEC.decrypt("A" * 61)
 
 
 class TestErrors:
     def test_the_family_is_documented_by_its_bases(self) -> None:
-        assert {MalformedToken.__base__, UnknownTokenVersion.__base__, UnauthenticToken.__base__} == {
-            TokenError
-        }
+        assert {
+            MalformedTokenError.__base__,
+            UnknownTokenVersionError.__base__,
+            UnauthenticTokenError.__base__,
+        } == {TokenError}
         assert TokenError.__base__ is CryptoError
-        assert issubclass(PayloadTooLong, CryptoError)
-        assert not issubclass(PayloadTooLong, TokenError)
+        assert issubclass(PayloadTooLongError, CryptoError)
+        assert not issubclass(PayloadTooLongError, TokenError)
 
     def test_no_message_holds_a_part_of_the_token(self) -> None:
         token = CODEC.encrypt(b"payload")
@@ -317,7 +319,7 @@ class TestErrors:
             assert error.__context__ is None
 
     def test_every_error_survives_pickling(self) -> None:
-        with pytest.raises(PayloadTooLong) as caught:
+        with pytest.raises(PayloadTooLongError) as caught:
             CODEC.encrypt(bytes(5_000))
 
         for error in (refusal(CODEC, "short"), caught.value):
@@ -336,7 +338,7 @@ class TestLength:
 
     def test_a_longer_payload_is_refused_with_both_lengths(self) -> None:
         with pytest.raises(
-            PayloadTooLong, match="has 2840 bytes; a token that fits into a cookie holds 2839"
+            PayloadTooLongError, match="has 2840 bytes; a token that fits into a cookie holds 2839"
         ) as caught:
             CODEC.encrypt(bytes(MAX_PAYLOAD_LENGTH + 1))
 
@@ -356,9 +358,9 @@ class TestLength:
                 asked.append("isascii")
                 return super().isascii()
 
-        with pytest.raises(MalformedToken, match="55 to 3840 characters, and this one 3841"):
+        with pytest.raises(MalformedTokenError, match="55 to 3840 characters, and this one 3841"):
             CODEC.decrypt(Watched("A" * (MAX_TOKEN_LENGTH + 1)))
-        with pytest.raises(MalformedToken, match="this one 10000000"):
+        with pytest.raises(MalformedTokenError, match="this one 10000000"):
             CODEC.decrypt(b"A" * 10_000_000)
 
         assert asked == []
@@ -368,7 +370,7 @@ class TestLength:
 
         assert len(token) == 55
         assert CODEC.decrypt(token) == b""
-        with pytest.raises(MalformedToken, match="55 to 3840 characters, and this one 54"):
+        with pytest.raises(MalformedTokenError, match="55 to 3840 characters, and this one 54"):
             CODEC.decrypt(token[:-1])
 
 

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websession_crypto import (
     Keyring,
-    MalformedToken,
+    MalformedTokenError,
     Opened,
     TokenCodec,
-    UnauthenticToken,
-    UnknownTokenVersion,
+    UnauthenticTokenError,
+    UnknownTokenVersionError,
     ValueCodec,
 )
 
@@ -42,35 +42,35 @@ class TestRefusal:
     def test_in_another_place_it_is_refused(self, first: bytes, second: bytes) -> None:
         encrypted = CODEC.encrypt(b"value", first)
         if first != second:
-            with pytest.raises(UnauthenticToken):
+            with pytest.raises(UnauthenticTokenError):
                 CODEC.decrypt(encrypted, second)
 
     def test_for_another_purpose_it_is_refused(self) -> None:
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             ValueCodec(RING, purpose="diaries").decrypt(CODEC.encrypt(b"value", b""), b"")
 
     def test_the_context_cannot_be_shifted_into_the_purpose(self) -> None:
         shifted = ValueCodec(RING, purpose="letters!").encrypt(b"value", b"")
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             CODEC.decrypt(shifted, b"!")
 
     def test_a_token_is_no_value_and_a_value_no_token_under_one_key(self) -> None:
         tokens = TokenCodec(RING, purpose="letters")
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             CODEC.decrypt(tokens.encrypt(b"value"), b"")
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             tokens.decrypt(CODEC.encrypt(b"value", b""))
 
     def test_every_changed_character_is_refused(self) -> None:
         encrypted = CODEC.encrypt(b"value", b"place")
         for place, character in enumerate(encrypted):
             changed = encrypted[:place] + ("A" if character != "A" else "B") + encrypted[place + 1 :]
-            with pytest.raises((UnauthenticToken, MalformedToken, UnknownTokenVersion)):
+            with pytest.raises((UnauthenticTokenError, MalformedTokenError, UnknownTokenVersionError)):
                 CODEC.decrypt(changed, b"place")
 
     @pytest.mark.parametrize("found", ["", "{}", "AQ", None, 7, b"\x00" * 60, "ä" * 60])
     def test_what_was_never_encrypted_is_called_malformed(self, found: object) -> None:
-        with pytest.raises(MalformedToken):
+        with pytest.raises(MalformedTokenError):
             CODEC.decrypt(found, b"")  # type: ignore[arg-type]
 
     def test_a_refused_value_is_a_value_error(self) -> None:
@@ -90,5 +90,5 @@ class TestRotation:
         assert rotated.open(old, b"place") == Opened(b"value", key_index=1)
         new = rotated.encrypt(b"value", b"place")
         assert rotated.open(new, b"place").made_with_current_key
-        with pytest.raises(UnauthenticToken):
+        with pytest.raises(UnauthenticTokenError):
             CODEC.decrypt(new, b"place")

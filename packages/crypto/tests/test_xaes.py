@@ -14,7 +14,7 @@ import pytest
 from Crypto.Hash import SHAKE128
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websession_crypto import InvalidTag, Xaes256Gcm
+from websession_crypto import InvalidTagError, Xaes256Gcm
 
 NONCE = b"ABCDEFGHIJKLMNOPQRSTUVWX"
 
@@ -105,7 +105,7 @@ def test_every_changed_bit_of_ciphertext_and_tag_is_refused(aead: Xaes256Gcm) ->
     ciphertext = int.from_bytes(aead.encrypt(NONCE, b"payload", b"data"), "big")
 
     for bit in range((7 + 16) * 8):
-        with pytest.raises(InvalidTag):
+        with pytest.raises(InvalidTagError):
             aead.decrypt(NONCE, (ciphertext ^ 1 << bit).to_bytes(7 + 16, "big"), b"data")
 
 
@@ -115,7 +115,7 @@ def test_another_nonce_in_either_half_is_refused(aead: Xaes256Gcm) -> None:
     for position in range(24):
         other = bytearray(NONCE)
         other[position] ^= 1
-        with pytest.raises(InvalidTag):
+        with pytest.raises(InvalidTagError):
             aead.decrypt(bytes(other), ciphertext)
 
 
@@ -123,13 +123,13 @@ def test_another_nonce_in_either_half_is_refused(aead: Xaes256Gcm) -> None:
 def test_other_associated_data_is_refused(aead: Xaes256Gcm, other: bytes) -> None:
     ciphertext = aead.encrypt(NONCE, b"payload", b"data")
 
-    with pytest.raises(InvalidTag):
+    with pytest.raises(InvalidTagError):
         aead.decrypt(NONCE, ciphertext, other)
 
 
 @pytest.mark.parametrize("length", range(16))
 def test_what_is_shorter_than_a_tag_is_refused(aead: Xaes256Gcm, length: int) -> None:
-    with pytest.raises(InvalidTag):
+    with pytest.raises(InvalidTagError):
         aead.decrypt(NONCE, aead.encrypt(NONCE, b"")[:length])
 
 

@@ -76,6 +76,13 @@ class TestRotateKey:
         result = command("rotate-key", ini(session__absolute_timeout="43200"))
         assert "The old keys can go 12 h 2 min after" in result.stderr
 
+    @ON_SQLITE
+    def test_it_is_not_told_too_short_and_the_doctor_says_the_same(self, command, ini):
+        keys = f"{generate_secret_key()} {generate_secret_key()}"
+        config = ini(session__absolute_timeout="86400", session__secret_key=keys)
+        assert "The old keys can go 1 d 1 h after" in command("rotate-key", config).stderr
+        assert "an old one can go 1 d 1 h after" in command("doctor", config).stdout
+
     def test_a_sessions_own_wish_counts(self, command, ini):
         config = ini(session__absolute_timeout="43200")
         command("rotate-key", config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from site_under_test import SECRET_KEY, FullSession, Session
-from websession_core.outlook import old_key_needed
+from websession_core.key_retirement import old_key_lifetime
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
@@ -101,7 +101,7 @@ def test_the_old_key_can_go_when_the_time_that_is_told_has_passed(make_site):
     servers = Servers(make_site, model=FullSession, settings=settings)
     servers.get(servers.before, "/put")
     servers.get(servers.before, "/login")
-    told = old_key_needed(servers.before.factory.policies(None), owned=True)
+    told = old_key_lifetime(servers.before.factory.policies(None), owned=True)
     began = servers.before.clock.now
     while servers.before.clock.now - began <= told:
         servers.get(servers.during, "/look")

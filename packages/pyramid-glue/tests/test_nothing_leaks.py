@@ -29,6 +29,7 @@ from sqlalchemy import Column, MetaData, String, Table, create_engine, select, t
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session as DatabaseSession
 from sqlalchemy.pool import StaticPool
+from websession_core.forecast import forecast
 from websession_core.lifecycle import (
     CONSEQUENCES,
     RULES,
@@ -38,7 +39,6 @@ from websession_core.lifecycle import (
     rotate,
     transitions,
 )
-from websession_core.outlook import outlook
 from websession_core.payload import FlashQueues, Payload
 from websession_core.policies import Overrides
 from websession_core.presets import PRESETS
@@ -98,7 +98,7 @@ class Stage:
                 configure(config)
 
         site = self._make_site(model=model, settings=settings, configure=configured, **options)
-        factory, fresh, make = site.factory, site.factory.fresh_session_id, site.factory.make_token
+        factory, fresh, make = site.factory, site.factory.fresh_session_id, site.factory.tickets.token
 
         def fresh_session_id():
             found = fresh()
@@ -112,7 +112,7 @@ class Stage:
             self.ear.hear(ticket)
             return token
 
-        factory.fresh_session_id, factory.make_token = fresh_session_id, make_token
+        factory.fresh_session_id, factory.tickets.token = fresh_session_id, make_token
         site.views.update(
             look=lambda request: self.ear.hear(request.session, request.session.get("b")) or "seen",
             put=lambda request: request.session.update(a={"b": [self.data()]}),
@@ -843,7 +843,7 @@ def values(stage):
     verdict = judge(beginning.ticket, beginning.state, policies, now + 400)
     books = bookkeeping(verdict, now + 400)
     assert any(entry.candidate is not None for entry in books)
-    stage.ear.hear(beginning, rotation, verdict, books, outlook(beginning.state, policies), transitions())
+    stage.ear.hear(beginning, rotation, verdict, books, forecast(beginning.state, policies), transitions())
     stage.ear.hear(RULES, OPTIONS, tuple(PRESETS.values()), tuple(CONSEQUENCES.values()))
     patient = Patient(site.app.registry, site.factory, site.engine)
     stage.ear.hear(patient, CHECKS, tuple(examine(patient)), Finding("check", Severity.INFO, "so"))

@@ -169,7 +169,7 @@ def test_repr_shows_neither_data_nor_the_identifier(site):
         fresh = repr(request.session)
         request.session["password"] = "hunter2"
         identifier = request.session.row().id.hex
-        return [fresh, repr(request.session), repr(request.session._factory), identifier]
+        return [fresh, repr(request.session), repr(request.session.kit), identifier]
 
     fresh, shown, factory, identifier = in_request(site, view)
     for text in (fresh, shown, factory):

@@ -53,7 +53,7 @@ NEW = Activity(
     tried_at=None,
 )
 
-REVISIONS = [Duty.TOUCH, Duty.RENEW, Duty.ACKNOWLEDGE, Duty.REDATE]
+REVISIONS = [Duty.TOUCH, Duty.RENEW, Duty.ACKNOWLEDGE, Duty.RESCHEDULE]
 ON_SERVERS = pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("websession_engine_name", ["postgresql"], indirect=True)
 ON_MARIADB = pytest.mark.parametrize("websession_engine_name", ["mariadb"], indirect=True)
@@ -451,7 +451,7 @@ class TestForgetting:
 class TestOtherTransactions:
     @pytest.mark.parametrize(
         ("duty", "insists"),
-        [*((duty, False) for duty in (*REVISIONS, Duty.REMOVE)), (Duty.TOUCH, True), (Duty.REDATE, True)],
+        [*((duty, False) for duty in (*REVISIONS, Duty.REMOVE)), (Duty.TOUCH, True), (Duty.RESCHEDULE, True)],
     )
     def test_a_companion_that_is_locked_is_left_alone(self, recorded, companion, duty, insists):
         with open_transaction(recorded.engine, update(companion).values(previous_attempt=9)):

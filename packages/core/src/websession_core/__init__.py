@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import outlook
 from .errors import (
     ConfigurationError,
     EncryptedDataError,
@@ -14,6 +15,8 @@ from .errors import (
     TooManySessionsError,
     UnstorableValueError,
 )
+from .forecast import Forecast, forecast
+from .key_retirement import old_key_lifetime
 from .lifecycle import (
     Beginning,
     Bookkeeping,
@@ -29,16 +32,16 @@ from .lifecycle import (
     freshest,
     judge,
     last_use,
-    redate,
     reissue,
+    reschedule,
     rotate,
     transitions,
 )
-from .outlook import Outlook, old_key_needed, outlook
 from .payload import FlashQueues, Payload, Snapshot, dumps, loads
 from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from .ports import Clock, OpenedValue, Store, StoredRow, TicketCodec, ValueCipher
 from .presets import AAL1, AAL2, AAL3, PRESETS, Preset
+from .renaming import renamed
 from .settings import (
     OPTIONS,
     Check,
@@ -72,6 +75,7 @@ __all__ = [
     "Duty",
     "EncryptedDataError",
     "FlashQueues",
+    "Forecast",
     "IdleTimeout",
     "LimitPolicy",
     "MalformedPayloadError",
@@ -80,7 +84,6 @@ __all__ = [
     "NoTransactionError",
     "OpenedValue",
     "Option",
-    "Outlook",
     "Overrides",
     "Payload",
     "Policies",
@@ -108,15 +111,22 @@ __all__ = [
     "bookkeeping",
     "deadline",
     "dumps",
+    "forecast",
     "freshest",
     "judge",
     "last_use",
     "loads",
-    "old_key_needed",
-    "outlook",
+    "old_key_lifetime",
     "parse_settings",
-    "redate",
     "reissue",
+    "reschedule",
     "rotate",
     "transitions",
 ]
+
+# The module is there for its old names, and this package's own `outlook` was the function.
+del outlook
+
+__getattr__ = renamed(
+    __name__, Outlook=Forecast, outlook=forecast, old_key_needed=old_key_lifetime, redate=reschedule
+)

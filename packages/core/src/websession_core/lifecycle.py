@@ -90,12 +90,13 @@ the first ticket shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ._numbers import COUNTER_MAX
+from .renaming import RenamedMember, renamed
 from .state import Activity, SessionState, Ticket
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLOCK_STEP",
+    "COLUMNS",
     "COMPARED",
     "CONSEQUENCES",
     "GENERATION_LEAP",
@@ -127,8 +129,8 @@ __all__ = [
     "freshest",
     "judge",
     "last_use",
-    "redate",
     "reissue",
+    "reschedule",
     "rotate",
     "transitions",
 ]
@@ -172,8 +174,9 @@ class Duty(StrEnum):
     """A candidate is sent; its cookie leaves only if this took effect."""
     ACKNOWLEDGE = "acknowledge"
     """A candidate has come back and becomes the current ticket."""
-    REDATE = "redate"
+    RESCHEDULE = "reschedule"
     """The session's own timeouts were changed: the deadline follows."""
+    REDATE = RenamedMember("RESCHEDULE")
     REMOVE = "remove"
     """The session has ended: delete its rows."""
     REVOKE = "revoke"
@@ -227,16 +230,9 @@ CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
 )
 """What follows from each standing."""
 
-_ALL_COLUMNS: Final = (
-    "active_at",
-    "expires_at",
-    "generation",
-    "attempt",
-    "previous_attempt",
-    "renewed_at",
-    "tries",
-    "tried_at",
-)
+COLUMNS: Final = tuple(column.name for column in fields(Activity))
+"""All columns of the companion row, besides its key: the fields of `Activity`."""
+
 _DATES: Final = ("active_at", "expires_at")
 # A login that is committed meanwhile makes these meaningless.
 _BOUND_TO_EPOCH: Final = frozenset({Duty.RENEW, Duty.REMOVE})
@@ -248,7 +244,7 @@ COMPARED: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
         Duty.TOUCH: _DATES,
         Duty.RENEW: ("generation", "attempt", *_TRIES),
         Duty.ACKNOWLEDGE: ("generation", "attempt"),
-        Duty.REDATE: (),
+        Duty.RESCHEDULE: (),
         Duty.REMOVE: (*_DATES, "generation", "attempt", *_TRIES),
         Duty.REVOKE: (),
     }
@@ -257,11 +253,11 @@ COMPARED: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
 
 WRITTEN: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
     {
-        Duty.RECORD: _ALL_COLUMNS,
+        Duty.RECORD: COLUMNS,
         Duty.TOUCH: _DATES,
         Duty.RENEW: _TRIES,
         Duty.ACKNOWLEDGE: ("generation", "attempt", "previous_attempt", "renewed_at", *_TRIES),
-        Duty.REDATE: _DATES,
+        Duty.RESCHEDULE: _DATES,
         Duty.REMOVE: (),
         Duty.REVOKE: (),
     }
@@ -734,7 +730,7 @@ def _successor(ticket: Ticket, attempt: int, policies: Policies, now: int) -> Ti
     )
 
 
-def redate(ticket: Ticket, state: SessionState, policies: Policies, now: int) -> Bookkeeping:
+def reschedule(ticket: Ticket, state: SessionState, policies: Policies, now: int) -> Bookkeeping:
     """Return the write that is due after a session's own timeouts were changed.
 
     It insists and compares nothing: a touch prepared before must not win over it, and the user may not come
@@ -747,7 +743,7 @@ def redate(ticket: Ticket, state: SessionState, policies: Policies, now: int) ->
         now: The time of writing, Unix seconds.
     """
     policies = policies.effective(state.overrides)
-    duty = Duty.RECORD if state.activity is None else Duty.REDATE
+    duty = Duty.RECORD if state.activity is None else Duty.RESCHEDULE
     verdict = Verdict(Standing.CURRENT, ticket, state, policies)
     return replace(_write(verdict, duty, now), insists=True)
 
@@ -910,3 +906,6 @@ def transitions() -> tuple[Transition, ...]:
         if consequence.duty is not None and consequence.becomes is not None
     )
     return (*done, *_PASSAGES)
+
+
+__getattr__ = renamed(__name__, redate=reschedule)

@@ -11,7 +11,7 @@ dictionary of plain values, nested ones included, and never says that it changed
 So a change has to be found, without comparing everything with everything: most requests read one
 or two small values of a payload that may have tens of kilobytes. Two observations carry this:
 
-* A nested value can only change if somebody got hold of it, and everybody gets it through us. When
+* A nested value can only change if code got hold of it, and all code gets it through us. When
   a list or a dictionary is handed out for the first time, its serialized form is kept; so is that
   of the old value when a key is set or deleted. ``originals`` holds these, once per key, and only
   these keys can differ from what was loaded. Scalars that are read cost nothing: nobody can change
@@ -19,9 +19,9 @@ or two small values of a payload that may have tens of kilobytes. Two observatio
 * Equality is decided on the serialized form, never with ``==``, to which ``1``, ``1.0`` and
   ``True`` are the same. Assigning the same value again is no change.
 
-Values are checked against what **every** supported database holds and gives back unchanged, so
-that a session behaves alike on all of them: on assignment, and for what was changed in place
-when the payload is serialized.
+Values are checked against what **every** supported database gives back unchanged (`storable`), so that
+a session behaves alike on all of them: on assignment, and for what was changed in place when the
+payload is serialized.
 
 What is handed out stays tracked for the life of the object: an alias may outlive a write
 (``rebase``), because a transaction may go on after it.
@@ -33,11 +33,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import Enum
-from math import isfinite
 from operator import itemgetter
 from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, overload
 
-from .errors import MalformedPayloadError, UnstorableValueError
+from .errors import MalformedPayloadError
+from .storable import MAX_DEPTH, require_storable, require_storable_key
 
 __all__ = [
     "MAX_DEPTH",
@@ -47,24 +47,6 @@ __all__ = [
     "dumps",
     "loads",
 ]
-
-MAX_DEPTH: Final = 30
-"""How many lists and dictionaries may be inside each other; the payload itself is the first.
-
-MariaDB's JSON columns carry a ``json_valid`` check. Measured with MariaDB 10.11.19: 31 levels are
-stored, with 32 the check fails (error 4025), whatever the mixture of lists and objects. One level is
-left in reserve. PostgreSQL, MySQL (100) and SQLite (1000) hold more.
-"""
-
-MIN_INT: Final = -(2**63)
-MAX_INT: Final = 2**64 - 1
-"""MySQL's JSON keeps integers in this range and turns others into floating point numbers."""
-
-EXPONENT_FROM: Final = 1e16
-"""From here on Python writes a float with an exponent, and PostgreSQL's JSONB turns it into an integer."""
-
-_LONGEST_STEP: Final = 60
-"""Characters of one key shown in a path: a key may be as long as a book, an error message may not."""
 
 _T = TypeVar("_T")
 _V_co = TypeVar("_V_co", covariant=True)
@@ -167,178 +149,6 @@ def _fingerprint(value: Any) -> str | None:
         return _comparable(value)
     except (TypeError, ValueError, RecursionError):
         return None
-
-
-# --- what may be stored -------------------------------------------------------------------------
-
-
-class _RefusedError(Exception):
-    """Travels from a refused value up to the check, collecting the path on its way."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.path: list[str | int] = []
-
-
-_REMEDIES: Final[tuple[tuple[str, str], ...]] = (
-    ("tuple", "use a list"),
-    ("set", "use a sorted list"),
-    ("frozenset", "use a sorted list"),
-    ("datetime", "use value.isoformat()"),
-    ("date", "use value.isoformat()"),
-    ("time", "use value.isoformat()"),
-    ("timedelta", "use value.total_seconds()"),
-    ("Decimal", "use str(value)"),
-    ("Fraction", "use str(value)"),
-    ("UUID", "use str(value)"),
-    ("bytes", "use text, for example base64"),
-    ("bytearray", "use text, for example base64"),
-    ("memoryview", "use text, for example base64"),
-    ("complex", "use a list of two numbers"),
-    ("mappingproxy", "use dict(value)"),
-    ("generator", "use list(value)"),
-    ("range", "use list(value)"),
-)
-
-
-def _remedy(value: object) -> str:
-    if isinstance(value, Enum):
-        return "use its value or its name"
-    if isinstance(value, str):
-        return "use str(value)"
-    if isinstance(value, int):
-        return "use int(value)"
-    if isinstance(value, float):
-        return "use float(value)"
-    if isinstance(value, list):
-        return "use list(value)"
-    names = {cls.__name__ for cls in type(value).__mro__}
-    # Before dict's own subclasses: some mappings are neither, and all of them want the same.
-    if isinstance(value, Mapping):
-        return "use dict(value)"
-    for name, remedy in _REMEDIES:
-        if name in names:
-            return remedy
-    return "use text, numbers, booleans, None, lists and dictionaries made of these"
-
-
-def _check_text(text: str, what: str) -> None:
-    if "\0" in text:
-        raise _RefusedError(f"{what} contains a NUL character, which PostgreSQL cannot store; remove it")
-    if not text.isascii():
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            pass
-        else:
-            return
-        raise _RefusedError(
-            f"{what} contains a lone surrogate, which is not Unicode text; "
-            "decode bytes with the right encoding or errors='replace'"
-        )
-
-
-def _check_float(value: float) -> None:
-    if not isfinite(value):
-        raise _RefusedError("JSON has no NaN and no infinity; use None or text")
-    if abs(value) >= EXPONENT_FROM:
-        raise _RefusedError(
-            "PostgreSQL would give a float this large back as an integer; use int(value) or text"
-        )
-    if value == 0.0 and str(value) == "-0.0":
-        raise _RefusedError("PostgreSQL would give -0.0 back as 0.0; use 0.0")
-
-
-def _check_key(key: object) -> None:
-    if type(key) is not str:
-        remedy = "use its value or its name" if isinstance(key, Enum) else "use str(key)"
-        raise _RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
-    try:
-        _check_text(key, "the key")
-    except _RefusedError as refusal:
-        refusal.path.append(key)
-        raise
-
-
-def _check(value: Any, level: int) -> None:
-    """Refuse what some supported database cannot hold or would change.
-
-    ``level`` is the one a container found here would be at.
-    """
-    kind = type(value)
-    if kind is str:
-        _check_text(value, "the text")
-    elif kind is bool or value is None:
-        return
-    elif kind is int:
-        if not MIN_INT <= value <= MAX_INT:
-            raise _RefusedError(
-                "MySQL would turn an integer outside -2**63 .. 2**64-1 into a float; use str(value)"
-            )
-    elif kind is float:
-        _check_float(value)
-    elif kind is list or kind is dict:
-        if level > MAX_DEPTH:
-            raise _RefusedError(
-                f"more than {MAX_DEPTH} levels of nesting (or a container inside itself), "
-                "which MariaDB refuses; store it flatter"
-            )
-        if kind is list:
-            _check_items(enumerate(value), level)
-        else:
-            for key in value:
-                _check_key(key)
-            _check_items(value.items(), level)
-    else:
-        raise _RefusedError(f"values of type {kind.__name__} cannot be stored; {_remedy(value)}")
-
-
-def _check_items(items: Iterable[tuple[str | int, Any]], level: int) -> None:
-    where: str | int = 0
-    try:
-        for where, value in items:  # noqa: B007 - read in the except clause
-            _check(value, level + 1)
-    except _RefusedError as refusal:
-        refusal.path.append(where)
-        raise
-
-
-def _render(path: Iterable[str | int]) -> str:
-    """Return ``cart.items[3]``; keys that are no names are quoted, and escaped for any terminal."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-            continue
-        name = step if len(step) <= _LONGEST_STEP else f"{step[:_LONGEST_STEP]}..."
-        if name.isidentifier() and name.isascii():
-            text += f".{name}" if text else name
-        else:
-            text += f"[{name!a}]"
-    return text
-
-
-def _require(value: Any, path: tuple[str | int, ...], level: int) -> None:
-    """Raise `UnstorableValueError` unless the value at this path may be stored."""
-    try:
-        _check(value, level)
-    except _RefusedError as refusal:
-        where, reason = _render((*path, *reversed(refusal.path))), refusal.reason
-    else:
-        return
-    raise UnstorableValueError(where, reason)
-
-
-def _require_key(key: object, container: str) -> None:
-    """Raise `UnstorableValueError` unless this may be a key; the container is named if the key cannot be."""
-    try:
-        _check_key(key)
-    except _RefusedError as refusal:
-        where, reason = _render(refusal.path) or container, refusal.reason
-    else:
-        return
-    raise UnstorableValueError(where, reason)
 
 
 # --- copies -------------------------------------------------------------------------------------
@@ -489,7 +299,7 @@ class _Tracked:
             value = data.get(key)
             # Everything else was checked when it was set, and cannot change in place.
             if type(value) is dict or type(value) is list:
-                _require(value, (key,), 2)
+                require_storable(value, (key,), 2)
                 forms[key] = _fingerprint(value)
         text = dumps(data)
         self._serialized = (text, forms)
@@ -596,8 +406,8 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        _require_key(key, "the session")
-        _require(value, (key,), 2)
+        require_storable_key(key, "the session")
+        require_storable(value, (key,), 2)
         self._put(key, value)
 
     def _put(self, key: str, value: Any) -> None:
@@ -698,8 +508,8 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             pairs = [(key, value) for key, value in other]
         pairs.extend(values.items())
         for key, value in pairs:
-            _require_key(key, "the session")
-            _require(value, (key,), 2)
+            require_storable_key(key, "the session")
+            require_storable(value, (key,), 2)
         for key, value in pairs:
             self._put(key, value)
 
@@ -742,9 +552,9 @@ class FlashQueues(_Tracked):
         if isinstance(message, str):
             # Not str(message), which an enumeration or a lazy translation may answer differently.
             message = str.__str__(message)
-        _require_key(queue, "the flash queues")
+        require_storable_key(queue, "the flash queues")
         # The message is inside a list inside the document.
-        _require(message, ("message",), 3)
+        require_storable(message, ("message",), 3)
         data = self._decode() if self._data is None else self._data
         if not allow_duplicate and queue in data:
             form = _fingerprint(message)

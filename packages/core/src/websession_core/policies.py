@@ -6,7 +6,7 @@ An object that exists makes sense: a contradiction is refused when it is made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 from ._numbers import COUNTER_MAX, checked_int
@@ -16,6 +16,7 @@ __all__ = [
     "DEFAULT_MAX_TRIES",
     "LONGEST",
     "NO_OVERRIDES",
+    "OVERRIDE_NAMES",
     "AbsoluteTimeout",
     "IdleTimeout",
     "Overrides",
@@ -159,6 +160,13 @@ class Overrides:
                 checked_int(name, value, 0, LONGEST)
 
 
+NO_OVERRIDES: Final = Overrides()
+"""Everything as the settings say."""
+
+OVERRIDE_NAMES: Final = tuple(setting.name for setting in fields(Overrides))
+"""The settings that a session can have of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policies:
     """All that was agreed, as it holds for one session at one moment.
@@ -249,10 +257,6 @@ class Policies:
             cookie_max_age=wish.cookie_max_age or None,
             cookie_version=self.cookie_version,
         )
-
-
-NO_OVERRIDES: Final = Overrides()
-"""No wishes at all."""
 
 
 def _merge(policies: Policies, overrides: Overrides) -> Overrides:

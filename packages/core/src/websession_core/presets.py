@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from .policies import AbsoluteTimeout, IdleTimeout
+from .durations import DAY, HOUR, MINUTE
+from .policies import AbsoluteTimeout, IdleTimeout, Policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AAL1", "AAL2", "AAL3", "PRESETS", "Preset"]
+__all__ = ["AAL1", "AAL2", "AAL2_OF_REVISION_3", "AAL3", "PRESETS", "Preset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +41,35 @@ class Preset:
     absolute_timeout: int
 
     def __post_init__(self) -> None:
-        absolute = AbsoluteTimeout(self.absolute_timeout)
-        if self.idle_timeout is not None and IdleTimeout(self.idle_timeout).timeout >= absolute.timeout:
-            raise ValueError("idle_timeout must be shorter than absolute_timeout")
+        idle = None if self.idle_timeout is None else IdleTimeout(self.idle_timeout)
+        Policies(idle, AbsoluteTimeout(self.absolute_timeout))
 
     def __str__(self) -> str:
         return self.name
 
+    def allows(self, idle_timeout: int | None, absolute_timeout: int | None) -> bool:
+        """Return whether timeouts are within these.
 
-_MINUTE: Final = 60
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
+        Args:
+            idle_timeout: Seconds; None: there is none.
+            absolute_timeout: Seconds; None: there is none.
+        """
+        if absolute_timeout is None or absolute_timeout > self.absolute_timeout:
+            return False
+        return self.idle_timeout is None or (idle_timeout is not None and idle_timeout <= self.idle_timeout)
 
-AAL1: Final = Preset("aal1", idle_timeout=None, absolute_timeout=30 * _DAY)
+
+AAL1: Final = Preset("aal1", idle_timeout=None, absolute_timeout=30 * DAY)
 """30 days (NIST SP 800-63B-4, 2.1.3; an inactivity timeout is not required)."""
 
-AAL2: Final = Preset("aal2", idle_timeout=_HOUR, absolute_timeout=_DAY)
+AAL2: Final = Preset("aal2", idle_timeout=HOUR, absolute_timeout=DAY)
 """24 hours, or one hour without activity (NIST SP 800-63B-4, 2.2.3)."""
 
-AAL3: Final = Preset("aal3", idle_timeout=15 * _MINUTE, absolute_timeout=12 * _HOUR)
+AAL3: Final = Preset("aal3", idle_timeout=15 * MINUTE, absolute_timeout=12 * HOUR)
 """12 hours, or 15 minutes without activity (NIST SP 800-63B-4, 2.3.3)."""
 
-PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({one.name: one for one in (AAL1, AAL2, AAL3)})
-"""All presets by name."""
+AAL2_OF_REVISION_3: Final = Preset("aal2-of-revision-3", idle_timeout=30 * MINUTE, absolute_timeout=12 * HOUR)
+"""What NIST SP 800-63B-3 asked of AAL2, to which many rules still refer; no setting chooses it."""
+
+PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({level.name: level for level in (AAL1, AAL2, AAL3)})
+"""The presets that a setting can choose, by name."""

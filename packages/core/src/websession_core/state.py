@@ -31,8 +31,8 @@ class Ticket:
         session_id: The identifier of the session's row (128 bits).
         epoch: How often the session's identity had been rotated (login, logout, ``regenerate()``).
         generation: How often the ticket had been renewed; grows with every renewal and every rotation.
-        attempt: The random number that tells this candidate from others of the same generation;
-            0 in the first ticket of a session.
+        attempt: What tells this ticket from others of its generation: 0 in a session's first ticket, counted
+            for the candidates of a renewal, random after a rotation.
         cookie_version: The version of the cookie's attributes and encryption key it was sent with.
         issued_at: When it was issued, Unix seconds.
 

@@ -10,13 +10,16 @@
 from .__about__ import __version__
 from .errors import (
     CryptoError,
-    InvalidTag,
+    InvalidTagError,
     KeyFormatError,
-    MalformedToken,
-    PayloadTooLong,
+    MalformedTokenError,
+    PayloadTooLongError,
     TokenError,
-    UnauthenticToken,
-    UnknownTokenVersion,
+    UnauthenticTokenError,
+    UnknownTokenVersionError,
+)
+from .errors import (
+    __getattr__ as __getattr__,
 )
 from .keys import Keyring, SecretKey, generate_secret_key
 from .tokens import MAX_PAYLOAD_LENGTH, MAX_PURPOSE_LENGTH, MAX_TOKEN_LENGTH, Opened, TokenCodec
@@ -28,17 +31,17 @@ __all__ = [
     "MAX_PURPOSE_LENGTH",
     "MAX_TOKEN_LENGTH",
     "CryptoError",
-    "InvalidTag",
+    "InvalidTagError",
     "KeyFormatError",
     "Keyring",
-    "MalformedToken",
+    "MalformedTokenError",
     "Opened",
-    "PayloadTooLong",
+    "PayloadTooLongError",
     "SecretKey",
     "TokenCodec",
     "TokenError",
-    "UnauthenticToken",
-    "UnknownTokenVersion",
+    "UnauthenticTokenError",
+    "UnknownTokenVersionError",
     "ValueCodec",
     "Xaes256Gcm",
     "__version__",

@@ -4,9 +4,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from secrets import token_bytes
+from typing import ClassVar
 
 from ._never_pickled import NeverPickled
-from .errors import InvalidTag, MalformedToken, UnauthenticToken, UnknownTokenVersion
+from .errors import InvalidTagError, MalformedTokenError, UnauthenticTokenError, UnknownTokenVersionError
 from .keys import Keyring
 from .xaes import NONCE_LENGTH, TAG_LENGTH
 
@@ -26,8 +27,8 @@ class Opened:
     """What was in a token, and which key opened it.
 
     Attributes:
-        payload: the bytes that were encrypted; not shown by `repr`.
-        key_index: the position of the key in the keyring, 0 for the one that encrypts.
+        payload: The bytes that were encrypted; not shown by `repr`.
+        key_index: The position of the key in the keyring, 0 for the one that encrypts.
     """
 
     payload: bytes = field(repr=False)
@@ -44,24 +45,26 @@ class Codec(NeverPickled):
 
     __slots__ = ("_associated_data", "_keyring", "_nonce_source", "_purpose")
 
+    _label: ClassVar[bytes]
+
     def __init__(
-        self, label: bytes, keyring: Keyring, purpose: str, nonce_source: Callable[[int], bytes] = token_bytes
+        self, keyring: Keyring, *, purpose: str, nonce_source: Callable[[int], bytes] = token_bytes
     ) -> None:
         if not isinstance(keyring, Keyring):
             raise TypeError(f"a {type(self).__name__} takes a Keyring, not {type(keyring).__name__}")
         self._keyring = keyring
         self._purpose = purpose
-        self._associated_data = _associated_data(label, purpose)
+        self._associated_data = _associated_data(self._label, purpose)
         self._nonce_source = nonce_source
 
     @property
     def keyring(self) -> Keyring:
-        """The keys, as given."""
+        """The keys."""
         return self._keyring
 
     @property
     def purpose(self) -> str:
-        """What the tokens are for, as given."""
+        """What the tokens are for."""
         return self._purpose
 
     def __repr__(self) -> str:
@@ -77,15 +80,17 @@ class Codec(NeverPickled):
         """Check a token of at most so many characters, and only then decrypt it."""
         raw = _read(token, longest)
         if raw[0] != _VERSION:
-            raise UnknownTokenVersion(f"format version {raw[0]} is not known to this release")
+            raise UnknownTokenVersionError(f"format version {raw[0]} is not known to this release")
         nonce, sealed = raw[1 : 1 + NONCE_LENGTH], raw[1 + NONCE_LENGTH :]
         associated_data = self._associated_data + context
         for index, key in enumerate(self._keyring):
             try:
                 return Opened(key.aead.decrypt(nonce, sealed, associated_data), index)
-            except InvalidTag:
+            except InvalidTagError:
                 continue
-        raise UnauthenticToken("no key of the keyring made this token for this purpose, or it was changed")
+        raise UnauthenticTokenError(
+            "no key of the keyring made this token for this purpose, or it was changed"
+        )
 
 
 def _associated_data(label: bytes, purpose: str) -> bytes:
@@ -107,23 +112,23 @@ def _spell(raw: bytes) -> bytes:
 
 
 def _read(token: object, longest: int | None) -> bytes:
-    """Give the bytes of the one spelling of a token; at least as many as an empty payload has."""
+    """Return the bytes of the one spelling of a token; at least as many as an empty payload has."""
     if not isinstance(token, (str, bytes)):
-        raise MalformedToken(f"a token is str or bytes, not {type(token).__name__}")
+        raise MalformedTokenError(f"a token is str or bytes, not {type(token).__name__}")
     # Before any work, so that a stranger's megabytes cost nothing.
     if len(token) < _MIN_LENGTH or (longest is not None and len(token) > longest):
         bounds = f"{_MIN_LENGTH} to {longest}" if longest is not None else f"at least {_MIN_LENGTH}"
-        raise MalformedToken(f"a token has {bounds} characters, and this one {len(token)}")
+        raise MalformedTokenError(f"a token has {bounds} characters, and this one {len(token)}")
     if isinstance(token, str):
         if not token.isascii():
-            raise MalformedToken("characters outside URL-safe base64")
+            raise MalformedTokenError("characters outside URL-safe base64")
         token = token.encode("ascii")
     # Checked before decoding, because the decoder skips what it does not know.
     if token.translate(None, _ALPHABET):
-        raise MalformedToken("characters outside URL-safe base64")
+        raise MalformedTokenError("characters outside URL-safe base64")
     if len(token) % 4 == 1:
-        raise MalformedToken("cut off in the middle of a byte")
+        raise MalformedTokenError("cut off in the middle of a byte")
     raw = urlsafe_b64decode(token + b"=" * (-len(token) % 4))
     if _spell(raw) != token:
-        raise MalformedToken("bits after the last byte are not zero")
+        raise MalformedTokenError("bits after the last byte are not zero")
     return raw

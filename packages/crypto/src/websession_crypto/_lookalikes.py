@@ -75,7 +75,7 @@ _CLASS_OF = {symbol: number for number, members in enumerate(_CLASSES) for symbo
 
 
 def _table(rows: Sequence[Sequence[float]]) -> list[dict[int, float]]:
-    """Give the cost in bits of every character, by the class of the character before it."""
+    """Return the cost in bits of every character, by the class of the character before it."""
     return [
         {
             symbol: -log2(share / sum(row) * (count / sum(members.values()) + 1 / len(members)) / 2)
@@ -92,7 +92,7 @@ _UNSEPARATED = _table([(vowel, consonant, 0, other) for vowel, consonant, _, oth
 
 
 def describe_lookalike(raw: bytes) -> str | None:
-    """Say what a would-be key of 32 bytes looks like.
+    """Return what a would-be key of 32 bytes looks like.
 
     Returns:
         A predicate for an error message ("repeats a pattern"), or `None` for what may well be random.

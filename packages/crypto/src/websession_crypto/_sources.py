@@ -21,23 +21,23 @@ class SourceError(Exception):
 
 
 def is_source(text: str) -> bool:
-    """Tell whether a text says where keys are, rather than being one."""
+    """Return whether a text says where keys are, rather than being one."""
     return text.startswith((_ENVIRONMENT, _FILE))
 
 
 def read_source(text: str, environ: Mapping[str, str]) -> list[str]:
-    """Give the texts of the keys that a source holds, at least one.
+    """Return the texts of the keys that a source holds, at least one.
 
     Raises:
-        SourceError: it cannot be read, or holds nothing.
+        SourceError: It cannot be read, or holds nothing.
     """
     if text.startswith(_ENVIRONMENT):
         name = text.removeprefix(_ENVIRONMENT)
-        held, place = _variable(name, environ), f"the environment variable {name}"
+        text, place = _variable(name, environ), f"the environment variable {name}"
     else:
         path = text.removeprefix(_FILE)
-        held, place = _file(path), f"the file {path}"
-    keys = held.split()
+        text, place = _file(path), f"the file {path}"
+    keys = text.split()
     if not keys:
         raise SourceError(f"is not there: {place} is empty")
     return keys

@@ -1,22 +1,25 @@
 """What can go wrong, as one tree: the type says whose fault it is.
 
 * `KeyFormatError`: the operator's. A key in the configuration is no key.
-* `PayloadTooLong`: the caller's. What should be encrypted does not fit into a cookie.
-* `TokenError`: whoever sent the token. Nothing to repair here: treat the request as one without a token.
-* `InvalidTag`: as `TokenError`, for those who use `Xaes256Gcm` itself.
+* `PayloadTooLongError`: the caller's. What should be encrypted does not fit into a cookie.
+* `TokenError`: the sender's. Nothing to repair here: treat the request as one without a token.
+* `InvalidTagError`: as `TokenError`, for those who use `Xaes256Gcm` itself.
 
 No message holds a key, a token, or any part of one, so all of them may be logged.
 """
 
+import warnings
+from typing import Any
+
 __all__ = [
     "CryptoError",
-    "InvalidTag",
+    "InvalidTagError",
     "KeyFormatError",
-    "MalformedToken",
-    "PayloadTooLong",
+    "MalformedTokenError",
+    "PayloadTooLongError",
     "TokenError",
-    "UnauthenticToken",
-    "UnknownTokenVersion",
+    "UnauthenticTokenError",
+    "UnknownTokenVersionError",
 ]
 
 
@@ -28,8 +31,8 @@ class KeyFormatError(CryptoError, ValueError):
     """A text, or a list of texts, is not usable as a secret key.
 
     Attributes:
-        problem: which key is wrong and how, without any of its characters.
-        remedy: what to do about it, as a sentence.
+        problem: Which key is wrong and how, without any of its characters.
+        remedy: What to do about it, as a sentence.
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
@@ -42,12 +45,12 @@ class KeyFormatError(CryptoError, ValueError):
         return f"{self.problem}. {self.remedy}"
 
 
-class PayloadTooLong(CryptoError, ValueError):  # noqa: N818 - says what is wrong, as its siblings do
+class PayloadTooLongError(CryptoError, ValueError):
     """A payload is too long for a token that fits into a cookie.
 
     Attributes:
-        length: of the refused payload, in bytes.
-        maximum: the longest payload that is accepted, in bytes.
+        length: The length of the refused payload, in bytes.
+        maximum: The longest payload that is accepted, in bytes.
     """
 
     def __init__(self, length: int, maximum: int) -> None:
@@ -59,7 +62,7 @@ class PayloadTooLong(CryptoError, ValueError):  # noqa: N818 - says what is wron
         return f"the payload has {self.length} bytes; a token that fits into a cookie holds {self.maximum}"
 
 
-class InvalidTag(CryptoError):  # noqa: N818 - the name the field gives it
+class InvalidTagError(CryptoError):
     """The authentication tag does not match: wrong key, nonce or associated data, or changed ciphertext."""
 
 
@@ -67,19 +70,31 @@ class TokenError(CryptoError, ValueError):
     """A token was refused. Catch this one; its subclasses are for logs and metrics."""
 
 
-class MalformedToken(TokenError):  # noqa: N818 - reads as the sentence it is
+class MalformedTokenError(TokenError):
     """What was given is no token of any version: wrong characters, wrong length, wrong type."""
 
 
-class UnknownTokenVersion(TokenError):  # noqa: N818 - reads as the sentence it is
+class UnknownTokenVersionError(TokenError):
     """The token names a format version this release does not know (a newer release may have made it).
 
     The version is readable before anything is authenticated, so this may as well be garbage.
     """
 
 
-class UnauthenticToken(TokenError):  # noqa: N818 - reads as the sentence it is
+class UnauthenticTokenError(TokenError):
     """No key of the keyring made this token for this purpose, or it was changed on its way.
 
     Which of these is the case cannot be told, to an attacker or to us.
     """
+
+
+_RENAMED = "InvalidTag", "MalformedToken", "PayloadTooLong", "UnauthenticToken", "UnknownTokenVersion"
+
+
+def __getattr__(name: str) -> Any:
+    """Return an error by its old name, for one series."""
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
+    message = f"{name} is called {name}Error now; the old name stays for one series"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return globals()[f"{name}Error"]

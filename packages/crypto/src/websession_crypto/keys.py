@@ -70,7 +70,7 @@ class SecretKey(NeverPickled):
         """Read a key as `generate_secret_key` writes it.
 
         Args:
-            text: base64 of 32 bytes, in the URL-safe or the standard alphabet, with or without ``=`` at the
+            text: Base64 of 32 bytes, in the URL-safe or the standard alphabet, with or without ``=`` at the
                 end, and without white space.
 
         Raises:
@@ -118,11 +118,11 @@ class Keyring(NeverPickled):
     last token made under it has expired. With several servers, first add the new key at the end everywhere.
 
     Args:
-        keys: at least one, each of them once.
+        keys: At least one, each of them once.
 
     Raises:
-        TypeError: an item is no `SecretKey`.
-        KeyFormatError: there is no key, or one is there twice.
+        TypeError: An item is no `SecretKey`.
+        KeyFormatError: There is no key, or one is there twice.
     """
 
     __slots__ = ("_keys",)
@@ -147,12 +147,12 @@ class Keyring(NeverPickled):
         """Read a keyring from configuration.
 
         Args:
-            text: keys separated by white space (line breaks included), or a sequence with one key per item.
+            text: Keys separated by white space (line breaks included), or a sequence with one key per item.
                 White space around an item is ignored.
 
         Raises:
             TypeError: `text`, or an item of it, is of another type.
-            KeyFormatError: naming everything that is wrong with any of the keys, each by its position.
+            KeyFormatError: Naming everything that is wrong with any of the keys, each by its position.
         """
         try:
             keys = _read_all(_named(_items(text)))
@@ -178,12 +178,12 @@ class Keyring(NeverPickled):
         Sources are read once, here, in order: the first key of the first item encrypts.
 
         Args:
-            text: items separated by white space (line breaks included), or a sequence with one per item.
-            environ: the environment variables.
+            text: Items separated by white space (line breaks included), or a sequence with one per item.
+            environ: The environment variables.
 
         Raises:
             TypeError: `text`, or an item of it, is of another type.
-            KeyFormatError: naming everything that is wrong with any item: a source that is not there or
+            KeyFormatError: Naming everything that is wrong with any item: a source that is not there or
                 cannot be read, or a key in it that is none.
         """
         try:
@@ -237,7 +237,7 @@ def _items(texts: object) -> list[str]:
 
 
 def _named(texts: Sequence[str], where: str = "") -> list[_Item]:
-    """Give each text the name that messages call it by, `where` it was found included."""
+    """Name each text as messages call it, including `where` it was found."""
     if len(texts) == 1:
         return [_Item(_NAME + where, texts[0])]
     count = len(texts)
@@ -245,23 +245,23 @@ def _named(texts: Sequence[str], where: str = "") -> list[_Item]:
 
 
 def _from_sources(texts: Sequence[str], environ: Mapping[str, str]) -> list[_Item]:
-    """Give the texts of all keys, those of sources in the place of the source."""
-    found = []
+    """Return the texts of all keys, those of sources in the place of the source."""
+    items = []
     for item in _named(texts):
         if not isinstance(item.text, str) or not is_source(item.text):
-            found.append(item)
+            items.append(item)
             continue
         try:
             keys = read_source(item.text, environ)
         except SourceError as error:
-            found.append(_Item(item.name, problem=f"{item.name} {error}"))
+            items.append(_Item(item.name, problem=f"{item.name} {error}"))
         else:
-            found += _named(keys, f" in {item.text}")
-    return found
+            items += _named(keys, f" in {item.text}")
+    return items
 
 
 def _read_all(items: Sequence[_Item]) -> list[SecretKey]:
-    """Give the keys of all items, or raise a `KeyFormatError` with all that is wrong with any of them."""
+    """Return the keys of all items, or raise a `KeyFormatError` with all that is wrong with any of them."""
     first: dict[SecretKey, str] = {}
     problems, missing, repetitions = [], [], []
     for item in items:
@@ -284,7 +284,7 @@ def _read_all(items: Sequence[_Item]) -> list[SecretKey]:
 
 
 def _decode(text: str, name: str) -> bytes:
-    """Give the 32 bytes of a key, or raise a `KeyFormatError` that calls the key `name`."""
+    """Return the 32 bytes of a key, or raise a `KeyFormatError` that calls the key `name`."""
     if not isinstance(text, str):
         raise TypeError(f"{name} is given as str, not as {type(text).__name__}")
     if not text:
@@ -319,7 +319,7 @@ def _encode(key: bytes) -> str:
 
 
 def _refusal(key: object) -> Exception | None:
-    """Give the error to raise for what is no key; None: it may well be one."""
+    """Return the error to raise for what is no key; None if it may well be one."""
     if not isinstance(key, bytes):
         return TypeError(f"a secret key is made of bytes, not of {type(key).__name__}")
     problem = _describe_problem(key, _NAME)
@@ -327,7 +327,7 @@ def _refusal(key: object) -> Exception | None:
 
 
 def _describe_problem(key: bytes, name: str) -> str | None:
-    """Say why bytes are no key, calling them `name`; None: they may well be one."""
+    """Return why bytes are no key, calling them `name`; None if they may well be one."""
     if len(key) != KEY_LENGTH:
         return f"{name} is {len(key)} bytes long instead of {KEY_LENGTH}"
     lookalike = describe_lookalike(key)

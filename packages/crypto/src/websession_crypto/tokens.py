@@ -12,16 +12,10 @@ Every token has exactly one spelling. A second spelling of the same bytes would 
 keeps a list of those it has seen.
 """
 
-from collections.abc import Callable
-from secrets import token_bytes
-
 from ._format import MAX_PURPOSE_LENGTH, OVERHEAD, Codec, Opened
-from .errors import PayloadTooLong
-from .keys import Keyring
+from .errors import PayloadTooLongError
 
 __all__ = ["MAX_PAYLOAD_LENGTH", "MAX_PURPOSE_LENGTH", "MAX_TOKEN_LENGTH", "Opened", "TokenCodec"]
-
-_LABEL = b"websession-crypto token"
 
 # Browsers need not keep a cookie of more than 4096 bytes (RFC 6265, section 6.1, which counts the attributes,
 # too; today's browsers count name and value). With the longest purpose as its name, name and value are 4095
@@ -38,10 +32,10 @@ class TokenCodec(Codec):
     Stateless, and may be used by several threads at once. Make one per cookie, at start-up.
 
     Args:
-        keyring: its first key encrypts, all of them decrypt, tried in order.
-        purpose: what the tokens are for, usually the cookie's name; 1 to 255 bytes of UTF-8. A token made for
+        keyring: Its first key encrypts, all of them decrypt, tried in order.
+        purpose: What the tokens are for, usually the cookie's name; 1 to 255 bytes of UTF-8. A token made for
             one purpose is refused by the codec of any other.
-        nonce_source: for tests only. Takes a number of bytes, returns that many; the default is the operating
+        nonce_source: For tests only. Takes a number of bytes, returns that many; the default is the operating
             system's random generator. Two equal nonces under one key break the encryption.
 
     Raises:
@@ -51,16 +45,13 @@ class TokenCodec(Codec):
 
     __slots__ = ()
 
-    def __init__(
-        self, keyring: Keyring, *, purpose: str, nonce_source: Callable[[int], bytes] = token_bytes
-    ) -> None:
-        super().__init__(_LABEL, keyring, purpose, nonce_source)
+    _label = b"websession-crypto token"
 
     def encrypt(self, payload: bytes) -> str:
         """Make a token with the first key of the keyring.
 
         Args:
-            payload: at most `MAX_PAYLOAD_LENGTH` bytes, possibly none.
+            payload: At most `MAX_PAYLOAD_LENGTH` bytes, possibly none.
 
         Returns:
             ASCII letters, digits, ``-`` and ``_``: four characters for every three bytes of the payload, and
@@ -68,19 +59,19 @@ class TokenCodec(Codec):
 
         Raises:
             TypeError: `payload` is not `bytes`.
-            PayloadTooLong: the token would not fit into a cookie.
+            PayloadTooLongError: The token would not fit into a cookie.
         """
         if not isinstance(payload, bytes):
             raise TypeError(f"a token's payload is bytes, not {type(payload).__name__}")
         if len(payload) > MAX_PAYLOAD_LENGTH:
-            raise PayloadTooLong(len(payload), MAX_PAYLOAD_LENGTH)
+            raise PayloadTooLongError(len(payload), MAX_PAYLOAD_LENGTH)
         return self._close(payload)
 
     def decrypt(self, token: str | bytes) -> bytes:
-        """Give the payload of a token; as `open`, without the key's position.
+        """Return the payload of a token; as `open`, without the key's position.
 
         Raises:
-            TokenError: as `open` does.
+            TokenError: As `open` does.
         """
         return self.open(token).payload
 
@@ -88,11 +79,11 @@ class TokenCodec(Codec):
         """Check a token, and only then decrypt it.
 
         Args:
-            token: whatever the browser sent. Any value of any type gets a result or a `TokenError`.
+            token: Whatever the browser sent. Any value of any type gets a result or a `TokenError`.
 
         Raises:
-            MalformedToken: this is no token, or one with more than `MAX_TOKEN_LENGTH` characters.
-            UnknownTokenVersion: its format is of a version this release does not know.
-            UnauthenticToken: no key of this keyring made it for this purpose, or it was changed.
+            MalformedTokenError: This is no token, or one with more than `MAX_TOKEN_LENGTH` characters.
+            UnknownTokenVersionError: Its format is of a version this release does not know.
+            UnauthenticTokenError: No key of this keyring made it for this purpose, or it was changed.
         """
         return self._open(token, MAX_TOKEN_LENGTH)

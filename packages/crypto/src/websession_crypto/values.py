@@ -6,29 +6,23 @@ purpose in UTF-8, and then the context, to the end: only the last part has neith
 length before it. The label keeps values and tokens apart: neither passes for the other, under one key.
 """
 
-from collections.abc import Callable
-from secrets import token_bytes
-
 from ._format import Codec, Opened
-from .keys import Keyring
 
 __all__ = ["ValueCodec"]
-
-_LABEL = b"websession-crypto value"
 
 
 class ValueCodec(Codec):
     """Encrypts values for a database, each for its place there.
 
     A value that was copied from another place is refused. One that was in the same place before is not:
-    whoever can write to the database can bring it back. Stateless, and may be used by several threads at
+    anyone who can write to the database can bring it back. Stateless, and may be used by several threads at
     once.
 
     Args:
-        keyring: its first key encrypts, all of them decrypt, tried in order. Use no key that encrypts
-            anything else, so that each can be changed without regard to the other.
-        purpose: what the values are; 1 to 255 bytes of UTF-8.
-        nonce_source: for tests only, as in `TokenCodec`.
+        keyring: Its first key encrypts, all of them decrypt, tried in order. Do not use these keys
+            to encrypt anything else, so that each can be changed without regard to the other.
+        purpose: What the values are; 1 to 255 bytes of UTF-8.
+        nonce_source: For tests only, as in `TokenCodec`.
 
     Raises:
         TypeError: `keyring` is no `Keyring`, or `purpose` is no `str`.
@@ -37,17 +31,14 @@ class ValueCodec(Codec):
 
     __slots__ = ()
 
-    def __init__(
-        self, keyring: Keyring, *, purpose: str, nonce_source: Callable[[int], bytes] = token_bytes
-    ) -> None:
-        super().__init__(_LABEL, keyring, purpose, nonce_source)
+    _label = b"websession-crypto value"
 
     def encrypt(self, value: bytes, context: bytes) -> str:
         """Encrypt a value with the first key of the keyring.
 
         Args:
-            value: what to encrypt, of any length.
-            context: the place: the row's key and the column's name, for example. Parts that vary in length
+            value: What to encrypt, of any length.
+            context: The place: the row's key and the column's name, for example. Parts that vary in length
                 need their lengths in it, or two places may be spelled alike.
 
         Returns:
@@ -62,10 +53,10 @@ class ValueCodec(Codec):
         return self._close(value, context)
 
     def decrypt(self, encrypted: str | bytes, context: bytes) -> bytes:
-        """Give the value; as `open`, without the key's position.
+        """Return the value; as `open`, without the key's position.
 
         Raises:
-            TokenError: as `open` does.
+            TokenError: As `open` does.
         """
         return self.open(encrypted, context).payload
 
@@ -73,12 +64,13 @@ class ValueCodec(Codec):
         """Check an encrypted value, and only then decrypt it.
 
         Args:
-            encrypted: what was found in the database.
-            context: the place it was found in.
+            encrypted: What was found in the database.
+            context: The place where it was found.
 
         Raises:
-            MalformedToken: this is no encrypted value.
-            UnknownTokenVersion: its format is of a version this release does not know.
-            UnauthenticToken: no key of this keyring made it for this purpose and place, or it was changed.
+            MalformedTokenError: This is no encrypted value.
+            UnknownTokenVersionError: Its format is of a version this release does not know.
+            UnauthenticTokenError: No key of this keyring made it for this purpose and place, or it was
+                changed.
         """
         return self._open(encrypted, None, context)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from Crypto.Cipher import AES
 
 from ._never_pickled import NeverPickled
-from .errors import InvalidTag
+from .errors import InvalidTagError
 
 if TYPE_CHECKING:
     from Crypto.Cipher._mode_gcm import GcmMode
@@ -73,8 +73,8 @@ class Xaes256Gcm(NeverPickled):
 
         Args:
             nonce: 24 bytes, never used before with this key.
-            plaintext: up to 2**36 - 32 bytes.
-            associated_data: authenticated, not encrypted and not contained in the result.
+            plaintext: Up to 2**36 - 32 bytes.
+            associated_data: Authenticated, not encrypted and not contained in the result.
 
         Returns:
             The ciphertext, as long as the plaintext, followed by the tag of 16 bytes.
@@ -91,17 +91,17 @@ class Xaes256Gcm(NeverPickled):
         """Check the tag, and only then give the plaintext.
 
         Args:
-            nonce: the 24 bytes given to `encrypt`.
-            ciphertext: what `encrypt` returned.
-            associated_data: as given to `encrypt`.
+            nonce: The 24 bytes given to `encrypt`.
+            ciphertext: What `encrypt` returned.
+            associated_data: As given to `encrypt`.
 
         Raises:
             ValueError: `nonce` has another length.
-            InvalidTag: the tag does not match, or there is not even room for one.
+            InvalidTagError: The tag does not match, or there is not even room for one.
         """
         message = self._message_cipher(nonce)
         if len(ciphertext) < TAG_LENGTH:
-            raise InvalidTag("shorter than an authentication tag")
+            raise InvalidTagError("shorter than an authentication tag")
         if associated_data:
             message.update(associated_data)
         plaintext = message.decrypt(ciphertext[:-TAG_LENGTH])
@@ -110,7 +110,7 @@ class Xaes256Gcm(NeverPickled):
         try:
             message.verify(ciphertext[-TAG_LENGTH:])
         except ValueError:
-            raise InvalidTag("the authentication tag does not match") from None
+            raise InvalidTagError("the authentication tag does not match") from None
         return plaintext
 
     def _message_cipher(self, nonce: bytes) -> GcmMode:

@@ -19,6 +19,7 @@ from websession_core.errors import (
     UnstorableValueError,
 )
 from websession_core.presets import AAL1, AAL2, AAL3
+from websession_core.renaming import renamed
 from websession_crypto import generate_secret_key
 from websession_models import (
     AbsoluteMixin,
@@ -55,7 +56,7 @@ from websession_pyramid import (
     SessionFactory,
     SessionInvalidated,
     SessionLoaded,
-    SessionPreferences,
+    SessionOverrides,
     SessionRegenerated,
     SessionRenewed,
     SessionSecurityPolicy,
@@ -109,7 +110,7 @@ __all__ = [
     "SessionInvalidated",
     "SessionLimitMixin",
     "SessionLoaded",
-    "SessionPreferences",
+    "SessionOverrides",
     "SessionRegenerated",
     "SessionRenewed",
     "SessionSecurityPolicy",
@@ -130,3 +131,5 @@ __all__ = [
     "prepare_sqlite_engine",
     "web_session_factories",
 ]
+
+__getattr__ = renamed(__name__, SessionPreferences=SessionOverrides)

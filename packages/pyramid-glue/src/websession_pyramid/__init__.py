@@ -4,8 +4,10 @@
 `config.include("pyramid_sqlalchemy_sessions")`.
 """
 
+from websession_core.renaming import renamed
+
 from .__about__ import __version__
-from .active import ActiveSession, ActiveSessions, active_sessions
+from .active_sessions import ActiveSession, ActiveSessions, active_sessions
 from .config import (
     add_web_session,
     factory_args_from_settings,
@@ -25,7 +27,7 @@ from .events import (
     SessionRenewed,
 )
 from .factory import SessionFactory, web_session_factories
-from .preferences import InvalidPreferenceError, SessionPreferences
+from .overrides import InvalidPreferenceError, SessionOverrides
 from .recent_login import RecentLoginRequired
 from .security import SessionSecurityPolicy
 from .session import WebSession
@@ -45,7 +47,7 @@ __all__ = [
     "SessionFactory",
     "SessionInvalidated",
     "SessionLoaded",
-    "SessionPreferences",
+    "SessionOverrides",
     "SessionRegenerated",
     "SessionRenewed",
     "SessionSecurityPolicy",
@@ -60,3 +62,5 @@ __all__ = [
     "includeme",
     "web_session_factories",
 ]
+
+__getattr__ = renamed(__name__, SessionPreferences=SessionOverrides)

@@ -19,6 +19,7 @@ from .security import policy_sessions
 from .session import WebSession
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from pyramid.request import Request
@@ -86,10 +87,10 @@ class ActiveSessions:
 
     def __init__(self, session: WebSession) -> None:
         self._session = session
-        self._factory = session._factory
-        if not self._factory.has("userid"):
+        self._kit = session.kit
+        if not self._kit.has("userid"):
             raise MissingFeatureError(
-                f"{self._factory.settings.model_class.__name__} knows no users: add UseridMixin to its "
+                f"{self._kit.settings.model_class.__name__} knows no users: add UseridMixin to its "
                 "bases, and a migration"
             )
 
@@ -102,7 +103,7 @@ class ActiveSessions:
         Args:
             userid: Whose; without it those of who is logged in, none if that is nobody.
         """
-        return [each for _, each in self._found(self._user(userid))]
+        return [session for _, session in self._sessions(self._user(userid))]
 
     def end(self, handle: str, userid: Any = _PRESENT) -> bool:
         """End one session of a user.
@@ -114,7 +115,8 @@ class ActiveSessions:
         Returns:
             Whether the user has such a session.
         """
-        return bool(self._end(each for each in self._found(self._user(userid)) if each[1].handle == handle))
+        sessions = self._sessions(self._user(userid))
+        return bool(self._end(entry for entry in sessions if entry[1].handle == handle))
 
     def end_others(self) -> int:
         """End all sessions of who is logged in but this one, after a change of the password for example.
@@ -124,7 +126,8 @@ class ActiveSessions:
         Returns:
             How many.
         """
-        return self._end(each for each in self._found(self._user(_PRESENT)) if not each[1].is_present)
+        sessions = self._sessions(self._user(_PRESENT))
+        return self._end(entry for entry in sessions if not entry[1].is_present)
 
     def end_all(self, userid: Any = _PRESENT) -> int:
         """End all sessions of a user, this one too if it is theirs (OWASP ASVS 5.0, 7.4.2 and 7.4.5).
@@ -135,7 +138,7 @@ class ActiveSessions:
         Returns:
             How many.
         """
-        return self._end(self._found(self._user(userid)))
+        return self._end(self._sessions(self._user(userid)))
 
     def end_everybodys(self, *, but_present: bool = False) -> int:
         """End all sessions of everybody (OWASP ASVS 5.0, 7.4.5), at once, in this request's transaction.
@@ -159,14 +162,14 @@ class ActiveSessions:
     def _user(self, userid: Any) -> Any:
         return self._session.userid if userid is _PRESENT else userid
 
-    def _found(self, userid: Any) -> list[tuple[UUID, ActiveSession]]:
+    def _sessions(self, userid: Any) -> list[tuple[UUID, ActiveSession]]:
         if userid is None:
             return []
-        self._factory.check_userid(userid)
-        unit, now = self._session.unit_for_change(), self._factory.clock()
-        features = self._factory.store.features
+        self._kit.check_userid(userid)
+        unit, now = self._session.unit_for_change(), self._kit.clock()
+        features = self._kit.store.features
         columns, used = features.columns, last_used(features)
-        is_alive = is_active(self._factory.settings.model_class, now=now)
+        is_alive = is_active(self._kit.settings.model_class, now=now)
         statement = (
             select(
                 columns["id"],
@@ -179,21 +182,21 @@ class ActiveSessions:
             .where(columns["userid"] == userid, is_alive, features.criterion())
             .order_by(used.desc(), columns["id"])
         )
-        present, gone = self._session.id, unit.ending
+        present, ended = self._session.id, unit.ended
         return [
             (
                 session_id,
                 ActiveSession(_handle(session_id), userid, session_id == present, *rest),
             )
             for session_id, *rest in unit.connection().execute(statement)
-            if session_id not in gone
+            if session_id not in ended
         ]
 
-    def _end(self, found: Any) -> int:
+    def _end(self, sessions: Iterable[tuple[UUID, ActiveSession]]) -> int:
         unit, count = self._session.unit_for_change(), 0
-        for session_id, each in found:
+        for session_id, session in sessions:
             count += 1
-            if each.is_present:
+            if session.is_present:
                 self._session.invalidate()
             else:
                 unit.end(session_id, "ended by the user's other session")

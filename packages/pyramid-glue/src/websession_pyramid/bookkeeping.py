@@ -1,9 +1,10 @@
-"""Bookkeeping of one request: what we note down about its session once its transaction is over.
+"""Bookkeeping of one request: what is recorded about its session once its transaction is over.
 
 It must never get in the way of the application, and is not undone with its transaction: each entry is one
-compare-and-set statement on a connection of its own, after the request's has gone back to the pool. What
-could not be done is done by the next request. Attempts that `pyramid_retry` will repeat keep no books: the
-next attempt judges anew.
+compare-and-set statement on a connection of its own, after the request's has gone back to the pool. It goes
+where the row is: to the engine, with the execution options, of the connection that read or wrote it. What
+could not be done is done by the next request. Attempts that `pyramid_retry` will repeat record nothing: the
+next attempt judges again.
 """
 
 from __future__ import annotations
@@ -13,33 +14,38 @@ import sys
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
-from websession_core.lifecycle import Duty, bookkeeping
+from websession_core.lifecycle import Duty, bookkeeping, reschedule
+from websession_models import Bookkeeper, engine_like
+
+from .contents import OVERRIDES
+from .events import SessionRenewed, announce, short_name
+from .pending import Pending
+from .retries import is_error_retryable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from pyramid.request import Request
+    from pyramid.response import Response
     from sqlalchemy import Connection
-    from websession_core.lifecycle import Bookkeeping, Verdict
+    from sqlalchemy.orm import Session
+    from websession_core.lifecycle import Bookkeeping
     from websession_core.state import Ticket
-    from websession_models import Bookkeeper
+    from websession_models import SessionRow
 
-try:
-    from pyramid_retry import is_error_retryable
-except ImportError:  # without it nothing is ever retried
+    from .kit import SessionKit
+    from .opening import Opening
 
-    def is_error_retryable(request: Request, exc: BaseException) -> bool:
-        """Stand in for pyramid_retry's."""
-        return False
-
-
-__all__ = ["Keeper", "keep_books", "will_be_retried"]
+__all__ = ["after_transaction", "will_be_retried"]
 
 log = logging.getLogger(__name__)
 
+NOTHING_PENDING = Pending()
+
 
 def will_be_retried(request: Request) -> bool:
-    """Tell whether this attempt failed so that pyramid_retry will run the request again.
+    """Return whether this attempt failed so that pyramid_retry will run the request again.
 
     To be asked in a response or finished callback: the error is the one an exception view has rendered, or
     the one that is on its way out.
@@ -48,11 +54,12 @@ def will_be_retried(request: Request) -> bool:
     return error is not None and is_error_retryable(request, error)
 
 
-class Keeper:
-    """Notes down what is due, and never lets the request suffer from it.
+class BestEffortBookkeeper:
+    """Records what is due, and never lets the request suffer from it.
 
     Args:
-        bookkeeper: Who knows the statements.
+        kit: Whose sessions these are.
+        origin: The connection that read or wrote the row.
         within: The connection of a test that holds one transaction around everything; None: each entry has a
             connection and a transaction of its own.
 
@@ -60,8 +67,8 @@ class Keeper:
         done: What was done, and what was due and turned out not to be needed any more, for a person to read.
     """
 
-    def __init__(self, bookkeeper: Bookkeeper, within: Connection | None = None) -> None:
-        self._bookkeeper = bookkeeper
+    def __init__(self, kit: SessionKit, origin: Connection, within: Connection | None = None) -> None:
+        self._bookkeeper = Bookkeeper(kit.store, engine_like(origin))
         self._within = within
         self.done: list[str] = []
 
@@ -78,7 +85,7 @@ class Keeper:
         return took_effect
 
     def forget(self, session_id: UUID) -> None:
-        """Delete what was noted down about a session that the application has deleted."""
+        """Delete what was recorded about a session that the application has deleted."""
         try:
             self._bookkeeper.forget(session_id, within=self._within)
             self.done.append("forget")
@@ -86,30 +93,66 @@ class Keeper:
             log.warning("Bookkeeping of a logout failed; cleaning up will see to it: %s", error)
 
 
-def keep_books(
-    keeper: Keeper,
-    verdict: Verdict,
-    now: int,
+def after_transaction(
+    kit: SessionKit,
+    dbsession: Session,
+    origin: Connection | None,
     *,
-    rotated: bool,
-    can_send: bool,
-) -> Ticket | None:
-    """Write what is due.
+    opening: Opening,
+    request: Request,
+    response: Response | None,
+    pending: Pending = NOTHING_PENDING,
+    row: SessionRow | None = None,
+    ticket: Ticket | None = None,
+    can_renew: bool = True,
+    within_test: bool = False,
+) -> Sequence[str]:
+    """Record what is due; a renewed cookie goes out only if its entry took effect.
 
     Args:
-        keeper: Who does it.
-        verdict: What was decided when the request arrived.
-        now: Unix seconds.
-        rotated: Whether the request has given the session a new identity.
-        can_send: Whether there is a response that can carry a cookie; without one no renewal begins.
+        kit: Whose session it is.
+        dbsession: The application's database session.
+        origin: The connection that read or wrote the row; None: none did.
+        opening: What became of the browser's cookie.
+        request: The request that the browser sent.
+        response: The response; None: there is none.
+        pending: What the transaction has done.
+        row: The row as it is now.
+        ticket: The ticket of that row.
+        can_renew: Whether the response has room for a renewed cookie; else no renewal begins.
+        within_test: Whether a test holds one doomed transaction around everything: the bookkeeping is done in
+            it, since nothing that it has written is visible elsewhere.
 
     Returns:
-        The renewed ticket to send, None if there is none.
+        What was done, for a person to read.
     """
-    candidate = None
-    for entry in bookkeeping(verdict, now, rotated=rotated):
-        if entry.duty is Duty.RENEW and not can_send:
-            continue
-        if keeper.perform(entry) and entry.candidate is not None:
-            candidate = entry.candidate
-    return candidate
+    verdict = opening.verdict
+    is_resettled = not pending.written.isdisjoint(OVERRIDES)
+    if origin is None or not (pending.deleted or is_resettled or (verdict is not None and verdict.duties)):
+        return ()  # as in most requests: do not touch the engine for nothing
+    if within_test:
+        if not dbsession.is_active:
+            return ()  # a flush has failed in the test's transaction, where nothing more can be written
+        within = dbsession.connection(bind_arguments={"mapper": kit.settings.model_class})
+        keeper = BestEffortBookkeeper(kit, within, within)
+    elif not origin.closed and not dbsession.in_transaction():
+        # The application has bound its session to one connection, in whose transaction everything happens;
+        # no other connection would see any of it.
+        return ()
+    else:
+        keeper = BestEffortBookkeeper(kit, origin)
+    for session_id in pending.deleted:
+        keeper.forget(session_id)
+    if is_resettled and row is not None and ticket is not None:
+        # Before anything that was decided by the settings from before.
+        keeper.perform(reschedule(ticket, row.state, kit.policies(row.overrides), kit.clock()))
+    if verdict is not None and (opening.row is None or opening.row.id not in pending.deleted):
+        for entry in bookkeeping(verdict, kit.clock(), rotated=pending.ticket is not None):
+            if entry.duty is Duty.RENEW and (response is None or not can_renew):
+                continue
+            if keeper.perform(entry) and entry.candidate is not None and response is not None:
+                token = kit.tickets.token(entry.candidate)
+                kit.jar.set(request, response, token, verdict.policies.cookie_max_age)
+                name = short_name(entry.candidate.session_id)
+                announce(request, kit.attribute, SessionRenewed, name, "a renewal was due")
+    return keeper.done

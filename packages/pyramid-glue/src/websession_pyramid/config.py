@@ -62,8 +62,7 @@ def includeme(config: Configurator) -> None:
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
     prefix = config.get_settings().get(PREFIX_SETTING, DEFAULT_PREFIX)
-    arguments = factory_args_from_settings(config.get_settings(), config.maybe_dotted, prefix)
-    factory = get_session_factory(**arguments)
+    factory = SessionFactory(_parsed(config.get_settings(), prefix, config.maybe_dotted))
     config.registry.setdefault(_CONFIGURED, {})[factory.attribute] = (prefix, factory.settings)
     config.set_session_factory(factory)
     config.add_directive("add_web_session", add_web_session)
@@ -100,18 +99,15 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
     prefix = f"{name}." if prefix is None else prefix
     known: dict[str, tuple[str, Settings]] = config.registry.setdefault(_CONFIGURED, {})
     # Not with itself: the same name twice is for Pyramid to resolve, as for every other directive.
-    others = {attribute: each for attribute, each in known.items() if attribute != name}
+    others = {attribute: entry for attribute, entry in known.items() if attribute != name}
     mistakes = list(_attribute_mistakes(name))
     try:
-        parsed = parse_settings(
+        parsed = _parsed(
             config.get_settings(),
-            prefix=prefix,
-            converters=_converters(config.maybe_dotted),
-            checks=[
-                *_CHECKS,
-                partial(_cookie_is_its_own, others=others),
-                partial(_table_is_its_own, others=others),
-            ],
+            prefix,
+            config.maybe_dotted,
+            partial(_cookie_is_its_own, others=others),
+            partial(_table_is_its_own, others=others),
         )
     except ConfigurationError as error:
         mistakes += error.mistakes
@@ -182,12 +178,7 @@ def factory_args_from_settings(
     Raises:
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
-    converters = _converters(maybe_dotted)
-    try:
-        parsed = parse_settings(settings, prefix=prefix, converters=converters, checks=_CHECKS)
-    except ConfigurationError:
-        del settings  # the secret ones are not for the traceback, whose frames hold their locals
-        raise
+    parsed = _parsed(settings, prefix, maybe_dotted)
     return {option.name: getattr(parsed, option.name) for option in OPTIONS}
 
 
@@ -203,13 +194,21 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
     Raises:
         ConfigurationError: An argument is wrong; it lists every mistake.
     """
-    values = {"secret_key": secret_key, "model_class": model_class, **options}
+    return SessionFactory(
+        _parsed({"secret_key": secret_key, "model_class": model_class, **options}, "", None)
+    )
+
+
+def _parsed(
+    settings: Mapping[str, Any], prefix: str, maybe_dotted: Callable[[Any], Any] | None, *checks: Any
+) -> Settings:
     try:
-        parsed = parse_settings(values, prefix="", converters=_converters(None), checks=_CHECKS)
+        return parse_settings(
+            settings, prefix=prefix, converters=_converters(maybe_dotted), checks=[*_CHECKS, *checks]
+        )
     except ConfigurationError:
-        del secret_key, options, values  # as above
+        del settings  # the secret ones are not for the traceback, whose frames hold their locals
         raise
-    return SessionFactory(parsed)
 
 
 def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable[[Any], Any]]:

@@ -15,13 +15,14 @@ from pyramid.config import Configurator
 from pyramid_debugtoolbar.panels import DebugPanel
 from pyramid_debugtoolbar.toolbar import IToolbarWSGIApp
 from sqlalchemy import Engine, event
+from websession_core.forecast import forecast
 from websession_core.lifecycle import Duty
-from websession_core.outlook import outlook
 
+from .answering import CookieOrder
+from .events import short_name
 from .factory import web_session_factories
-from .opening import short_name
 from .session import WebSession
-from .unit import CookieOrder, Phase, Unit
+from .unit_of_work import Phase, UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
 
     from .factory import SessionFactory
+    from .holder import Holder
 
 __all__ = ["WebSessionsPanel", "add_panel"]
 
@@ -127,43 +129,43 @@ def _table(facts: list[tuple[str, str]]) -> str:
 
 
 def _facts(factory: SessionFactory, session: object) -> Iterator[tuple[str, str]]:
-    held = session._held if isinstance(session, WebSession) else None
-    if held is None:
+    holder = session.holder if isinstance(session, WebSession) else None
+    if holder is None:
         yield "state", "not touched by this request"
         return
-    row = held.contents.row or held.opening.row
-    yield "state", _state(held)
-    verdict = held.opening.verdict
+    row = holder.contents.row or holder.opening.row
+    yield "state", _state(holder)
+    verdict = holder.opening.verdict
     yield "cookie", "none was sent" if verdict is None else verdict.reason
-    for refusal in held.opening.refusals:
+    for refusal in holder.opening.refusals:
         yield "refused cookie", refusal.reason
-    if isinstance(held, Unit):
-        renewed = Duty.RENEW in held.books
-        yield "the browser is told", CookieOrder.SET.value if renewed else held._order.value
+    renewed = Duty.RENEW in holder.bookkeeping_log
+    order = CookieOrder.SET if renewed else holder.answer_ready.order
+    yield "the browser is told", order.value
     if row is not None:
         yield from _row_facts(factory, row)
-    yield "bookkeeping", ", ".join(held.books) or "none was due"
+    yield "bookkeeping", ", ".join(holder.bookkeeping_log) or "none was due"
 
 
-def _state(held: Any) -> str:
-    if not isinstance(held, Unit):
+def _state(holder: Holder) -> str:
+    if not isinstance(holder, UnitOfWork):
         return "read outside of a transaction"
-    if held.contents.row is None:
+    if holder.contents.row is None:
         return "new, and nothing to store"
-    if held.phase is Phase.ABORTED:
+    if holder.phase is Phase.ABORTED:
         return "rolled back with the transaction"
-    return "began in this request" if held.began_here else "read from the database"
+    return "began in this request" if holder.began_here else "read from the database"
 
 
 def _row_facts(factory: SessionFactory, row: SessionRow) -> Iterator[tuple[str, str]]:
     now = factory.clock()
-    yield "session", short_name(row)
+    yield "session", short_name(row.id)
     if factory.has("userid"):
         yield "user", "nobody" if row.userid is None else repr(row.userid)
     yield "began", f"{now - row.created} s ago"
     yield "writes", str(row.version)
     yield "changes of identity", str(row.epoch)
-    ahead = outlook(row.state, factory.policies(row.overrides))
+    ahead = forecast(row.state, factory.policies(row.overrides))
     for label, moment in (
         ("idle timeout in", ahead.idle_end),
         ("absolute timeout in", ahead.absolute_end),

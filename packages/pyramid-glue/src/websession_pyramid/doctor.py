@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Final
 from pyramid.interfaces import IExecutionPolicy
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
-from websession_core.outlook import old_key_needed
-from websession_core.settings import CookieSecure, SameSite
+from websession_core.durations import DAY, duration, exact_duration, rough_duration
+from websession_core.key_retirement import old_key_lifetime
+from websession_core.presets import AAL2, AAL2_OF_REVISION_3, AAL3
+from websession_core.settings import CookieSecure, SameSite, cookie_name_prefix
 from websession_core.state import Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
 from websession_models import fresh_session_id, has_free_connection
@@ -41,23 +43,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "Check", "Diagnosis", "Patient", "examine"]
 
-_HOUR: Final = 3600
-_DAY: Final = 24 * _HOUR
-
 # RFC 6265 section 6.1: browsers keep at least 4096 bytes of a cookie; ASVS 5.0, 3.3.5.
 _COOKIE_LIMIT: Final = 4096
 # A key more to try for each cookie of an unknown key; and old keys are there to be removed.
 _MANY_KEYS: Final = 3
-_PURGE_OVERDUE: Final = 2 * _DAY
+_PURGE_OVERDUE: Final = 2 * DAY
 _CLOCK_TOLERANCE: Final = 2
 
-# NIST SP 800-63B-4, 2.2.3 and 2.3.3: overall and inactivity, in seconds. Revision 3 asked of AAL2 12 hours
-# and 30 minutes, and many rules that refer to it still do.
-_LEVELS: Final = (
-    ("AAL3 (12 h, 15 min)", 12 * _HOUR, 15 * 60),
-    ("AAL2 of SP 800-63B-3 (12 h, 30 min)", 12 * _HOUR, 30 * 60),
-    ("AAL2 (24 h, 1 h)", 24 * _HOUR, 60 * 60),
-)
+_LEVELS: Final = {
+    f"{name} ({exact_duration(level.absolute_timeout)}, {exact_duration(level.idle_timeout)})": level
+    for name, level in (("AAL3", AAL3), ("AAL2 of SP 800-63B-3", AAL2_OF_REVISION_3), ("AAL2", AAL2))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +400,7 @@ def _cookie(patient: Patient) -> Iterator[Finding]:
             "Scripts in the page can read the cookie, and so can one that is injected (ASVS 5.0, 3.3.4).",
             f"Leave {patient.setting('cookie_httponly')} out: no script needs this cookie.",
         )
-    length = len(settings.cookie_name) + len(patient.factory.make_token(Ticket(fresh_session_id())))
+    length = len(settings.cookie_name) + len(patient.factory.tickets.token(Ticket(fresh_session_id())))
     if length > _COOKIE_LIMIT or length > MAX_TOKEN_LENGTH + len(settings.cookie_name):
         yield Finding(
             "cookie",
@@ -416,8 +412,7 @@ def _cookie(patient: Patient) -> Iterator[Finding]:
 
 def _secure_cookie(patient: Patient) -> Iterator[Finding]:
     settings = patient.settings
-    name = settings.cookie_name.lower()
-    prefix = next((each for each in ("__host-", "__secure-") if name.startswith(each)), "")
+    prefix = cookie_name_prefix(settings.cookie_name)
     if settings.cookie_secure is CookieSecure.NEVER:
         yield Finding(
             "cookie",
@@ -433,7 +428,7 @@ def _secure_cookie(patient: Patient) -> Iterator[Finding]:
             "The cookie is Secure only if the request that sets it came by https (ASVS 5.0, 3.3.1).",
             f"In production, set {patient.setting('cookie_secure')} = true.",
         )
-    if not prefix:
+    if prefix is None:
         yield Finding(
             "cookie",
             Severity.INFO,
@@ -442,7 +437,7 @@ def _secure_cookie(patient: Patient) -> Iterator[Finding]:
             f"In production, set {patient.setting('cookie_name')} = __Host-{settings.cookie_name} (and "
             f"{patient.setting('cookie_secure')} = true).",
         )
-    elif prefix == "__secure-":
+    elif prefix == "__Secure-":
         yield Finding(
             "cookie",
             Severity.INFO,
@@ -464,19 +459,14 @@ def _timeouts(patient: Patient) -> Iterator[Finding]:
             "needs IdleMixin and AbsoluteMixin.",
         )
         return
-    met = [
-        name
-        for name, overall, inactivity in _LEVELS
-        if absolute is not None and absolute <= overall and idle is not None and idle <= inactivity
-    ]
+    met = [name for name, level in _LEVELS.items() if level.allows(idle, absolute)]
+    timeouts = f"Idle timeout {exact_duration(idle)}, absolute timeout {exact_duration(absolute)}."
     yield Finding(
         "timeouts",
         Severity.INFO,
-        f"Idle timeout {_told(idle)}, absolute timeout {_told(absolute)}. By NIST SP 800-63B-4 that is "
-        f"within the limits of {', '.join(met)}."
+        f"{timeouts} By NIST SP 800-63B-4 that is within the limits of {', '.join(met)}."
         if met
-        else f"Idle timeout {_told(idle)}, absolute timeout {_told(absolute)}. NIST SP 800-63B-4 asks for "
-        f"less: {'; '.join(name for name, _, _ in _LEVELS)}.",
+        else f"{timeouts} NIST SP 800-63B-4 asks for less: {'; '.join(_LEVELS)}.",
         "" if met else "Where the application has to meet one of these levels, shorten them.",
     )
     own = sorted(name for name in patient.factory.own_settings if name.endswith("timeout"))
@@ -488,27 +478,19 @@ def _timeouts(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _told(seconds: int | None) -> str:
-    if seconds is None:
-        return "none"
-    for unit, length in (("h", _HOUR), ("min", 60)):
-        if seconds % length == 0:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
-
-
 def _keys(patient: Patient) -> Iterator[Finding]:
     # Strength needs no check: a key that is not of 256 bits, or visibly made up, stops the start.
     count = len(patient.settings.secret_key)
     if count > 1:
-        needed = old_key_needed(patient.factory.policies(None), owned=None)
+        needed = old_key_lifetime(patient.factory.policies(None), owned=None)
         yield Finding(
             "keys",
             Severity.WARNING if count > _MANY_KEYS else Severity.INFO,
             f"There are {count} secret keys: the first one encrypts, the others still open cookies.",
             "Remove the old ones when they are needed no more (pyramid-sessions rotate-key says how to tell)."
             if needed is None
-            else f"By these settings an old one can go {_told(needed)} after the new one came first.",
+            else f"By these settings an old one can go {duration(needed, round_up=True)} after the new one "
+            "came first.",
         )
     file = patient.configuration
     if file is None or not file.is_file():
@@ -565,7 +547,7 @@ def _purging(patient: Patient) -> Iterator[Finding]:
             "purging",
             Severity.WARNING if ago > _PURGE_OVERDUE else Severity.INFO,
             f"{found.expired} sessions are past their deadline; the last complete purge was more than "
-            f"{_ago(ago)} ago, if there was one.",
+            f"{rough_duration(ago)} ago, if there was one.",
             "Let cron or a systemd timer run pyramid-sessions purge." if ago > _PURGE_OVERDUE else "",
         )
     ends = patient.settings.idle_timeout is not None or patient.settings.absolute_timeout is not None
@@ -576,13 +558,6 @@ def _purging(patient: Patient) -> Iterator[Finding]:
             f"{found.without_deadline} sessions have no deadline: they have settings of their own without "
             "one, or were not used since the timeouts were switched on. No purge finds them.",
         )
-
-
-def _ago(seconds: int) -> str:
-    for unit, length in (("days", _DAY), ("hours", _HOUR), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} seconds"
 
 
 CHECKS: Final = (

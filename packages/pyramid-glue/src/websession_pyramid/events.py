@@ -9,15 +9,16 @@ the commit that made it true, and after the response has its cookie.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
     from pyramid.request import Request
     from websession_core.lifecycle import Standing
 
 __all__ = [
-    "announce",
-    "short_name",
     "CookieRefused",
     "ReplayDetected",
     "SessionCreated",
@@ -27,6 +28,8 @@ __all__ = [
     "SessionLoaded",
     "SessionRegenerated",
     "SessionRenewed",
+    "announce",
+    "short_name",
 ]
 
 
@@ -124,4 +127,5 @@ def announce(request: Request, attribute: str, event: Callable[..., SessionEvent
 
 def short_name(session_id: UUID) -> str:
     """Return what events and logs call a session: eight digits tell sessions apart and open nothing."""
-    return session_id.hex[:8]
+    name: str = session_id.hex[:8]
+    return name

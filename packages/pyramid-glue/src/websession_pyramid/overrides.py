@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from .contents import Contents
 
-__all__ = ["InvalidPreferenceError", "SessionPreferences"]
+__all__ = ["InvalidPreferenceError", "SessionOverrides"]
 
 
 class InvalidPreferenceError(SessionError, ValueError):
     """A session's own settings make no sense, or the model cannot keep them; none of them was changed."""
 
 
-class SessionPreferences:
-    """What this session wants otherwise than the application's settings say.
+class SessionOverrides:
+    """What this session has otherwise than the application's settings say.
 
     In every attribute None means: as the settings say; 0 means: not at all. Changes take effect together at
     the end of the ``with`` block, if they make sense together with the rest; an exception in the block, or
@@ -40,7 +40,7 @@ class SessionPreferences:
         cookie_max_age: Seconds (needs `ConfigCookieMixin`); 0 means: the cookie ends with the browser.
     """
 
-    __slots__ = ("_available", "_change", "_contents", "_policies", "_wishes")
+    __slots__ = ("_available", "_change", "_contents", "_overrides", "_policies")
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class SessionPreferences:
         self._change = change
         self._policies = policies
         self._available = available
-        self._wishes: dict[str, Any] | None = None
+        self._overrides: dict[str, Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name not in OVERRIDES:
             raise AttributeError(f"a session has no setting {name!r}; there are {', '.join(OVERRIDES)}")
-        if self._wishes is not None and name in self._wishes:
-            return self._wishes[name]
+        if self._overrides is not None and name in self._overrides:
+            return self._overrides[name]
         return self._contents().value(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in SessionPreferences.__slots__:
+        if name in SessionOverrides.__slots__:
             object.__setattr__(self, name, value)
             return
         if name not in OVERRIDES:
@@ -73,28 +73,28 @@ class SessionPreferences:
                 f"{name} cannot be set for a session of its own: the model has no column for it; add the "
                 f"mixin {feature_of_column(name).name} to the model"
             )
-        if self._wishes is None:
+        if self._overrides is None:
             raise InvalidPreferenceError(
                 "set a session's own settings in a with block, where they take effect together: "
                 f"with request.session.settings as settings: settings.{name} = ..."
             )
-        self._wishes[name] = value
+        self._overrides[name] = value
 
     def __enter__(self) -> Self:
-        self._wishes = {}
+        self._overrides = {}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        wishes, self._wishes = self._wishes or {}, None
-        if kind is not None or not wishes:
+        overrides, self._overrides = self._overrides or {}, None
+        if kind is not None or not overrides:
             return
         try:
             present = {name: self._contents().value(name) for name in OVERRIDES}
-            self._policies.overridden(Overrides(**{**present, **wishes}))
+            self._policies.overridden(Overrides(**{**present, **overrides}))
         except (ValueError, TypeError) as problem:
             raise InvalidPreferenceError(f"{problem}; nothing was changed") from None
         contents = self._change()
-        for name, value in wishes.items():
+        for name, value in overrides.items():
             contents.set_value(name, value)

@@ -3,82 +3,102 @@
 Error pages after a failed commit, requests for which `pyramid_tm` is switched off, tweens above it and flush
 listeners that look at the session for the first time during the commit still want to know who is logged in
 or which theme to use. They get the row through one short connection of its own, read-only (during the commit
-through the request's own). What cannot be read is an empty session: an error page must never fail because of
-it.
+through the request's own). If it cannot be read, the session is empty: an error page must never fail because
+of it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Never
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
+from websession_core.errors import NoTransactionError
 from websession_models import has_free_connection
 
-from .books import keep_books
-from .events import SessionRenewed
-from .opening import Opening, announce, announce_opening, short_name
-from .unit import database_session
+from .answering import KEEP
+from .bookkeeping import after_transaction
+from .opening import Opening, announce_opening, judged
+from .request_transaction import TransactionState, database_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pyramid.request import Request
     from pyramid.response import Response
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session
+    from transaction import Transaction
     from websession_core.state import Ticket
 
-    from .factory import SessionFactory
-    from .opening import Refusal
+    from .contents import Contents
+    from .kit import SessionKit
+    from .tickets import Refusal
 
-__all__ = ["Apart"]
+__all__ = ["ReadOnlySession"]
 
 log = logging.getLogger(__name__)
 
 
-class Apart:
+class ReadOnlySession:
     """A session read outside of the application's transaction. Changes to it reach no database.
 
     Args:
-        factory: Whose sessions these are.
+        kit: Whose sessions these are.
         request: The request; its database session tells the engine.
-        ended: Whether the request had a transaction that is over, rather than none so far.
-        committing: Whether the transaction is being committed: too late to take part in it, but its
-            connection can still be read from.
+        state: Where the request is in the life of its transaction. While that is being committed it is too
+            late to take part in it, but its connection can still be read from.
         patient: Whether to wait for a connection. False where the request still holds one: the pool's last
             connection may be its own.
 
     Attributes:
         contents: What the session holds; nothing if it could not be read, which is logged.
         opening: What became of the browser's cookie.
-        ended: As given, or found later.
-        committing: As given.
-        books: What was noted down at the end of the request, for a person to read.
+        state: As given, or seen later.
+        joined: None: it takes part in no transaction.
+        last_committed: None, likewise.
+        answer_ready: The browser is told nothing.
+        description: For a person to read.
+        bookkeeping_log: What was recorded at the end of the request, for a person to read.
     """
 
-    books: Sequence[str] = ()
+    bookkeeping_log: Sequence[str] = ()
+    answer_ready = KEEP
+    joined = None
+    last_committed = None
+    description = "read-only"
 
     def __init__(
-        self,
-        factory: SessionFactory,
-        request: Request,
-        *,
-        ended: bool,
-        committing: bool = False,
-        patient: bool = True,
+        self, kit: SessionKit, request: Request, state: TransactionState, *, patient: bool = True
     ) -> None:
-        self.ended = ended
-        self.committing = committing
-        self._factory = factory
+        self.state = state
+        self._kit = kit
         self._dbsession: Session | None = None
+        self._origin: Connection | None = None
         self._patient = patient
         self._request = request
         self._answered = False
+        self._warned = False
         self.opening = self._read(request)
         self.contents = self.opening.contents()
+
+    @property
+    def began_here(self) -> bool:
+        """Whether the session begins with this request, as far as that can be said without storing it."""
+        return self.contents.row is None
+
+    def belongs_to(self, transaction: Transaction) -> bool:
+        """Return whether this is still the session to look at in a transaction that is live."""
+        # What an error page has read beside a dead transaction stays; what was read before the transaction
+        # began may be out of date in it and is read again.
+        return self.state is TransactionState.ENDED
+
+    def see_the_end(self) -> None:
+        """Take note that the request's transaction has ended."""
+        self.state = TransactionState.ENDED
 
     def announce(self, before: Opening | None) -> None:
         """Tell the subscribers what was found in the browser's cookie.
@@ -86,48 +106,99 @@ class Apart:
         Args:
             before: What was found before, in the same request; None: nothing was looked at.
         """
-        announce_opening(self._request, self._factory, self.opening, before)
+        announce_opening(self._request, self._kit.attribute, self.opening, before)
+
+    def change(self, request_at_hand: Callable[[], Request]) -> Contents:
+        """Return the contents, about to be changed for nothing.
+
+        Raises:
+            NoTransactionError: No transaction has begun, or it is being committed.
+        """
+        if self.state is TransactionState.ENDED:
+            self._warn_of_dropped_change("the transaction of this request has ended")
+            return self.contents
+        if self.state is TransactionState.COMMITTING:
+            raise NoTransactionError(
+                "the session cannot be changed here: the transaction is being committed, and what has not "
+                "been looked at before can take part in that no more. Touch request.session earlier in the "
+                "request, or change it in a before-commit hook"
+            )
+        raise NoTransactionError(
+            "the session cannot be changed here: it is stored in the request's transaction, and no "
+            "transaction is active. Include pyramid_tm; see that tm.activate_hook does not switch it off "
+            "for this request; in a script, a test or a tween above pyramid_tm begin one yourself: "
+            "request.tm.begin()"
+        )
+
+    def for_writing(self) -> Never:
+        """Refuse: nothing can be written.
+
+        Raises:
+            NoTransactionError: Always.
+        """
+        raise NoTransactionError("this needs the request's transaction, and that has ended")
+
+    def start_over(self, contents: Contents, reason: str) -> None:
+        """Show other contents from now on."""
+        self.contents = contents
+
+    def rotate(self, reason: str) -> None:
+        """Do nothing: an identity changes in the database, or not at all."""
+
+    def end_excess_sessions(self, userid: Any) -> None:
+        """Do nothing: the user does not log in."""
+
+    def drop_changes(self) -> None:
+        """Do nothing: there are none that could be stored."""
 
     def answer(self, request: Request, response: Response | None) -> None:
-        """Keep the books: activity counts whatever became of the request."""
-        verdict = self.opening.verdict
-        if self._answered or verdict is None or self._dbsession is None:
+        """Do the bookkeeping: activity counts whatever became of the request."""
+        if self.contents.is_changed:
+            self._warn_of_dropped_change("no transaction is active")
+        if self._answered or self._dbsession is None:
             return
         self._answered = True
-        factory = self._factory
-        keeper = factory.bookkeeper(self._dbsession, in_test=False)
-        if keeper is None:
-            return
-        self.books = keeper.done
-        candidate = keep_books(keeper, verdict, factory.clock(), rotated=False, can_send=response is not None)
-        if candidate is not None and response is not None:
-            factory.jar.set(request, response, factory.make_token(candidate), verdict.policies.cookie_max_age)
-            announce(request, factory, SessionRenewed, short_name(candidate), "a renewal was due")
+        self.bookkeeping_log = after_transaction(
+            self._kit,
+            self._dbsession,
+            self._origin,
+            opening=self.opening,
+            request=request,
+            response=response,
+        )
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Forget the request, whose end this was."""
         self._request = None
 
+    def _warn_of_dropped_change(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning("A change of the session was dropped, because %s", reason)
+
     def _read(self, request: Request) -> Opening:
-        factory = self._factory
-        ticket, refusals = factory.read_ticket(request)
+        kit = self._kit
+        ticket, refusals = kit.tickets.read(request)
         nothing = Opening(refusals=refusals)
         if ticket is None:
             return nothing
         try:
-            dbsession = database_session(request, factory.settings.dbsession_name)
-            engine = dbsession.get_bind(factory.settings.model_class).engine
+            dbsession = database_session(request, kit.settings.dbsession_name)
+            bind = dbsession.get_bind(kit.settings.model_class)
+            engine = bind.engine
         except Exception as error:  # noqa: BLE001 - the application's code: this page shall render
             # What it says may show anything, and so may the error that this page is for, which a traceback
             # would show as its context.
             log.info("The session could not be read: no database session here (%s)", type(error).__name__)
             return nothing
-        self._dbsession = dbsession
-        if self.committing and dbsession.in_transaction():
+        # An application that has bound its session to one connection has everything happen on that; no other
+        # connection would see any of it.
+        self._dbsession = dbsession if isinstance(bind, Engine) else None
+        if self.state is TransactionState.COMMITTING and dbsession.in_transaction():
             # Its own connection, which may hold the lock that another one would wait for. A database session
             # that has just committed refuses, and holds no lock any more.
             with contextlib.suppress(SQLAlchemyError):
-                mapper = {"mapper": factory.settings.model_class}
+                mapper = {"mapper": kit.settings.model_class}
                 return self._load(dbsession.connection(bind_arguments=mapper), ticket, refusals)
         if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
             # In-memory SQLite: a second connection is the same one, and ending ours would roll back its work.
@@ -144,10 +215,12 @@ class Apart:
             return nothing
 
     def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
-        factory = self._factory
-        row = factory.store.load(connection, ticket.session_id)
-        reorder = factory.store.reorders_keys(connection)
-        return Opening.judged(factory, ticket, row, reorder=reorder, refusals=refusals)
+        kit = self._kit
+        self._origin = connection
+        row = kit.store.load(connection, ticket.session_id)
+        policies = kit.policies(None if row is None else row.overrides)
+        reorder = kit.store.reorders_keys(connection)
+        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
 
 
 @contextlib.contextmanager

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from sqlalchemy.engine import ExceptionContext
 
-__all__ = ["install_listener"]
+__all__ = ["install_listener", "is_error_retryable"]
 
 try:
-    from pyramid_retry import mark_error_retryable
+    from pyramid_retry import is_error_retryable, mark_error_retryable
 except ImportError:  # without it nothing is ever retried
+
+    def is_error_retryable(request: Request, exc: BaseException) -> bool:
+        """Stand in for pyramid_retry's."""
+        return False
 
     def mark_error_retryable(error: BaseException) -> None:
         """Stand in for pyramid_retry's."""

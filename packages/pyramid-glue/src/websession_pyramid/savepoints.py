@@ -14,7 +14,7 @@ commit before was rolled back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SavepointStack", "install_listeners"]
 
-T = TypeVar("T")
-
 _FOLLOWERS = "websession_pyramid.savepoint_followers"
 
 
-class SavepointStack(Generic[T]):
+class SavepointStack:
     """The open savepoints of one database session, each with the state to go back to.
 
     Args:
@@ -39,10 +37,10 @@ class SavepointStack(Generic[T]):
         restore: Brings a state back; may be called more than once with the same one.
     """
 
-    def __init__(self, take: Callable[[], T], restore: Callable[[T], None]) -> None:
+    def __init__(self, take: Callable[[], Any], restore: Callable[[Any], None]) -> None:
         self._take = take
         self._restore = restore
-        self._open: list[tuple[SessionTransaction, T]] = []
+        self._open: list[tuple[SessionTransaction, Any]] = []
         self._dbsession: Session | None = None
 
     def follow(self, dbsession: Session) -> None:
@@ -88,7 +86,7 @@ class SavepointStack(Generic[T]):
                 return
 
 
-def _followers(dbsession: Session) -> tuple[SavepointStack[Any], ...]:
+def _followers(dbsession: Session) -> tuple[SavepointStack, ...]:
     return tuple(dbsession.info.get(_FOLLOWERS, ()))
 
 

@@ -13,14 +13,20 @@ from websession_core.errors import NoTransactionError
 from websession_models.features import feature_of_column
 from zope.interface import implementer
 
-from .apart import Apart
-from .books import will_be_retried
+from .bookkeeping import will_be_retried
 from .contents import Contents
 from .errors import MissingFeatureError
-from .opening import short_name
-from .preferences import SessionPreferences
-from .transactions import Standing, manager_of, outermost_request, standing
-from .unit import Phase, Unit
+from .events import short_name
+from .overrides import SessionOverrides
+from .read_only import ReadOnlySession
+from .request_transaction import (
+    TransactionState,
+    is_within_pyramid_tm,
+    manager_of,
+    outermost_request,
+    transaction_state,
+)
+from .unit_of_work import Phase, UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
@@ -31,7 +37,8 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from transaction import Transaction, TransactionManager
 
-    from .factory import SessionFactory
+    from .holder import Holder
+    from .kit import SessionKit
 
 __all__ = ["WebSession"]
 
@@ -51,20 +58,19 @@ class WebSession(MutableMapping[str, Any]):
     the session is written.
 
     Args:
-        factory: Whose sessions these are.
+        kit: Whose sessions these are.
         request: The request.
     """
 
-    def __init__(self, factory: SessionFactory, request: Request) -> None:
-        self._factory = factory
+    def __init__(self, kit: SessionKit, request: Request) -> None:
+        self._kit = kit
         # None after the request's end, when weak references take their place: the request holds its session,
         # and two that hold each other stay, with all that the request has, for the garbage collector.
         self._request: Request | None = request
-        self._registered_on: Request | None = None
+        self._browser_request: Request | None = None
         self._past: tuple[ReferenceType[Request], ReferenceType[Request]] | None = None
-        self._held: Unit | Apart | None = None
+        self._holder: Holder | None = None
         self._seen_active = False
-        self._warned = False
 
     # -- pyramid.interfaces.ISession -----------------------------------------------------------------------
 
@@ -72,13 +78,12 @@ class WebSession(MutableMapping[str, Any]):
     def created(self) -> int:
         """When the session began, Unix seconds; now, for one that is not stored yet."""
         row = self._read().row
-        return self._factory.clock() if row is None else row.created
+        return self._kit.clock() if row is None else row.created
 
     @property
     def new(self) -> bool:
         """Whether the session began with this request."""
-        held = self._open()
-        return held.began_here if isinstance(held, Unit) else held.contents.row is None
+        return self._open().began_here
 
     def invalidate(self) -> None:
         """End the session: its row is deleted in the transaction, and the browser's cookie with it.
@@ -89,7 +94,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to delete the row in.
         """
-        self._start_over(self._open_for_change(), Contents(), "ended by the application")
+        self._open_for_change().start_over(Contents(), "ended by the application")
 
     def changed(self) -> None:
         """Have the session written even if no change can be seen. Never needed for nested changes."""
@@ -121,7 +126,7 @@ class WebSession(MutableMapping[str, Any]):
     def new_csrf_token(self) -> str:
         """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
         token = secrets.token_urlsafe(32)
-        if self._factory.has(_CSRF_COLUMN):
+        if self._kit.has(_CSRF_COLUMN):
             self._change().set_value(_CSRF_COLUMN, token)
         else:
             self[_CSRF_KEY] = token
@@ -129,7 +134,7 @@ class WebSession(MutableMapping[str, Any]):
 
     def get_csrf_token(self) -> str:
         """Return the session's token against cross-site request forgery, made if there is none yet."""
-        in_column = self._factory.has(_CSRF_COLUMN)
+        in_column = self._kit.has(_CSRF_COLUMN)
         token = self._read().value(_CSRF_COLUMN) if in_column else self.get(_CSRF_KEY)
         return token if isinstance(token, str) else self.new_csrf_token()
 
@@ -174,11 +179,10 @@ class WebSession(MutableMapping[str, Any]):
         return self
 
     def __repr__(self) -> str:
-        held = self._held
-        if held is None:
+        holder = self._holder
+        if holder is None:
             return "<WebSession, not looked at yet>"
-        row = held.contents.row
-        state = held.phase.value if isinstance(held, Unit) else "read-only"
+        row, state = holder.contents.row, holder.description
         name = "not stored" if row is None else f"{row.id.hex[:4]}…"
         return f"<WebSession {name}, {state}>"
 
@@ -269,26 +273,26 @@ class WebSession(MutableMapping[str, Any]):
                 further one is refused. Nothing was changed.
         """
         self._require("userid")
-        self._factory.check_userid(userid)
-        held = self._open_for_change()
-        if isinstance(held, Unit) and held.is_writable:
-            held.make_room(userid)
-        if userid is not None and held.contents.value("userid") not in (None, userid):
-            self._leave_to_another_user(held, keep_data=keep_data)
-        contents = held.contents
+        self._kit.check_userid(userid)
+        holder = self._open_for_change()
+        holder.end_excess_sessions(userid)
+        if userid is not None and holder.contents.value("userid") not in (None, userid):
+            self._leave_to_another_user(holder, keep_data=keep_data)
+        contents = holder.contents
         contents.set_value("userid", userid)
-        if self._factory.has("authenticated_at"):
-            contents.set_value("authenticated_at", None if userid is None else self._factory.clock())
-        self._rotate(held, "nobody is logged in any more" if userid is None else "a user has logged in")
+        if self._kit.has("authenticated_at"):
+            contents.set_value("authenticated_at", None if userid is None else self._kit.clock())
+        self._rotate(holder, "nobody is logged in any more" if userid is None else "a user has logged in")
 
-    def _leave_to_another_user(self, held: Unit | Apart, *, keep_data: bool) -> None:
-        before = held.contents
+    @staticmethod
+    def _leave_to_another_user(holder: Holder, *, keep_data: bool) -> None:
+        before = holder.contents
         dropped = before.describe(with_data=not keep_data)
         if dropped:
-            name = "" if before.row is None else f" {short_name(before.row)}"
+            name = "" if before.row is None else f" {short_name(before.row.id)}"
             log.info("Another user has logged in: the session%s ended, and with it %s", name, dropped)
         after = before.for_another_row() if keep_data else Contents()
-        self._start_over(held, after, "another user has logged in")
+        holder.start_over(after, "another user has logged in")
 
     @property
     def login_age(self) -> int | None:
@@ -296,9 +300,9 @@ class WebSession(MutableMapping[str, Any]):
         self._require("authenticated_at")
         contents = self._read()
         # A foreign key with ON DELETE SET NULL takes the user away, and leaves the time.
-        has_user = not self._factory.has("userid") or contents.value("userid") is not None
+        has_user = not self._kit.has("userid") or contents.value("userid") is not None
         since = contents.value("authenticated_at") if has_user else None
-        return None if since is None else max(0, self._factory.clock() - since)
+        return None if since is None else max(0, self._kit.clock() - since)
 
     def regenerate(self) -> None:
         """Give the session a new identity: cookies from before open nothing once the transaction commits.
@@ -312,10 +316,9 @@ class WebSession(MutableMapping[str, Any]):
         self._rotate(self._open_for_change(), "asked for by the application")
 
     @property
-    def settings(self) -> SessionPreferences:
+    def settings(self) -> SessionOverrides:
         """The session's own timeouts: ``with request.session.settings as s: s.idle_timeout = 3600``."""
-        factory = self._factory
-        return SessionPreferences(self._read, self._change, factory.policies(None), factory.own_settings)
+        return SessionOverrides(self._read, self._change, self._kit.policies(None), self._kit.own_settings)
 
     # -- beyond ISession: its row --------------------------------------------------------------------------
 
@@ -334,182 +337,159 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to store and load it in.
         """
-        return self.unit_for_change().store_now(self._whose()[0])
+        return self.unit_for_change().store_now()
 
     # -- for the other modules of this package -------------------------------------------------------------
 
-    def unit_for_change(self) -> Unit:
+    @property
+    def kit(self) -> SessionKit:
+        """What is made once for all sessions of the same settings."""
+        return self._kit
+
+    @property
+    def holder(self) -> Holder | None:
+        """What holds the session, None as long as nobody has looked at it."""
+        return self._holder
+
+    def unit_for_change(self) -> UnitOfWork:
         """Return the unit of work of this request's transaction.
 
         Raises:
             NoTransactionError: There is none that could be committed.
         """
-        held = self._open_for_change()
-        if not isinstance(held, Unit) or not held.is_writable:
-            raise NoTransactionError("this needs the request's transaction, and that has ended")
-        return held
+        return self._open_for_change().for_writing()
 
     # -- private -------------------------------------------------------------------------------------------
 
     def _require(self, column: str) -> None:
-        if not self._factory.has(column):
+        if not self._kit.has(column):
             raise MissingFeatureError(
                 f"the session model has no {column!r}: add {feature_of_column(column).name} to the bases of "
-                f"{self._factory.settings.model_class.__name__}, and a migration for its column"
+                f"{self._kit.settings.model_class.__name__}, and a migration for its column"
             )
-
-    def _rotate(self, held: Unit | Apart, reason: str) -> None:
-        """Give the session a new identity. Anyone who had it before knows the token against forgery."""
-        contents = held.contents
-        if self._factory.has(_CSRF_COLUMN):
-            contents.set_value(_CSRF_COLUMN, None)
-        contents.payload.pop(_CSRF_KEY, None)
-        if isinstance(held, Unit) and held.is_writable:
-            held.rotate(reason)
-
-    @staticmethod
-    def _start_over(held: Unit | Apart, contents: Contents, reason: str) -> None:
-        if isinstance(held, Unit) and held.is_writable:
-            held.start_over(contents, reason)
-        else:
-            held.contents = contents
 
     def _read(self) -> Contents:
         return self._open().contents
 
     def _change(self) -> Contents:
-        return self._open_for_change().contents
+        return self._open().change(self._request_at_hand)
 
-    def _open_for_change(self) -> Unit | Apart:
-        held = self._open()
-        if isinstance(held, Unit):
-            if held.is_writable:
-                held.prepare_change(self._whose()[0])
-            else:
-                self._warn_of_dropped_change("the transaction of this request has ended")
-        elif held.ended:
-            self._warn_of_dropped_change("the transaction of this request has ended")
-        elif held.committing:
-            raise NoTransactionError(
-                "the session cannot be changed here: the transaction is being committed, and what has not "
-                "been looked at before can take part in that no more. Touch request.session earlier in the "
-                "request, or change it in a before-commit hook"
-            )
-        else:
-            raise NoTransactionError(
-                "the session cannot be changed here: it is stored in the request's transaction, and no "
-                "transaction is active. Include pyramid_tm; see that tm.activate_hook does not switch it off "
-                "for this request; in a script, a test or a tween above pyramid_tm begin one yourself: "
-                "request.tm.begin()"
-            )
-        return held
+    def _open_for_change(self) -> Holder:
+        holder = self._open()
+        holder.change(self._request_at_hand)
+        return holder
 
-    def _open(self) -> Unit | Apart:
-        held = self._held
-        request = self._request
-        if request is not None and isinstance(held, Unit) and held.is_joined_for(request):
-            return held
+    def _request_at_hand(self) -> Request:
+        return self._requests()[0]
+
+    def _rotate(self, holder: Holder, reason: str) -> None:
+        """Give the session a new identity. Anyone who had it before knows the token against forgery."""
+        if self._kit.has(_CSRF_COLUMN):
+            holder.contents.set_value(_CSRF_COLUMN, None)
+        holder.contents.payload.pop(_CSRF_KEY, None)
+        holder.rotate(reason)
+
+    def _open(self) -> Holder:
+        """Return what holds the session now.
+
+        ===============  ==================  =================================================  =============
+        the transaction  nothing opened yet  a unit of work                                     read-only
+        ===============  ==================  =================================================  =============
+        has not begun    read-only           stays                                              stays
+        is live          a unit of work      stays, if it is of this transaction, not aborted;  a unit of work
+                                             else another, which goes on with its ticket
+        is committed     read-only, by its   stays                                              stays
+        right now        connection
+        has ended        read-only           stays                                              stays, and is
+                                                                                                the last word
+        ===============  ==================  =================================================  =============
+
+        An error page in a live transaction whose database is dead reads beside it, and stays with that.
+        """
+        holder, request = self._holder, self._request
+        if holder is not None and holder.joined is not None and request is not None:
+            # As a rule: a unit of work that will be told of the end.
+            if transaction_state(request, joined=holder.joined)[0] is TransactionState.LIVE:
+                return holder
+            holder.drop_changes()
         try:
-            request, owner = self._whose()
+            request, browser_request = self._requests()
         except NoTransactionError:
-            if held is None:
+            if holder is None:
                 raise
-            return held
-        where, transaction = standing(request, seen_active=self._seen_active)
-        if where is Standing.LIVE and transaction is not None:
-            self._seen_active = self._seen_active or "tm.active" in request.environ
-            if held is None or not self._belongs_in(transaction):
-                held = self._open_in(transaction, request, owner)
-        elif held is None:
-            committing = where is Standing.COMMITTING
-            held = Apart(
-                self._factory,
-                request,
-                ended=where is Standing.ENDED,
-                committing=committing,
-                patient=not committing,
-            )
-        elif isinstance(held, Apart):
-            held.ended = held.ended or where is Standing.ENDED
-        before, self._held = self._held, held
-        if held is not before:
-            held.announce(None if before is None else before.opening)
-        return held
+            return holder
+        state, transaction = transaction_state(request, seen_active=self._seen_active)
+        if transaction is not None:
+            self._seen_active = self._seen_active or is_within_pyramid_tm(request)
+            if holder is None or not holder.belongs_to(transaction):
+                holder = self._open_in(transaction, request, browser_request)
+        elif holder is None:
+            patient = state is not TransactionState.COMMITTING
+            holder = ReadOnlySession(self._kit, request, state, patient=patient)
+        elif state is TransactionState.ENDED:
+            holder.see_the_end()
+        before, self._holder = self._holder, holder
+        if holder is not before:
+            holder.announce(None if before is None else before.opening)
+        return holder
 
-    def _belongs_in(self, transaction: Transaction) -> bool:
-        held = self._held
-        if isinstance(held, Unit):
-            return held.transaction is transaction and held.phase is not Phase.ABORTED
-        # What an error page has read beside a dead transaction stays; what was read before the transaction
-        # began may be out of date in it and is read again.
-        return held is not None and held.ended
-
-    def _open_in(self, transaction: Transaction, request: Request, owner: Request) -> Unit | Apart:
-        manager: TransactionManager = manager_of(request)
+    def _open_in(self, transaction: Transaction, request: Request, browser_request: Request) -> Holder:
         # On the transaction, and not on the request, since subrequests share it; by the request the browser
         # sent, since a test's transaction goes through many requests.
         try:
-            units = transaction.data(self._factory)
+            units = transaction.data(self._kit)
         except KeyError:
             units = {}
-            transaction.set_data(self._factory, units)
-        unit: Unit | None = units.get(owner)
+            transaction.set_data(self._kit, units)
+        unit: UnitOfWork | None = units.get(browser_request)
         if unit is not None and unit.phase is not Phase.ABORTED:
             return unit
-        after = self._held.last_committed if isinstance(self._held, Unit) else None
-        unit = Unit(self._factory, owner, transaction, manager, after)
-        if getattr(request, "exception", None) is None:
+        previous = None if self._holder is None else self._holder.last_committed
+        manager: TransactionManager = manager_of(request)
+        unit = UnitOfWork(self._kit, browser_request, transaction, manager, previous)
+        try:
             unit.load(request)
-        else:
-            try:
-                unit.load(request)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the page shall render
-                # An error page inside a transaction whose database side is dead, or whose database session
-                # the application cannot make. The request's connection is still checked out, so another one
-                # is taken only if the pool has one to spare.
-                kind = type(error).__name__  # what it says repeats the values of the application's statement
-                log.debug("An error page could not read the session in its transaction (%s)", kind)
-                return Apart(self._factory, request, ended=True, patient=False)
-        units[owner] = unit
+        except Exception as error:
+            if getattr(request, "exception", None) is None:
+                raise
+            # Whatever it is, the page shall render. It is an error page inside a transaction whose database
+            # side is dead, or whose database session the application cannot make. The request's connection is
+            # still checked out, so another one is taken only if the pool has one to spare.
+            kind = type(error).__name__  # what it says repeats the values of the application's statement
+            log.debug("An error page could not read the session in its transaction (%s)", kind)
+            return ReadOnlySession(self._kit, request, TransactionState.ENDED, patient=False)
+        units[browser_request] = unit
         return unit
 
-    def _whose(self) -> tuple[Request, Request]:
+    def _requests(self) -> tuple[Request, Request]:
         """Return the request, and the one that the browser sent, which hears from now on how it ends.
 
         Raises:
             NoTransactionError: It has ended, and nobody has it any more.
         """
-        request, owner = self._request, self._registered_on
+        request, browser_request = self._request, self._browser_request
         if self._past is not None:
-            request, owner = self._past[0](), self._past[1]()
-            if request is None or owner is None:
+            request, browser_request = self._past[0](), self._past[1]()
+            if request is None or browser_request is None:
                 raise NoTransactionError("the request that this session belonged to has ended")
-        elif owner is None:
-            owner = self._registered_on = outermost_request(request)
-            owner.add_response_callback(self._respond)
-            owner.add_finished_callback(self._finish)
-        return request, owner
+        elif browser_request is None:
+            browser_request = self._browser_request = outermost_request(request)
+            browser_request.add_response_callback(self._respond)
+            browser_request.add_finished_callback(self._finish)
+        return request, browser_request
 
     def _respond(self, request: Request, response: Response) -> None:
-        self._factory.jar.vary(response)
-        held = self._held
-        if isinstance(held, Apart) and held.contents.is_changed:
-            self._warn_of_dropped_change("no transaction is active")
-        if held is not None and not will_be_retried(request):
-            held.answer(request, response)
+        self._kit.jar.vary(response)
+        if self._holder is not None and not will_be_retried(request):
+            self._holder.answer(request, response)
 
     def _finish(self, request: Request) -> None:
-        held = self._held
+        holder = self._holder
         # An error may have gone out without a response: activity counts all the same.
-        if held is not None and not will_be_retried(request):
-            held.answer(request, None)
+        if holder is not None and not will_be_retried(request):
+            holder.answer(request, None)
         if self._request is not None:
             self._past = ref(self._request), ref(request)
-            self._request = self._registered_on = None
-        if held is not None:
-            held.let_go()
-
-    def _warn_of_dropped_change(self, reason: str) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning("A change of the session was dropped, because %s", reason)
+            self._request = self._browser_request = None
+        if holder is not None:
+            holder.detach()

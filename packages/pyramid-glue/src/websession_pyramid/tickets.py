@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from websession_core.errors import TicketError
 from websession_core.lifecycle import freshest
 from websession_core.state import Ticket
-from websession_crypto import MalformedToken, TokenCodec, TokenError
+from websession_crypto import MalformedTokenError, TokenCodec, TokenError
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -60,7 +60,7 @@ class TicketReader:
             try:
                 tickets.append(self._ticket_in(token))
             except TokenError as error:
-                kind = "malformed" if isinstance(error, MalformedToken) else "not authentic"
+                kind = "malformed" if isinstance(error, MalformedTokenError) else "not authentic"
                 refusals.append(Refusal("the cookie cannot be decrypted", kind))
             except TicketError:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))

@@ -98,7 +98,7 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
             found = [connection.scalar(query, {"at": uuid.uuid4()}) for _ in range(number)]
         version = policies.cookie_version
         tickets = [Ticket(each, cookie_version=version, issued_at=now) for each in found if each]
-        return [f"{factory.settings.cookie_name}={factory.make_token(ticket)}" for ticket in tickets]
+        return [f"{factory.settings.cookie_name}={factory.tickets.token(ticket)}" for ticket in tickets]
 
     return Contender(
         app,

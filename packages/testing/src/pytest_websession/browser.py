@@ -300,7 +300,7 @@ class Browser(webtest.TestApp):
             byhand.bare_request(self.app.registry, self._environ()) as request,
             byhand.in_transaction(request, keep=False),
         ):
-            ticket, refusals = factory.read_ticket(request)
+            ticket, refusals = factory.tickets.read(request)
             if ticket is None:
                 if refusals:
                     return None, refusals[0].reason

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
-from websession_core.outlook import old_key_needed
+from websession_core.durations import duration
+from websession_core.key_retirement import old_key_lifetime
 from websession_crypto import generate_secret_key
 from websession_models.overview import distinct_overrides
 from websession_models.own_transactions import reading
 
 from .options import Configured, configured, json_option
-from .output import as_json, duration
+from .output import as_json
 from .target import ApplicationTrouble, Trouble, setting_of
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _needed(target: Target) -> tuple[int | None, bool]:
     factory = target.factory
     settings = factory.policies(None)
     owned = (True, False) if factory.has("userid") else (None,)
-    needs = [old_key_needed(settings, owned=each) for each in owned]
+    needs = [old_key_lifetime(settings, owned=each) for each in owned]
     asked = True
     if factory.own_settings:
         try:
@@ -92,7 +93,9 @@ def _needed(target: Target) -> tuple[int | None, bool]:
                 combinations = distinct_overrides(connection, target.model)
         except (SQLAlchemyError, Trouble):
             asked, combinations = False, ()
-        needs += [old_key_needed(settings.effective(own.overrides), owned=own.owned) for own in combinations]
+        needs += [
+            old_key_lifetime(settings.effective(own.overrides), owned=own.owned) for own in combinations
+        ]
     bounds = [need for need in needs if need is not None]
     return (max(bounds) if len(bounds) == len(needs) else None), asked
 
@@ -100,7 +103,7 @@ def _needed(target: Target) -> tuple[int | None, bool]:
 def _owned_only(target: Target) -> bool:
     """Tell whether it is the sessions of nobody alone that keep their cookies for ever."""
     policies = target.factory.policies(None)
-    return target.factory.has("userid") and old_key_needed(policies, owned=True) is not None
+    return target.factory.has("userid") and old_key_lifetime(policies, owned=True) is not None
 
 
 def _advice(setting: str, needed: int | None, *, asked: bool, logged_in_only: bool) -> Iterator[str]:
@@ -114,7 +117,8 @@ def _advice(setting: str, needed: int | None, *, asked: bool, logged_in_only: bo
         "all of them this."
     )
     if needed is not None:
-        yield (f"The old keys can go {duration(needed)} after the last server encrypts with the new one.")
+        wait = duration(needed, round_up=True)
+        yield f"The old keys can go {wait} after the last server encrypts with the new one."
     else:
         prefix = setting.removesuffix(_SUFFIX)
         whose = "sessions that belong to nobody" if logged_in_only else "some sessions"

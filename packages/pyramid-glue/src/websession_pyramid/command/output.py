@@ -1,4 +1,4 @@
-"""How results look: durations, tables and bars for people, JSON for machines."""
+"""How results look: tables and bars for people, JSON for machines."""
 
 from __future__ import annotations
 
@@ -6,36 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from websession_core.durations import DAY, HOUR, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["as_json", "bars", "duration", "parse_duration", "size", "table"]
+__all__ = ["as_json", "bars", "parse_duration", "size", "table"]
 
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_SPELLINGS: Final = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_SPELLINGS: Final = {"s": 1, "sec": 1, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _BAR_WIDTH: Final = 30
-
-
-def duration(seconds: int | None) -> str:
-    """Return a duration in its two largest units: ``2 d 3 h``, ``45 s``; ``-`` for None.
-
-    Args:
-        seconds: Whole seconds; a negative number is a duration that has passed: ``-3 min``.
-    """
-    if seconds is None:
-        return "-"
-    if seconds < 0:
-        return f"-{duration(-seconds)}"
-    parts = []
-    rest = seconds
-    for unit, length in _UNITS:
-        count, rest = divmod(rest, length)
-        if count:
-            parts.append(f"{count} {unit}")
-        if len(parts) == 2 or (parts and not count):
-            break
-    return " ".join(parts) or "0 s"
 
 
 def parse_duration(text: str) -> int:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from websession_core.outlook import outlook
+from websession_core.durations import duration
+from websession_core.forecast import forecast
 from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview
 from websession_models.own_transactions import reading
 
 from .options import DURATION, Configured, configured, json_option
-from .output import as_json, bars, duration, size, table
+from .output import as_json, bars, size, table
 from .target import ApplicationTrouble, CommandLineTrouble, Declined
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def show(configured: Configured, session: str, json_: bool) -> None:
 
 
 def _described(target: Target, row: SessionRow, now: int) -> dict[str, Any]:
-    ahead = outlook(row.state, target.factory.policies(row.overrides))
+    ahead = forecast(row.state, target.factory.policies(row.overrides))
 
     def left(moment: int | None) -> int | None:
         return None if moment is None else moment - now

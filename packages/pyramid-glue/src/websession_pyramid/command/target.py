@@ -20,7 +20,7 @@ from websession_core.errors import ConfigurationError
 from websession_crypto import KeyFormatError, Keyring
 
 from ..factory import web_session_factories
-from ..unit import database_session
+from ..request_transaction import database_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

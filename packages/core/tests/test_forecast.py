@@ -16,9 +16,9 @@ from websession_core import (
     SessionState,
     Ticket,
     bookkeeping,
+    forecast,
     judge,
-    old_key_needed,
-    outlook,
+    old_key_lifetime,
     reissue,
     rotate,
 )
@@ -112,7 +112,7 @@ POLICIES = {
 )
 def test_no_schedule_of_requests_uses_an_old_key_after_it_is_said_to_be_needed_no_more(name, owned, counts):
     policies = dataclasses.replace(POLICIES[name], cookie_version=NEW)
-    needed = old_key_needed(policies, owned=owned)
+    needed = old_key_lifetime(policies, owned=owned)
     latest = last_use_of_the_old_key(policies, owned, counts=counts)
     assert latest >= IDLE - 1
     if needed is not None:
@@ -128,39 +128,39 @@ def test_a_login_that_acknowledges_itself_late_needs_the_old_key_for_nearly_two_
 
 def test_sessions_of_nobody_keep_their_cookie_while_renewal_is_on():
     policies = POLICIES["renewal and idle"]
-    assert old_key_needed(policies, owned=False) is None
+    assert old_key_lifetime(policies, owned=False) is None
     unreplaced = dataclasses.replace(policies, cookie_version=NEW)
     assert last_use_of_the_old_key(unreplaced, False, counts=True) == HORIZON - 1
-    assert old_key_needed(policies, owned=True) is not None
-    assert old_key_needed(POLICIES["idle"], owned=False) is not None
+    assert old_key_lifetime(policies, owned=True) is not None
+    assert old_key_lifetime(POLICIES["idle"], owned=False) is not None
 
 
-def test_the_outlook_names_each_end_and_the_first_of_them():
+def test_the_forecast_names_each_end_and_the_first_of_them():
     policies = Policies(idle=IdleTimeout(100), absolute=AbsoluteTimeout(1000), renewal=Renewal(300))
     state = SessionState(
         created=5000,
         owned=True,
         activity=Activity(active_at=5500, expires_at=5590, generation=1, attempt=1, renewed_at=5400),
     )
-    ahead = outlook(state, policies)
+    ahead = forecast(state, policies)
     assert (ahead.idle_end, ahead.absolute_end, ahead.stored_end) == (5600, 6000, 5590)
     assert ahead.renewal_due == 5700
     assert ahead.end == 5590
 
 
-def test_the_end_in_the_outlook_is_the_first_second_at_which_the_session_does_not_open():
+def test_the_end_in_the_forecast_is_the_first_second_at_which_the_session_does_not_open():
     policies = Policies(idle=IdleTimeout(100), absolute=AbsoluteTimeout(120))
     state = SessionState(created=1000, activity=Activity(active_at=1010))
-    end = outlook(state, policies).end
+    end = forecast(state, policies).end
     assert end == 1110
     ticket = Ticket(SESSION, issued_at=1000)
     assert judge(ticket, state, policies, end - 1)
     assert not judge(ticket, state, policies, end)
 
 
-def test_the_outlook_follows_the_sessions_own_wishes():
+def test_the_forecast_follows_the_sessions_own_wishes():
     policies = Policies(idle=IdleTimeout(100), absolute=AbsoluteTimeout(1000), renewal=Renewal(300))
     state = SessionState(created=1000, owned=False, overrides=Overrides(idle_timeout=0, absolute_timeout=0))
-    ahead = outlook(state, policies)
+    ahead = forecast(state, policies)
     assert (ahead.idle_end, ahead.absolute_end, ahead.stored_end, ahead.renewal_due) == (None,) * 4
     assert ahead.end is None

@@ -1,0 +1,57 @@
+"""Seconds in words: the units, and the forms in which people read a duration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["DAY", "HOUR", "MINUTE", "duration", "exact_duration", "rough_duration"]
+
+MINUTE: Final = 60
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_UNITS: Final = ((DAY, "d", "days"), (HOUR, "h", "hours"), (MINUTE, "min", "minutes"), (1, "s", "seconds"))
+
+
+def duration(seconds: int | None, *, round_up: bool = False) -> str:
+    """Return a duration in its largest unit and the next one: ``2 d 3 h``, ``45 s``; ``-`` for None.
+
+    Args:
+        seconds: Whole seconds; a negative number is a duration that has passed: ``-3 min``.
+        round_up: Never show less than it is: for what has to be waited for.
+    """
+    if seconds is None:
+        return "-"
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    largest = next((number for number, unit in enumerate(_UNITS) if seconds >= unit[0]), 3)
+    units = _UNITS[largest : largest + 2]
+    if round_up:
+        seconds += -seconds % units[-1][0]
+    parts = []
+    for length, unit, _ in units:
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"
+
+
+def exact_duration(seconds: int | None) -> str:
+    """Return a duration in hours, minutes or seconds, as it is set: ``24 h``, ``90 min``; ``none`` for None.
+
+    Args:
+        seconds: Whole seconds.
+    """
+    if seconds is None:
+        return "none"
+    return next(f"{seconds // length} {unit}" for length, unit, _ in _UNITS[1:] if seconds % length == 0)
+
+
+def rough_duration(seconds: int) -> str:
+    """Return about how long a duration is, in one word for the unit: ``3 days``, ``47 hours``.
+
+    Args:
+        seconds: Whole seconds, not negative.
+    """
+    units = (f"{seconds // length} {name}" for length, _, name in _UNITS if seconds >= 2 * length)
+    return next(units, f"{seconds} seconds")

@@ -1,0 +1,185 @@
+"""What a session can hold: values that every supported database stores and gives back unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from math import isfinite
+from typing import Any, Final
+
+from .errors import UnstorableValueError
+
+__all__ = ["EXPONENT_FROM", "MAX_DEPTH", "MAX_INT", "MIN_INT", "require_storable", "require_storable_key"]
+
+MAX_DEPTH: Final = 30
+"""How many lists and dictionaries may be inside each other; the payload itself is the first.
+
+MariaDB's JSON columns carry a ``json_valid`` check. Measured with MariaDB 10.11.19: 31 levels are
+stored, with 32 the check fails (error 4025), whatever the mixture of lists and objects. One level is
+left in reserve. PostgreSQL, MySQL (100) and SQLite (1000) hold more.
+"""
+
+MIN_INT: Final = -(2**63)
+MAX_INT: Final = 2**64 - 1
+"""MySQL's JSON keeps integers in this range and turns others into floating point numbers."""
+
+EXPONENT_FROM: Final = 1e16
+"""From here on Python writes a float with an exponent, and PostgreSQL's JSONB turns it into an integer."""
+
+_LONGEST_STEP: Final = 60
+"""Characters of one key shown in a path: a key may be as long as a book, an error message may not."""
+
+
+class _RefusedError(Exception):
+    """Raised at a refused value; collects the path on its way up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path: list[str | int] = []
+
+
+# By the name of a class or of one of its bases.
+_REMEDIES: Final = {
+    "use str(value)": {"Decimal", "Fraction", "UUID"},
+    "use list(value)": {"generator", "range"},
+    "use a list": {"tuple"},
+    "use a sorted list": {"set", "frozenset"},
+    "use value.isoformat()": {"datetime", "date", "time"},
+    "use value.total_seconds()": {"timedelta"},
+    "use text, for example base64": {"bytes", "bytearray", "memoryview"},
+    "use a list of two numbers": {"complex"},
+}
+
+
+def _remedy(value: object) -> str:
+    if isinstance(value, Enum):
+        return "use its value or its name"
+    if isinstance(value, Mapping):
+        return "use dict(value)"
+    for base in (str, int, float, list):
+        if isinstance(value, base):
+            return f"use {base.__name__}(value)"
+    bases = {cls.__name__ for cls in type(value).__mro__}
+    return next(
+        (remedy for remedy, names in _REMEDIES.items() if bases & names),
+        "use text, numbers, booleans, None, lists and dictionaries made of these",
+    )
+
+
+def _check_text(text: str, what: str) -> None:
+    if "\0" in text:
+        raise _RefusedError(f"{what} contains a NUL character, which PostgreSQL cannot store; remove it")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            pass
+        else:
+            return
+        raise _RefusedError(
+            f"{what} contains a lone surrogate, which is not Unicode text; "
+            "decode bytes with the right encoding or errors='replace'"
+        )
+
+
+def _check_float(value: float) -> None:
+    if not isfinite(value):
+        raise _RefusedError("JSON has no NaN and no infinity; use None or text")
+    if abs(value) >= EXPONENT_FROM:
+        raise _RefusedError(
+            "PostgreSQL would give a float this large back as an integer; use int(value) or text"
+        )
+    if value == 0.0 and str(value) == "-0.0":
+        raise _RefusedError("PostgreSQL would give -0.0 back as 0.0; use 0.0")
+
+
+def _check_key(key: object) -> None:
+    if type(key) is not str:
+        remedy = "use its value or its name" if isinstance(key, Enum) else "use str(key)"
+        raise _RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
+    try:
+        _check_text(key, "the key")
+    except _RefusedError as refusal:
+        refusal.path.append(key)
+        raise
+
+
+def _check(value: Any, level: int) -> None:
+    """Refuse what some supported database cannot hold or would change.
+
+    ``level`` is the one a container found here would be at.
+    """
+    kind = type(value)
+    if kind is str:
+        _check_text(value, "the text")
+    elif kind is bool or value is None:
+        return
+    elif kind is int:
+        if not MIN_INT <= value <= MAX_INT:
+            raise _RefusedError(
+                "MySQL would turn an integer outside -2**63 .. 2**64-1 into a float; use str(value)"
+            )
+    elif kind is float:
+        _check_float(value)
+    elif kind is list or kind is dict:
+        if level > MAX_DEPTH:
+            raise _RefusedError(
+                f"more than {MAX_DEPTH} levels of nesting (or a container inside itself), "
+                "which MariaDB refuses; store it flatter"
+            )
+        if kind is list:
+            _check_items(enumerate(value), level)
+        else:
+            for key in value:
+                _check_key(key)
+            _check_items(value.items(), level)
+    else:
+        raise _RefusedError(f"values of type {kind.__name__} cannot be stored; {_remedy(value)}")
+
+
+def _check_items(items: Iterable[tuple[str | int, Any]], level: int) -> None:
+    where: str | int = 0
+    try:
+        for where, value in items:  # noqa: B007 - read in the except clause
+            _check(value, level + 1)
+    except _RefusedError as refusal:
+        refusal.path.append(where)
+        raise
+
+
+def _render(path: Iterable[str | int]) -> str:
+    """Return ``cart.items[3]``; keys that are no names are quoted, and escaped for any terminal."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+            continue
+        name = step if len(step) <= _LONGEST_STEP else f"{step[:_LONGEST_STEP]}..."
+        if name.isidentifier() and name.isascii():
+            text += f".{name}" if text else name
+        else:
+            text += f"[{name!a}]"
+    return text
+
+
+def require_storable(value: Any, path: tuple[str | int, ...], level: int) -> None:
+    """Raise `UnstorableValueError` unless the value at this path may be stored."""
+    try:
+        _check(value, level)
+    except _RefusedError as refusal:
+        where, reason = _render((*path, *reversed(refusal.path))), refusal.reason
+    else:
+        return
+    raise UnstorableValueError(where, reason)
+
+
+def require_storable_key(key: object, container: str) -> None:
+    """Raise `UnstorableValueError` unless this may be a key; the container is named if the key cannot be."""
+    try:
+        _check_key(key)
+    except _RefusedError as refusal:
+        where, reason = _render(refusal.path) or container, refusal.reason
+    else:
+        return
+    raise UnstorableValueError(where, reason)

@@ -1,0 +1,94 @@
+"""What the response tells the browser about its cookie.
+
+It is decided, and the cookie encrypted, before the commit, where a failure is still loud; it is sent
+afterwards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING
+
+from websession_core.lifecycle import reissue
+
+from .contents import OVERRIDES
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+    from pyramid.response import Response
+    from websession_core.state import Ticket
+    from websession_models import SessionRow
+
+    from .kit import SessionKit
+    from .opening import Opening
+    from .pending import Pending
+
+__all__ = ["KEEP", "Answer", "CookieOrder", "prepare_answer"]
+
+
+class CookieOrder(enum.Enum):
+    """What the response has to tell the browser."""
+
+    KEEP = "nothing"
+    SET = "store this cookie"
+    DELETE = "forget the cookie"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out with the response.
+
+    Attributes:
+        order: What the browser has to do.
+        token: The encrypted ticket that it stores.
+        max_age: How long it keeps the cookie, in seconds; None: until it is closed.
+    """
+
+    order: CookieOrder
+    token: str = dataclasses.field(default="", repr=False)
+    max_age: int | None = None
+
+    def send(self, kit: SessionKit, request: Request, response: Response) -> None:
+        """Add the header to `response`."""
+        if self.order is CookieOrder.SET:
+            kit.jar.set(request, response, self.token, self.max_age)
+        elif self.order is CookieOrder.DELETE:
+            kit.jar.delete(request, response)
+
+
+KEEP = Answer(CookieOrder.KEEP)
+"""The browser keeps the cookie that it has."""
+
+
+def prepare_answer(
+    kit: SessionKit, opening: Opening, row: SessionRow | None, pending: Pending, *, forgets: bool
+) -> Answer:
+    """Decide what the browser is told, and encrypt the cookie.
+
+    Args:
+        kit: Whose session it is.
+        opening: What became of the browser's cookie.
+        row: The row as it was written; None: there is none.
+        pending: What the transaction has done.
+        forgets: Whether a logout leaves the browser with a cookie of ours.
+    """
+    if row is None:
+        # Only a logout removes a cookie: one whose session was not found may just have been replaced by a
+        # parallel login, and one that does not decrypt may need a key this server has yet to get.
+        return Answer(CookieOrder.DELETE) if forgets else KEEP
+    ticket = pending.ticket or _reissued(kit, opening, row, pending)
+    if ticket is None:
+        return KEEP
+    max_age = kit.effective_policies(row.overrides).cookie_max_age
+    return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age)
+
+
+def _reissued(kit: SessionKit, opening: Opening, row: SessionRow, pending: Pending) -> Ticket | None:
+    verdict, opened = opening.verdict, opening.row
+    if verdict is None:
+        return None
+    if not pending.written.isdisjoint(OVERRIDES):
+        verdict = dataclasses.replace(verdict, policies=kit.effective_policies(row.overrides))
+    written = opened is not None and row.version != opened.version
+    return reissue(verdict, kit.clock(), written=written)

@@ -1,0 +1,96 @@
+"""What `WebSession` needs of what holds the session: a unit of work, or a read-only session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pyramid.request import Request
+    from pyramid.response import Response
+    from transaction import Transaction
+
+    from .answering import Answer
+    from .contents import Contents
+    from .opening import Opening
+    from .unit_of_work import UnitOfWork
+
+__all__ = ["Holder"]
+
+
+class Holder(Protocol):
+    """Holds one session for one request.
+
+    Attributes:
+        contents: What the session holds.
+        opening: What became of the browser's cookie.
+        answer_ready: What the browser is told with the response.
+        bookkeeping_log: What was recorded at the end of the request, for a person to read.
+    """
+
+    contents: Contents
+    opening: Opening
+    answer_ready: Answer
+    bookkeeping_log: Sequence[str]
+
+    @property
+    def joined(self) -> Transaction | None:
+        """The transaction that it takes part in and whose end it is told of, None if there is none."""
+
+    @property
+    def began_here(self) -> bool:
+        """Whether the session begins with this request."""
+
+    @property
+    def last_committed(self) -> UnitOfWork | None:
+        """The last unit of work of the request that was committed, None if none was."""
+
+    @property
+    def description(self) -> str:
+        """Where it is in its life, for a person to read."""
+
+    def belongs_to(self, transaction: Transaction) -> bool:
+        """Return whether this is still the session to look at in a transaction that is live."""
+
+    def see_the_end(self) -> None:
+        """Take note that the request's transaction has ended."""
+
+    def announce(self, before: Opening | None) -> None:
+        """Tell the subscribers what was found in the browser's cookie, if that is news."""
+
+    def change(self, request_at_hand: Callable[[], Request]) -> Contents:
+        """Return the contents, about to be changed.
+
+        Raises:
+            NoTransactionError: There is no transaction to store the change in.
+        """
+
+    def for_writing(self) -> UnitOfWork:
+        """Return the unit of work.
+
+        Raises:
+            NoTransactionError: Nothing can be written any more.
+        """
+
+    def start_over(self, contents: Contents, reason: str) -> None:
+        """End the session, and go on with other contents."""
+
+    def rotate(self, reason: str) -> None:
+        """Give the session a new identity."""
+
+    def end_excess_sessions(self, userid: Any) -> None:
+        """Keep a user within the number of sessions that they may have, before they log in once more.
+
+        Raises:
+            TooManySessionsError: They have so many, and the settings say that the new one is refused.
+        """
+
+    def drop_changes(self) -> None:
+        """Take note that the transaction is over without a commit."""
+
+    def answer(self, request: Request, response: Response | None) -> None:
+        """Put the cookie into the response, if there is one to send, and do the bookkeeping."""
+
+    def detach(self) -> None:
+        """Forget the request, whose end this was."""

@@ -1,0 +1,77 @@
+"""What a transaction will do to a session's row, and has done to it so far: one value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from websession_core.state import Ticket
+    from websession_models import SessionRow
+
+    from .contents import Contents
+    from .opening import Opening
+
+__all__ = ["Pending"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pending:
+    """What a transaction will do, and has done.
+
+    It never changes: a savepoint keeps the one of its moment, a rollback brings that back, and an aborted
+    transaction has ``Pending()``.
+
+    Attributes:
+        to_delete: The rows that the next write deletes.
+        deleted: The rows that were deleted.
+        starts_over: Whether the application has ended the session that the browser came with.
+        is_wanted: Whether a new session is stored even if it is empty.
+        ticket: The ticket of the row as it was written, if that needs a new one.
+        written: The columns that were written beside data and flash messages, by their attributes.
+        by_error_page: Whether an error page has changed something.
+    """
+
+    to_delete: tuple[UUID, ...] = ()
+    deleted: tuple[UUID, ...] = ()
+    starts_over: bool = False
+    is_wanted: bool = False
+    ticket: Ticket | None = None
+    written: frozenset[str] = frozenset()
+    by_error_page: bool = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<Pending: {len(self.to_delete)} rows to delete, {len(self.deleted)} deleted>"  # no identifiers
+        )
+
+    @property
+    def ended(self) -> frozenset[UUID]:
+        """The sessions that the transaction deletes, or has deleted already."""
+        return frozenset((*self.to_delete, *self.deleted))
+
+    def starting_over(self, row: SessionRow | None) -> Pending:
+        """Return this for a session that the application has ended.
+
+        Args:
+            row: Its row; None: it was not stored.
+        """
+        to_delete = self.to_delete if row is None else (*self.to_delete, row.id)
+        return Pending(to_delete, self.deleted, starts_over=True, by_error_page=self.by_error_page)
+
+    def stores(self, contents: Contents, opening: Opening, *, changed: bool) -> bool:
+        """Return whether the session is to be inserted or updated.
+
+        Args:
+            contents: What it holds.
+            opening: What became of the browser's cookie.
+            changed: Whether the contents differ from the row.
+        """
+        if contents.row is not None:
+            return changed
+        if not self.is_wanted and contents.is_empty:
+            return False
+        # The browser's newest cookie may be under way to it: only a login may take its place.
+        return not opening.only_a_login_may_follow or contents.value("userid") is not None

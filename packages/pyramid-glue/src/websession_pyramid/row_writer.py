@@ -1,0 +1,291 @@
+"""The session's row on the request's connection: read, inserted, updated, deleted.
+
+Statements only; when they run is the unit of work's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import zope.sqlalchemy
+from sqlalchemy import delete, inspect
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from websession_core.lifecycle import begin, rotate
+from websession_core.state import COUNTER_MAX
+from websession_models import SessionRow, has_ended_transaction
+from websession_models.user_limit import is_slot_taken
+
+from .client_info import client_info
+from .contents import OVERRIDES
+from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
+from .identity_map import expire_references, expire_row, expunge_row
+from .user_limit import LOGIN_ELSEWHERE, assign_slot, needs_slot
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pyramid.request import Request
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Mapper, Session
+    from transaction import TransactionManager
+    from websession_core.state import Ticket
+
+    from .contents import Contents
+    from .kit import SessionKit
+    from .pending import Pending
+    from .savepoints import SavepointStack
+
+__all__ = ["RowWriter"]
+
+_READ_ATTEMPTS = 5
+
+
+class RowWriter:
+    """Reads and writes a session's row through the application's database session.
+
+    Args:
+        kit: Whose sessions these are.
+        dbsession: The application's database session.
+        browser_request: The request that the browser sent, which tells who the client is.
+        savepoints: What follows the savepoints of the database session.
+
+    Attributes:
+        dbsession: As given.
+        savepoints: As given.
+        origin: The connection that read or wrote the row last; None: none has so far.
+    """
+
+    __slots__ = ("_instance", "_kit", "_request", "dbsession", "origin", "savepoints")
+
+    def __init__(
+        self, kit: SessionKit, dbsession: Session, browser_request: Request, savepoints: SavepointStack
+    ) -> None:
+        self.dbsession = dbsession
+        self.savepoints = savepoints
+        self.origin: Connection | None = None
+        self._kit = kit
+        self._request = browser_request
+        # The object of the application's model. Held, because the database session itself holds it weakly:
+        # an application that changes a collection of it, `request.session.row().devices.append(...)`, does
+        # not.
+        self._instance: Any = None
+
+    def connection(self) -> Connection:
+        """Return the connection of the request's transaction."""
+        # Not `dbsession.execute`: that would flush the application's pending objects at a moment it did not
+        # choose. The mapper tells the engine where several are bound.
+        self.origin = self.dbsession.connection(bind_arguments={"mapper": self._kit.settings.model_class})
+        return self.origin
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def read(self, session_id: UUID) -> tuple[SessionRow | None, bool]:
+        """Return a row, None if it is not there, and whether the engine keeps JSON keys in no order.
+
+        Raises:
+            SQLAlchemyError: The row could not be read.
+        """
+        # On MariaDB at SERIALIZABLE even a read can lose a conflict, against a touch, for example. If it was
+        # the first statement nothing is lost by that but the read itself: it is simply made again.
+        attempts = 1 if self.dbsession.in_transaction() else _READ_ATTEMPTS
+        for attempt in range(attempts):
+            connection = self.connection()
+            try:
+                row = self._row(connection, session_id)
+            except DBAPIError as error:
+                if attempt + 1 == attempts or not has_ended_transaction(error, connection.dialect.name):
+                    raise
+                continue
+            break
+        self._kit.warn_if_not_isolating(connection)
+        return row, self._kit.store.reorders_keys(connection)
+
+    def _row(self, connection: Connection, session_id: UUID) -> SessionRow | None:
+        store = self._kit.store
+        if not store.features.eager:
+            return store.load(connection, session_id)
+        # The user's model wants more than the row, in the same SELECT.
+        loaded = store.load_with_instance(self.dbsession, session_id)
+        self._instance, row = (None, None) if loaded is None else loaded
+        return row
+
+    def instance(self, session_id: UUID) -> Any:
+        """Return the row as an object of the application's model."""
+        self._instance = self.dbsession.get(self._kit.settings.model_class, session_id)
+        return self._instance
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def delete_rows(self, pending: Pending) -> Pending:
+        """Delete the rows that are to be deleted; return what is pending then."""
+        if not pending.to_delete:
+            return pending
+        connection = self.connection()
+        for session_id in pending.to_delete:
+            self._delete(connection, session_id)
+        deleted = (*pending.deleted, *pending.to_delete)
+        return dataclasses.replace(pending, to_delete=(), deleted=deleted)
+
+    def store(
+        self, contents: Contents, pending: Pending, ticket: Ticket | None, data: str | None, flash: str | None
+    ) -> Pending:
+        """Insert the session's row, or update it.
+
+        Args:
+            contents: What the session holds; it has the row afterwards.
+            pending: What the transaction does.
+            ticket: The ticket of the row as it is now; None: there is no row.
+            data: The text of its data; None: unchanged.
+            flash: The text of its flash queues; None: unchanged.
+
+        Returns:
+            What is pending then.
+
+        Raises:
+            StaleSessionError: Another request has changed or deleted the row, or another login of the user
+                has taken the last slot.
+        """
+        numbered = needs_slot(self._kit, contents)
+        if numbered:
+            assign_slot(self._kit, self.connection(), contents, pending.ended)
+        try:
+            if contents.row is None:
+                contents.row, first = self._insert(contents, data, flash)
+                return dataclasses.replace(pending, ticket=first)
+            contents.row, rotated, written = self._update(contents, contents.row, ticket, data, flash)
+        except IntegrityError as error:
+            if not numbered or not is_slot_taken(error, self._kit.store.features):
+                raise
+            raise StaleSessionError(LOGIN_ELSEWHERE) from error
+        return dataclasses.replace(
+            pending, ticket=rotated or pending.ticket, written=pending.written | written
+        )
+
+    def _insert(self, contents: Contents, data: str | None, flash: str | None) -> tuple[SessionRow, Ticket]:
+        kit = self._kit
+        overrides = contents.overrides if kit.own_settings else None
+        userid = contents.value("userid")
+        beginning = begin(
+            kit.fresh_session_id(),
+            kit.policies(overrides),
+            kit.clock(),
+            owned=(userid is not None) if kit.has("userid") else None,
+            overrides=overrides,
+        )
+        named = {name: value for name, value in contents.changes.items() if name not in OVERRIDES}
+        row = SessionRow(
+            id=beginning.ticket.session_id,
+            created=beginning.state.created,
+            version=1,
+            epoch=beginning.state.epoch,
+            data=data or "{}",
+            flash=flash or "{}",
+            knows_users=kit.has("userid"),
+            overrides=overrides,
+            activity=beginning.state.activity,
+            values={**named, **self._client_info()},
+        )
+        kit.store.insert(self.connection(), row)
+        if userid is not None:
+            expire_references(self.dbsession, kit.settings.model_class, ["userid"])
+        return row, beginning.ticket
+
+    def _update(
+        self, contents: Contents, row: SessionRow, ticket: Ticket | None, data: str | None, flash: str | None
+    ) -> tuple[SessionRow, Ticket | None, frozenset[str]]:
+        kit, model = self._kit, self._kit.settings.model_class
+        changes = dict(contents.changes)
+        new_ticket = None
+        if contents.rotating:
+            if ticket is None:  # cannot be: a row was either opened by a ticket or has got its first one here
+                raise LateChangeError("a session without a ticket cannot get a new identity")
+            policies = kit.policies(contents.overrides)
+            # Random, so that a rotation a fail-over has forgotten and the one that takes its place differ.
+            attempt = secrets.randbelow(COUNTER_MAX + 1)
+            rotation = rotate(ticket, row.state, policies, kit.clock(), attempt)
+            changes.update(epoch=rotation.epoch, rotated_at=rotation.rotated_at, **self._client_info())
+            new_ticket = rotation.ticket
+        if not kit.store.update(
+            self.connection(), row.id, version=row.version, data=data, flash=flash, **changes
+        ):
+            raise StaleSessionError(
+                "another request changed or deleted this session since this request read it; nothing was "
+                "overwritten. With pyramid_retry included, the request runs again on its own"
+            )
+        expire_row(self.dbsession, model, row.id, ["version", "data", "flash", *changes])
+        if changes:
+            expire_references(self.dbsession, model, changes)
+        written = frozenset(changes)
+        if row.overrides is not None:
+            changes["overrides"] = contents.overrides
+        row = dataclasses.replace(
+            row,
+            version=row.version + 1,
+            data=row.data if data is None else data,
+            flash=row.flash if flash is None else flash,
+            **{name: value for name, value in changes.items() if name not in OVERRIDES},
+        )
+        return row, new_ticket, written
+
+    def _client_info(self) -> dict[str, str | None]:
+        kit = self._kit
+        return client_info(self._request, kit.settings.client_address) if kit.has("user_agent") else {}
+
+    def _delete(self, connection: Connection, session_id: UUID) -> None:
+        """Delete a row, by the ORM where the model has relationships: only it knows how they cascade."""
+        kit, model, dbsession = self._kit, self._kit.settings.model_class, self.dbsession
+        mapper: Mapper[Any] = inspect(model)
+        if mapper.relationships:
+            instance: Any = dbsession.get(model, session_id)
+            if instance is not None:
+                dbsession.delete(instance)
+                dbsession.flush()
+        else:
+            kit.store.delete(connection, session_id)
+            expunge_row(dbsession, model, session_id)
+        expire_references(dbsession, model, kit.store.features.columns)
+
+    def delete_all(self, but: UUID | None) -> int:
+        """Delete all sessions of the model at once; return how many there were.
+
+        Args:
+            but: One to be left; None: none.
+        """
+        features = self._kit.store.features
+        statement = delete(features.table).where(features.criterion())
+        if but is not None:
+            statement = statement.where(features.columns["id"] != but)
+        return self.connection().execute(statement).rowcount
+
+    def undo(self, undone: SessionRow | None, row: SessionRow | None) -> None:
+        """Let the application's objects follow the rollback of a savepoint.
+
+        Args:
+            undone: The row as it was before the rollback.
+            row: The row as it is now.
+        """
+        model, columns = self._kit.settings.model_class, self._kit.store.features.columns
+        if undone is not None and (row is None or undone.id != row.id):
+            expunge_row(self.dbsession, model, undone.id)  # it was inserted after the savepoint
+        if row is not None:
+            expire_row(self.dbsession, model, row.id, columns)
+        expire_references(self.dbsession, model, columns)
+
+    def mark_changed(self, manager: TransactionManager) -> None:
+        """Tell zope.sqlalchemy of what was written: it sees what the ORM writes, and no statements.
+
+        Raises:
+            UnsupportedSetupError: The database session takes no part in the transaction.
+        """
+        try:
+            zope.sqlalchemy.mark_changed(self.dbsession, manager)
+        except ValueError:
+            # It tried to join a transaction that is being committed, so it had not joined before.
+            name = self._kit.settings.dbsession_name
+            raise UnsupportedSetupError(
+                f"request.{name} does not take part in the request's transaction, so nothing written through "
+                "it would be committed; register it: zope.sqlalchemy.register(dbsession, "
+                "transaction_manager=request.tm)"
+            ) from None
