@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
+from transaction.interfaces import IDataManagerSavepoint
+from zope.interface import implementer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.orm import SessionTransaction
 
-__all__ = ["SavepointStack", "install_listeners"]
+__all__ = ["SavepointStack", "TransactionSavepoint", "install_listeners"]
 
 _FOLLOWERS = "websession_pyramid.savepoint_followers"
 
@@ -84,6 +86,24 @@ class SavepointStack:
                 if not released:
                     self._restore(state)
                 return
+
+
+@implementer(IDataManagerSavepoint)
+class TransactionSavepoint:
+    """A savepoint of the whole transaction, as far as a session is concerned.
+
+    Args:
+        state: What to go back to.
+        restore: Brings a state back.
+    """
+
+    def __init__(self, state: Any, restore: Callable[[Any], None]) -> None:
+        self._state = state
+        self._restore = restore
+
+    def rollback(self) -> None:
+        """Bring the session back to what it was at the savepoint."""
+        self._restore(self._state)
 
 
 def _followers(dbsession: Session) -> tuple[SavepointStack, ...]:

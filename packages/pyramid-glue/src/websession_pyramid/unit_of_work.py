@@ -24,9 +24,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from transaction.interfaces import IDataManagerSavepoint, ISavepointDataManager
+from transaction.interfaces import ISavepointDataManager
 from websession_core.errors import NoTransactionError
 from zope.interface import implementer
 
@@ -43,7 +43,7 @@ from .request_transaction import (
     would_abort,
 )
 from .row_writer import RowWriter
-from .savepoints import SavepointStack
+from .savepoints import SavepointStack, TransactionSavepoint
 from .user_limit import sessions_in_the_way
 
 if TYPE_CHECKING:
@@ -71,14 +71,6 @@ class Phase(enum.Enum):
     SEALED = "sealed"
     COMMITTED = "committed"
     ABORTED = "aborted"
-
-
-class UnitSnapshot(NamedTuple):
-    """Everything about a unit that the rollback of a savepoint brings back."""
-
-    contents: Contents
-    state: ContentsSnapshot
-    pending: Pending
 
 
 @implementer(ISavepointDataManager)
@@ -382,9 +374,9 @@ class UnitOfWork:
 
     tpc_abort = abort
 
-    def savepoint(self) -> _UnitSavepoint:
+    def savepoint(self) -> TransactionSavepoint:
         """Return the present state, for ``request.tm.savepoint()``."""
-        return _UnitSavepoint(self, self._snapshot())
+        return TransactionSavepoint(self._snapshot(), self._restore)
 
     # -- after the transaction -----------------------------------------------------------------------------
 
@@ -544,27 +536,14 @@ class UnitOfWork:
         if self._writer is not None:
             self._writer.savepoints.forget()  # which hold the unit
 
-    def _snapshot(self) -> UnitSnapshot:
-        return UnitSnapshot(self.contents, self.contents.snapshot(), self._pending)
+    def _snapshot(self) -> tuple[Contents, ContentsSnapshot, Pending]:
+        return self.contents, self.contents.snapshot(), self._pending
 
-    def _restore(self, snapshot: UnitSnapshot) -> None:
+    def _restore(self, snapshot: tuple[Contents, ContentsSnapshot, Pending]) -> None:
         if not self.is_writable:
             return
         undone = self.contents.row
-        self.contents, self._pending = snapshot.contents, snapshot.pending
-        self.contents.restore(snapshot.state)
+        self.contents, state, self._pending = snapshot
+        self.contents.restore(state)
         if self._writer is not None:
             self._writer.undo(undone, self.contents.row)
-
-
-@implementer(IDataManagerSavepoint)
-class _UnitSavepoint:
-    """A savepoint of the transaction, as far as the session is concerned."""
-
-    def __init__(self, unit: UnitOfWork, snapshot: UnitSnapshot) -> None:
-        self._unit = unit
-        self._snapshot = snapshot
-
-    def rollback(self) -> None:
-        """Bring the session back to what it was at the savepoint."""
-        self._unit._restore(self._snapshot)
