@@ -58,19 +58,19 @@ KEEP = Answer(CookieOrder.KEEP)
 """The browser keeps the cookie that it has."""
 
 
-def prepare_answer(kit: SessionKit, copy: WorkingCopy, *, has_cookie: bool) -> Answer:
+def prepare_answer(kit: SessionKit, copy: WorkingCopy, *, forgets: bool) -> Answer:
     """Decide what the browser is told, and encrypt the cookie.
 
     Args:
         kit: Whose session it is.
         copy: The session as it was written.
-        has_cookie: Whether the browser has a cookie of ours.
+        forgets: Whether a logout leaves the browser with a cookie of ours.
     """
     row, pending = copy.contents.row, copy.pending
     if row is None:
         # Only a logout removes a cookie: one whose session was not found may just have been replaced by a
         # parallel login, and one that does not decrypt may need a key this server has yet to get.
-        return Answer(CookieOrder.DELETE) if copy.is_logged_out and has_cookie else KEEP
+        return Answer(CookieOrder.DELETE) if forgets else KEEP
     ticket, verdict, opened = pending.ticket, copy.opening.verdict, copy.opening.row
     if ticket is None and verdict is not None:
         if not pending.written.isdisjoint(OVERRIDES):

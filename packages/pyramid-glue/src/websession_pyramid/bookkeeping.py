@@ -114,11 +114,8 @@ def after_transaction(
     origin = None if copy.writer is None else copy.writer.origin
     verdict = opening.verdict
     is_resettled = not pending.written.isdisjoint(OVERRIDES)
-    if (
-        copy.writer is None
-        or origin is None
-        or not (pending.deleted or is_resettled or (verdict is not None and verdict.duties))
-    ):
+    has_duties = verdict is not None and bool(verdict.duties)
+    if copy.writer is None or origin is None or not (pending.deleted or is_resettled or has_duties):
         return ()  # as in most requests: do not touch the engine for nothing
     if within_test:
         if not copy.writer.dbsession.is_active:

@@ -366,8 +366,9 @@ class UnitOfWork:
         self.working_copy.write(manager, sealed=self.phase is Phase.SEALED)
 
     def _prepare_answer(self) -> None:
-        has_cookie = self._previous is not None or self._kit.tickets.has_cookie(self._request)
-        self.answer_ready = prepare_answer(self._kit, self.working_copy, has_cookie=has_cookie)
+        copy, tickets = self.working_copy, self._kit.tickets
+        forgets = copy.is_logged_out and (self._previous is not None or tickets.has_cookie(self._request))
+        self.answer_ready = prepare_answer(self._kit, copy, forgets=forgets)
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""
