@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from .renaming import renamed
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -165,3 +167,7 @@ class Store(Protocol[_ConnectionT_contra, _RowT]):
 
         `Payload` and `FlashQueues` are then made with ``reorder=True``.
         """
+
+
+# The columns that `Store.update` takes, before it took them all.
+__getattr__ = renamed(__name__, Changes=dict)
