@@ -122,7 +122,7 @@ def measure(connection: sa.Connection, variant: Variant, sessions: int, touches:
         "title": variant.title,
         "per_second": touches / seconds,
         "hot": hot / updated,
-        "wal": float(written) / touches,
+        "wal": float(written or 0) / touches,
         "before": before,
         "after": after,
         "look_ms": looked * 1000,

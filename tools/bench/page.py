@@ -16,7 +16,7 @@ import results
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE: Final = Path(__file__).parents[3] / "docs" / "explanation" / "performance.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 ENGINES: Final = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mariadb": "MariaDB"}
 KINDS: Final = ("untouched", "read", "write", "new")
 
@@ -204,7 +204,7 @@ def written(page: str) -> str:
         if (results.RECORDED / f"{name}.json").exists():
             text = f"{begin}\n{section(results.load(name))}\n{end}"
             between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-            page = between.sub(lambda _, text=text: text, page)
+            page = between.sub(text.replace("\\", r"\\"), page)
     return page
 
 
