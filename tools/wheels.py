@@ -28,7 +28,11 @@ IN_PROCESSES = ("-n", "auto", "--maxprocesses=4", "--dist", "loadfile")
 
 
 class CommandError(Exception):
-    """A command failed; the text has what it printed."""
+    """A command failed; `args` are the command and what it printed."""
+
+    def __str__(self) -> str:
+        """Return both, each on lines of its own."""
+        return "\n".join(self.args)
 
 
 def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
@@ -56,7 +60,7 @@ def run_bytes(*command: object, cwd: Path | None = None, env: Mapping[str, str] 
     )
     if done.returncode != 0:
         printed = f"{done.stdout.decode(errors='replace')}\n{done.stderr.decode(errors='replace')}"
-        raise CommandError(f"{' '.join(map(str, command))}\n{printed}")
+        raise CommandError(" ".join(map(str, command)), printed)
     return done.stdout
 
 

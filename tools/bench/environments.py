@@ -7,10 +7,13 @@ its dependencies come as they are.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from wheels import Environment  # the line above says where
 
 PEERS: Final[dict[str, tuple[str, ...]]] = {
     "redis": ("pyramid-session-redis==1.8.1", "pyramid-tm>=2.6"),
@@ -27,10 +30,6 @@ PEERS: Final[dict[str, tuple[str, ...]]] = {
 """What each environment has, by its name."""
 
 
-class CannotInstallError(Exception):
-    """A peer cannot be installed here; the text is the installer's reason."""
-
-
 def interpreter(name: str | None) -> Path:
     """Return the Python of an environment, which is made if need be.
 
@@ -40,26 +39,15 @@ def interpreter(name: str | None) -> Path:
         name: One of `PEERS`; None: this environment itself.
 
     Raises:
-        CannotInstallError: It cannot be made.
+        CommandError: It cannot be made.
     """
     if name is None:
         return Path(sys.executable)
     place = Path(sys.prefix) / "peers" / name
-    python = place / "bin" / "python"
-    done = place / "requirements.txt"
+    installed = place / "requirements.txt"
     wanted = "\n".join(PEERS[name])
-    if done.is_file() and done.read_text("utf-8") == wanted:
-        return python
-    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
-    if uv is None:
-        raise CannotInstallError("uv is not installed")
-    shutil.rmtree(place, ignore_errors=True)
-    for command in (
-        [uv, "--quiet", "venv", "--no-project", "--python", sys.executable, str(place)],
-        [uv, "--quiet", "pip", "install", "--python", str(python), *PEERS[name]],
-    ):
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode != 0:
-            raise CannotInstallError(" ".join(run.stderr.split())[:300])
-    done.write_text(wanted, "utf-8")
-    return python
+    if not installed.is_file() or installed.read_text("utf-8") != wanted:
+        shutil.rmtree(place, ignore_errors=True)
+        Environment.make(place, []).install(*PEERS[name])
+        installed.write_text(wanted, "utf-8")
+    return place / "bin" / "python"

@@ -39,7 +39,16 @@ def scripts(environment: str) -> set[str]:
     return inherited | set(table.get("scripts", {}))
 
 
-PATTERNS = ("*.md", ".ci/run", ".*.yaml", ".github/**/*", "docs/**/*.md", "packages/**/*.md", "tools/**/*.md", "tools/**/*.py")
+PATTERNS = (
+    "*.md",
+    ".ci/run",
+    ".*.yaml",
+    ".github/**/*",
+    "docs/**/*.md",
+    "packages/**/*.md",
+    "tools/**/*.md",
+    "tools/**/*.py",
+)
 
 
 def test_every_command_that_a_page_a_workflow_or_a_tool_names_exists() -> None:

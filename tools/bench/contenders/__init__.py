@@ -10,6 +10,7 @@ Each module has a function `make(**options)` that returns a `worker.Contender`. 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,16 +19,14 @@ from typing import Any
 def payload(size: int = 100) -> dict[str, Any]:
     """Return what a session holds: a counter, a cart, and a note that makes its JSON `size` bytes long."""
     items = [{"article": number, "name": "earl grey, loose", "pieces": 2} for number in range(size // 100)]
-    held = {"counter": 1, "cart": items, "language": "en", "note": ""}
-    return held | {"note": "x" * max(0, size - len(json.dumps(held)))}
+    data = {"counter": 1, "cart": items, "language": "en", "note": ""}
+    return data | {"note": "x" * max(0, size - len(json.dumps(data)))}
 
 
 def versions(*names: str) -> dict[str, str]:
     """Return the versions of the distributions that are installed."""
-    found = {}
+    installed = {}
     for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(PackageNotFoundError):
+            installed[name] = version(name)
+    return installed

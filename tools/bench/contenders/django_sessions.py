@@ -25,7 +25,7 @@ def make(url: str, size: int = 100) -> Contender:
         url: Of the database, as SQLAlchemy writes it.
         size: Of the payload, in bytes of JSON.
     """
-    held = payload(size)
+    data = payload(size)
 
     def untouched(_request: Any) -> HttpResponse:
         return HttpResponse("")
@@ -38,7 +38,7 @@ def make(url: str, size: int = 100) -> Contender:
         return HttpResponse(str(request.session["counter"]))
 
     def new(request: Any) -> HttpResponse:
-        request.session.update(held)
+        request.session.update(data)
         return HttpResponse("")
 
     urlpatterns[:] = [path(view.__name__, view) for view in (untouched, read, write, new)]
@@ -75,7 +75,7 @@ def _database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname,
         "PORT": parts.port,
-        # By default it connects anew for each request; the others have a pool.
+        # By default it connects again for each request; the others have a pool.
         "CONN_MAX_AGE": None,
         "OPTIONS": {"isolation_level": psycopg.IsolationLevel.SERIALIZABLE},
     }

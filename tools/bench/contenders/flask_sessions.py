@@ -18,7 +18,7 @@ def make(url: str, size: int = 100) -> Contender:
         url: Of the database.
         size: Of the payload, in bytes of JSON.
     """
-    held = payload(size)
+    data = payload(size)
     app = Flask("contender")
     app.config.update(
         SECRET_KEY="a secret for the benchmark",
@@ -54,7 +54,7 @@ def make(url: str, size: int = 100) -> Contender:
 
     @app.get("/new")
     def new() -> str:
-        session.update(held)
+        session.update(data)
         return ""
 
     return Contender(

@@ -36,6 +36,9 @@ class Full(FullyFeaturedSession, Base):
     __tablename__ = "fully_featured"
 
 
+SESSIONS: Final = Base.metadata.tables["fully_featured"]
+ACTIVITY: Final = Base.metadata.tables["fully_featured_activity"]
+
 TIMEOUTS: Final = {
     "session.idle_timeout": 10 * YEAR,
     # The /touch requests advance the clock by this much each, for as long as the benchmark runs.
@@ -95,9 +98,9 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
         query = after.order_by(model.id).limit(1)
         policies, now = factory.policies(None), clock()
         with engine.connect() as connection:
-            found = [connection.scalar(query, {"at": uuid.uuid4()}) for _ in range(number)]
+            identifiers = [connection.scalar(query, {"at": uuid.uuid4()}) for _ in range(number)]
         version = policies.cookie_version
-        tickets = [Ticket(each, cookie_version=version, issued_at=now) for each in found if each]
+        tickets = [Ticket(one, cookie_version=version, issued_at=now) for one in identifiers if one]
         return [f"{factory.settings.cookie_name}={factory.make_token(ticket)}" for ticket in tickets]
 
     return Contender(
