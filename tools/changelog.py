@@ -97,14 +97,11 @@ def compare(ref: str | None) -> int:
             except CommandError:
                 continue
             missing += bool(code)
+            print(f"{member.name}: {', '.join(code) or 'nothing'} changed since {since} without a fragment")
             if code:
-                print(f"{member.name}: {', '.join(code)} changed since {since}, and no fragment says so.")
-                print(
-                    f"    Say it in {member.place}/newsfragments/<issue>.<feature|bugfix|removal>.md to the"
-                )
-                print("    users, or in +<word>.misc.md where none can notice.")
-            else:
-                print(f"{member.name}: no change without a fragment since {since}")
+                news = f"{member.place}/newsfragments"
+                print(f"    say it to the users in {news}/<issue>.<feature|bugfix|removal>.md,")
+                print(f"    or where none can notice in {news}/+<word>.misc.md")
             break
         else:
             if ref:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 HEAD = "# The public API, by `hatch run checks:api`. What goes or changes here can break applications.\n"
 
 
+def resolved(thing: Any) -> Any:
+    """Return what a name stands for that griffe has found, imported or inherited."""
+    return thing.final_target if thing.is_alias else thing
+
+
 class Reader:
     """Describes the API of members that refer to one another.
 
@@ -49,7 +54,7 @@ class Reader:
     def describe(self, name: str, module: Any) -> Iterator[str]:
         """Describe one public name of a module; one that is another member's is described there."""
         try:
-            thing = module[name].final_target if module[name].is_alias else module[name]
+            thing = resolved(module[name])
         except KeyError:
             yield f"{name}, by `__getattr__`"
             return
@@ -63,7 +68,7 @@ class Reader:
             yield f"class {self.called(name, thing)}" + (f", a {bases}" if bases else "")
             for attribute, member in sorted(thing.all_members.items()):
                 if not attribute.startswith("_") or attribute == "__call__":
-                    yield f"    {self.line(attribute, member.final_target if member.is_alias else member)}"
+                    yield f"    {self.line(attribute, resolved(member))}"
         else:
             yield self.line(name, thing)
 
@@ -72,7 +77,7 @@ class Reader:
         start = cls.all_members.get("__init__")
         if start is None:
             return name
-        return self.signature(name, start.final_target if start.is_alias else start).partition(" -> ")[0]
+        return self.signature(name, resolved(start)).partition(" -> ")[0]
 
     def signature(self, name: str, function: Any) -> str:
         """Return a function's signature, as its source has it but for constants, which are shown by value."""
@@ -96,10 +101,7 @@ class Reader:
         if "property" in labels:
             return f"{name}: {thing.annotation} ({'can be set' if 'writable' in labels else 'read-only'})"
         annotation = str(thing.annotation or "")
-        constant = annotation in {"", "Final", "TypeAlias"} and labels & {
-            "class-attribute",
-            "module-attribute",
-        }
+        constant = annotation in {"", "Final", "TypeAlias"} and labels != {"instance-attribute"}
         value = f" = {self.constant(thing.value)}" if constant else ""
         return name + (f": {annotation}" if annotation else "") + value
 

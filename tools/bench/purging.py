@@ -14,27 +14,22 @@ import json
 import multiprocessing
 import random
 import sys
-import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import page
 import sqlalchemy as sa
-from contenders import payload
+from contenders import payload, session_views
 from contenders.database import make_engine
 from contenders.ours import ACTIVITY, SESSIONS, Base, Full
-from contenders.pyramid_app import make_app, session_views
+from contenders.pyramid_app import make_app
+from databases import databases
 from growth import without_indexes
 from pyramid_sqlalchemy_sessions import generate_secret_key
-from pytest_websession.servers import MariaDBServer, PostgreSQLServer
 from sqlalchemy.orm import sessionmaker
 from websession_models import purge
 from websession_models.purging import MARGIN
 from worker import Client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ENGINES: Final = ("postgresql", "mariadb", "sqlite")
 BROWSERS: Final = 10
@@ -51,22 +46,11 @@ IDENTIFIER: Final = {
     "mariadb": "RANDOM_BYTES(16)",
     "sqlite": "randomblob(16)",
 }
+SETTINGS: Final = {
+    "postgresql": {"maintenance_work_mem": "512MB", "max_wal_size": "8GB"},
+    "mariadb": {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "512M"},
+}
 COUNTS: Final = ("requests", "retries", "errors")
-
-
-@contextlib.contextmanager
-def database(engine: str) -> Iterator[str]:
-    """Give the URL of a new database, on a server of its own where there are servers."""
-    if engine == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="websession-benchmark-") as folder:
-            yield f"sqlite:///{Path(folder) / 'sessions.sqlite'}"
-    elif engine == "postgresql":
-        with PostgreSQLServer(settings={"maintenance_work_mem": "512MB", "max_wal_size": "8GB"}) as server:
-            yield server.create_database()
-    else:
-        settings = {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "512M"}
-        with MariaDBServer(settings=settings) as server:
-            yield server.create_database()
 
 
 def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
@@ -115,7 +99,7 @@ def work(url: str, seed: int, counts: Any, stop: Any) -> None:
         counts: Where to count; see `COUNTS`.
         stop: An event.
     """
-    views = session_views(payload(300))
+    views = session_views(300)
 
     def login(request: Any) -> str:
         request.session.login(request.session["counter"])
@@ -175,7 +159,8 @@ def measure(name: str, *, rows: int, expired: int, workers: int, alone: float) -
     """Purge on one engine; return what it did, and what became of the workers."""
     now = int(time.time())
     spawning = multiprocessing.get_context("spawn")
-    with database(name) as url:
+    with contextlib.ExitStack() as stack:
+        url = databases(stack, name, SETTINGS.get(name))()
         engine = make_engine(url)
         sys.stderr.write(f"{name}: filling in {rows:,} sessions\n")
         fill(engine, rows, expired, now)

@@ -13,7 +13,10 @@ from __future__ import annotations
 import contextlib
 import json
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def payload(size: int = 100) -> dict[str, Any]:
@@ -30,3 +33,31 @@ def versions(*names: str) -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             installed[name] = version(name)
     return installed
+
+
+def session_views(size: int = 100) -> dict[str, Callable[[Any], str]]:
+    """Return the views for what is the attribute `session` of their argument, a request mostly.
+
+    Args:
+        size: Of the payload, in bytes of JSON.
+    """
+    data = payload(size)
+
+    def read(request: Any) -> str:
+        return str(request.session["counter"])
+
+    def write(request: Any) -> str:
+        request.session["counter"] += 1
+        return str(request.session["counter"])
+
+    def new(request: Any) -> str:
+        request.session.update(data)
+        return ""
+
+    return {"untouched": lambda _request: "", "read": read, "write": write, "new": new}
+
+
+def let_sqlite_hurry(connection: Any, _record: object) -> None:
+    """Flush nothing to disk, and let readers and writers work side by side; for SQLAlchemy's `connect`."""
+    for pragma in ("synchronous=OFF", "journal_mode=WAL"):
+        connection.execute(f"PRAGMA {pragma}").close()

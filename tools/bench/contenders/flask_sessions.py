@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask, session
+from functools import partial
+
+import flask
 from flask_session import Session
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from worker import Contender
 
-from contenders import payload, versions
+from contenders import let_sqlite_hurry, session_views, versions
 
 
 def make(url: str, size: int = 100) -> Contender:
@@ -18,45 +20,22 @@ def make(url: str, size: int = 100) -> Contender:
         url: Of the database.
         size: Of the payload, in bytes of JSON.
     """
-    data = payload(size)
-    app = Flask("contender")
+    app = flask.Flask("contender")
     app.config.update(
         SECRET_KEY="a secret for the benchmark",
         SQLALCHEMY_DATABASE_URI=url,
         SESSION_TYPE="sqlalchemy",
     )
-    if not url.startswith("sqlite"):
+    if url.startswith("sqlite"):
+        event.listen(Engine, "connect", let_sqlite_hurry)
+    else:
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"isolation_level": "SERIALIZABLE"}
     database = SQLAlchemy(app)
-    if url.startswith("sqlite"):
-        with app.app_context():
-
-            @event.listens_for(database.engine, "connect")
-            def _connect(connection: object, _record: object) -> None:
-                for pragma in ("synchronous=OFF", "journal_mode=WAL"):
-                    connection.execute(f"PRAGMA {pragma}").close()  # type: ignore[attr-defined]
-
     app.config["SESSION_SQLALCHEMY"] = database
     Session(app)
-
-    @app.get("/untouched")
-    def untouched() -> str:
-        return ""
-
-    @app.get("/read")
-    def read() -> str:
-        return str(session["counter"])
-
-    @app.get("/write")
-    def write() -> str:
-        session["counter"] += 1
-        return str(session["counter"])
-
-    @app.get("/new")
-    def new() -> str:
-        session.update(data)
-        return ""
-
+    for name, view in session_views(size).items():
+        # The module's attribute `session` is that of the request.
+        app.add_url_rule(f"/{name}", name, partial(view, flask))
     return Contender(
         app.wsgi_app,
         versions=versions("flask-session", "flask", "flask-sqlalchemy", "sqlalchemy", "psycopg"),

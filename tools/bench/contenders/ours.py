@@ -13,9 +13,9 @@ from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from websession_core import Ticket
 from worker import Contender
 
-from contenders import payload, versions
+from contenders import session_views, versions
 from contenders.database import make_engine
-from contenders.pyramid_app import make_app, session_views
+from contenders.pyramid_app import make_app
 
 YEAR: Final = 365 * 24 * 3600
 
@@ -72,7 +72,7 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
     model: Any = Full if full else Minimal
     Base.metadata.create_all(engine)
     clock = Clock()
-    views = session_views(payload(size))
+    views = session_views(size)
 
     def touch(request: Any) -> str:
         clock.now += TIMEOUTS["session.extension_delay"] + 1
