@@ -170,7 +170,7 @@ class Installation:
         arguments: list[object] = []
         if member.name not in TESTED_ALONE:
             arguments.append(f"--websession-engines={engines}")
-            tools += [str(need) for each in members() for need in of_others(each.requirements)]
+            tools += [str(need) for other in members() for need in of_others(other.requirements)]
             if helpers := [self.wheelhouse.build(helper).wheel for helper in tested_with(member)]:
                 self.environment.install("--no-deps", *helpers)
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from members import ROOT, members, tools_of_the_tests
+from members import ROOT, members, pythons, tools_of_the_tests
 from wheels import CommandError, Environment, build, uv
 
 SERIES = {"sqlalchemy": ("2.0", "2.1"), "pyramid": ("2.0", "2.1")}
@@ -26,17 +26,6 @@ TESTS = ("packages/sqla-models", "packages/pyramid-glue", "packages/meta")
 
 TESTS_OF_PYTHON = ("packages/core", "packages/crypto")
 """What knows neither, and runs once for each Python."""
-
-
-def pythons() -> list[str]:
-    """Return the versions of Python that the members say they work with, as 3.x."""
-    versions = {
-        line.rpartition(" :: ")[2]
-        for member in members()
-        for line in member.project["classifiers"]
-        if " :: Python :: 3." in line
-    }
-    return sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
 
 
 def interpreter(version: str) -> str | None:

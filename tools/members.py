@@ -98,7 +98,6 @@ class Member:
         return [needed[name] for name in sorted(needed)]
 
 
-@functools.cache
 def members() -> list[Member]:
     """Return all members of this checkout, by the name of their folder."""
     return [Member(path.parent) for path in sorted((ROOT / "packages").glob("*/pyproject.toml"))]
@@ -114,6 +113,13 @@ def member_named(name: str) -> Member:
     if name not in ours:
         raise LookupError(f"no distribution {name!r} here; there are {', '.join(sorted(ours))}")
     return ours[name]
+
+
+def pythons() -> list[str]:
+    """Return the versions of Python that the members say they work with, as 3.x."""
+    classifiers = {line for member in members() for line in member.project["classifiers"]}
+    versions = re.findall(r":: Python :: 3\.(\d+)$", "\n".join(classifiers), re.MULTILINE)
+    return [f"3.{minor}" for minor in sorted(map(int, versions))]
 
 
 def of_others(requirements: list[Requirement]) -> list[Requirement]:

@@ -83,7 +83,7 @@ def sbom(out: Path) -> None:
     out.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        built = {each: build(each.folder, place / each.name) for each in members()}
+        built = {member: build(member.folder, place / member.name) for member in members()}
         for member, distribution in built.items():
             text = describe(member, distribution, list(built.values()), place / f"{member.name}-environment")
             for path in (distribution.sdist, distribution.wheel):

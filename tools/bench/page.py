@@ -196,9 +196,9 @@ SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 def written(page: str) -> str:
     """Return the page with its sections as they are to be now."""
     for name, section in SECTIONS.items():
-        before, begin, rest = page.partition(f"<!-- begin {name} -->\n")
-        _, end, after = rest.partition(f"\n<!-- end {name} -->")
-        page = f"{before}{begin}{section(results.load(name))}{end}{after}"
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{section(results.load(name))}\n{end}{rest.partition(end)[2]}"
     return page
 
 

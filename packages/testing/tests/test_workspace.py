@@ -9,8 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from matrix import interpreter, pythons
-from members import ROOT, Member, members
+from matrix import interpreter
+from members import ROOT, Member, members, pythons
 
 MEMBERS = members()
 TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
