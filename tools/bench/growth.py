@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import page
 import sqlalchemy as sa
 from contenders.ours import ACTIVITY, SESSIONS
-from environments import interpreter
 from measuring import Spread
 from processes import Process
 from pytest_websession.servers import PostgreSQLServer
@@ -87,11 +86,11 @@ def main() -> None:
         for rows in chosen.rows:
             url = server.create_database()
             options = {"url": url, "full": True}
-            with Process(interpreter(None), "ours", options):
+            with Process("ours", options):
                 pass  # it makes the tables and a session
             sys.stderr.write(f"filling in {rows:,} sessions\n")
             size = fill(url, rows)
-            processes.append(stack.enter_context(Process(interpreter(None), "ours", options)))
+            processes.append(stack.enter_context(Process("ours", options)))
         taken: dict[Process, list[float]] = {process: [] for process in processes}
         for number in range(ROUNDS_TO_WARM_UP + chosen.rounds):
             for process in processes if number % 2 else reversed(processes):

@@ -14,7 +14,6 @@ import timeit
 import page
 from contenders import payload
 from databases import ENGINES, databases
-from environments import interpreter
 from measuring import in_turn
 from processes import Process
 
@@ -55,9 +54,7 @@ def measure(engine: str, size: int, rounds: int, seconds: float) -> dict[str, di
     with contextlib.ExitStack() as stack:
         make_url = databases(stack, engine)
         processes = {
-            name: stack.enter_context(
-                Process(interpreter(None), module, {"url": make_url(), "size": size}, warm_up=50)
-            )
+            name: stack.enter_context(Process(module, {"url": make_url(), "size": size}, warm_up=50))
             for name, module in (("floor", "floor"), ("ours", "ours"))
         }
         least = {}

@@ -38,7 +38,8 @@ class Entry:
     Attributes:
         title: What the table calls it.
         module: Its module in `contenders`.
-        environment: The name of its environment, None for this one.
+        requirements: What its own environment has; with none, it runs in this one. Each peer is held at the
+            version that was measured, and its dependencies come as they are.
         options: For the module's `make`.
         needs: What it stores in: `database`, `redis` or nothing.
         kinds: The kinds of request that it has.
@@ -46,7 +47,7 @@ class Entry:
 
     title: str
     module: str
-    environment: str | None = None
+    requirements: tuple[str, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
     needs: str = "database"
     kinds: tuple[str, ...] = KINDS[:-1]
@@ -58,10 +59,25 @@ CONTENDERS: Final = {
     "core": Entry("the same by SQLAlchemy Core", "floor", options=(("core", True),)),
     "minimal": Entry("**ours, minimal**", "ours"),
     "full": Entry("**ours, all features**", "ours", options=(("full", True),), kinds=KINDS),
-    "flask": Entry("Flask-Session (SQLAlchemy)", "flask_sessions", "flask"),
-    "beaker": Entry("Beaker (database)", "beaker_sessions", "beaker"),
-    "django": Entry("Django `sessions.backends.db`", "django_sessions", "django"),
-    "redis": Entry("pyramid_session_redis", "redis_sessions", "redis", needs="redis"),
+    "flask": Entry(
+        "Flask-Session (SQLAlchemy)",
+        "flask_sessions",
+        ("flask-session==0.8.0", "flask-sqlalchemy==3.1.1", "psycopg[binary]"),
+    ),
+    "beaker": Entry(
+        "Beaker (database)",
+        "beaker_sessions",
+        ("beaker==1.14.1", "pyramid-beaker==0.9", "pyramid-tm>=2.6", "sqlalchemy>=2.0", "psycopg[binary]"),
+    ),
+    "django": Entry(
+        "Django `sessions.backends.db`", "django_sessions", ("django>=5.2,<5.3", "psycopg[binary]")
+    ),
+    "redis": Entry(
+        "pyramid_session_redis",
+        "redis_sessions",
+        ("pyramid-session-redis==1.8.1", "pyramid-tm>=2.6"),
+        needs="redis",
+    ),
     "cookie": Entry("Pyramid's signed cookie", "signed_cookie", needs="nothing"),
 }
 
@@ -158,8 +174,8 @@ def _start(
                 options["url"] = make_url()
             elif entry.needs == "redis":
                 options["redis_url"] = stack.enter_context(redis_server())
-            python = interpreter(entry.environment)
-            started[name] = stack.enter_context(Process(python, entry.module, options))
+            python = interpreter(name, entry.requirements)
+            started[name] = stack.enter_context(Process(entry.module, options, python=python))
         except (CommandError, ContenderFailedError, ServerError, ServerUnavailable) as error:
             if name == FLOOR:
                 raise

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 import page
 from databases import ENGINES, databases
-from environments import interpreter
 from processes import Process
 from run import CONTENDERS
 
@@ -57,14 +56,14 @@ def measure(engine: str, contender: str, kind: str, seconds: float) -> dict[str,
         make_url = databases(stack, engine)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="websession-profile-")))
         options = dict(entry.options)
-        with Process(interpreter(None), entry.module, options | {"url": make_url()}) as process:
+        with Process(entry.module, options | {"url": make_url()}) as process:
             number = max(100, round(seconds / (process.requests(kind, 100) / 100)))
             # The least of several is what nothing else has disturbed.
             time = min(process.requests(kind, number // 5, processor=True) / (number // 5) for _ in range(5))
         stacks = folder / "stacks.txt"
         under = [_py_spy(), "record", "--format", "raw", "--full-filenames", "--rate", str(RATE), "--output"]
         under += [str(stacks), "--"]
-        with Process(interpreter(None), entry.module, options | {"url": make_url()}, under=under) as process:
+        with Process(entry.module, options | {"url": make_url()}, under=under) as process:
             process.requests(kind, number)
         shares = attribute(stacks.read_text("utf-8"))
     return {part: share * time * 1e6 for part, share in shares.items()}
