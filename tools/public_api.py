@@ -58,6 +58,9 @@ class Reader:
         except KeyError:
             yield f"{name}, by `__getattr__`"
             return
+        except griffe.AliasResolutionError:
+            yield f"{name}, from {module[name].target_path}"
+            return
         if thing.is_module:
             # `from .rules import rules`: griffe knows the module by that name.
             thing = thing[name]

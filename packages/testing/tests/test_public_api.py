@@ -93,8 +93,11 @@ def test_a_package_is_described_by_what_its_user_sees(tmp_path: Path) -> None:
 
 
 def test_what_a_package_passes_on_is_named_with_its_home(tmp_path: Path) -> None:
-    shop = 'from basket import Basket\n__all__ = ["Basket"]'
-    assert describe(tmp_path, "shop", shop=shop, basket=BASKET) == "\n[shop]\nBasket, from basket\n"
+    shop = (
+        'from basket import Basket\nfrom fractions import Fraction\n__all__ = ["Basket", "Fraction", "sold"]'
+    )
+    described = "\n[shop]\nBasket, from basket\nFraction, from fractions.Fraction\nsold, by `__getattr__`\n"
+    assert describe(tmp_path, "shop", shop=shop, basket=BASKET) == described
 
 
 @pytest.mark.parametrize(
