@@ -17,8 +17,8 @@ VERSIONS_OF: Final = ("pyramid", "sqlalchemy", "zope.sqlalchemy", "psycopg", "em
 
 def load(name: str) -> dict[str, Any]:
     """Return what was recorded last under a name."""
-    found: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text("utf-8"))
-    return found
+    figures: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text("utf-8"))
+    return figures
 
 
 def record(name: str, figures: dict[str, Any]) -> None:
@@ -60,4 +60,4 @@ def versions() -> dict[str, str]:
 
 def _shortened(text: str) -> str:
     # Four digits are more than any of this is worth, and a new record then changes fewer lines.
-    return re.sub(r"-?\d+\.\d{4,}(?:e-?\d+)?", lambda found: f"{float(found[0]):.4g}", text)
+    return re.sub(r"-?\d+\.\d{4,}(?:e-?\d+)?", lambda number: f"{float(number[0]):.4g}", text)

@@ -1,6 +1,6 @@
 """Does a worker's memory stay where it is? ``hatch run bench:memory``.
 
-One process, all features on, makes requests of many different sessions, and of nobody: it reads, writes,
+One process, all features on, makes requests of many different sessions, anonymous ones too: it reads, writes,
 begins sessions, leaves them alone and is sent forged cookies. Meanwhile the clock moves on, as if a thousand
 requests came a second, so that about half of the reads are due for a touch. Now and then it looks at:
 
@@ -14,7 +14,6 @@ The sessions' cookies, which a browser would keep, are in the same process, all 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
 import gc
@@ -25,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import page
-import results
 import worker
 from budget import OWN
 from databases import ENGINES, databases
@@ -96,12 +94,12 @@ def resident() -> int:
 
 def caches() -> Iterator[tuple[str, int, int | None]]:
     """Yield the name, the size and the limit of each function's cache in our packages."""
-    for each in gc.get_objects():
-        if isinstance(each, functools._lru_cache_wrapper):
-            function: Any = each.__wrapped__
+    for cache in gc.get_objects():
+        if isinstance(cache, functools._lru_cache_wrapper):
+            function: Any = cache.__wrapped__
             if function.__module__.partition(".")[0] in OWN:
-                known = each.cache_info()
-                yield f"{function.__module__}.{function.__qualname__}", known.currsize, known.maxsize
+                info = cache.cache_info()
+                yield f"{function.__module__}.{function.__qualname__}", info.currsize, info.maxsize
 
 
 def measure(url: str, *, sessions: int, requests: int) -> dict[str, Any]:
@@ -129,39 +127,34 @@ def judge(figures: dict[str, Any]) -> list[str]:
     """Return what has grown, a sentence each; with none, memory is flat."""
     first, *_, last = figures["looks"][WARM - 1 :]
     requests = last["requests"] - first["requests"]
-    found = []
+    growths = []
     blocks = last["blocks"] - first["blocks"]
     if blocks > NOISE + ALLOWED_BLOCKS * requests:
-        found.append(f"{blocks:,} blocks of memory were left behind by {requests:,} requests")
+        growths.append(f"{blocks:,} blocks of memory were left behind by {requests:,} requests")
     grown = last["bytes"] - first["bytes"]
     if grown > ALLOWED_BYTES:
-        found.append(f"the process has grown by {grown / 2**20:.1f} MiB in {requests:,} requests")
+        growths.append(f"the process has grown by {grown / 2**20:.1f} MiB in {requests:,} requests")
     for name, (size, limit) in figures["caches"].items():
         if limit is None:
-            found.append(f"the cache of {name} has no limit")
+            growths.append(f"the cache of {name} has no limit")
         elif size > limit:
-            found.append(f"the cache of {name} holds {size}, over its limit of {limit}")
-    return found
+            growths.append(f"the cache of {name} holds {size}, over its limit of {limit}")
+    return growths
 
 
-def main(arguments: list[str]) -> str | None:
+def main() -> str | None:
     """Measure, print, and record if that is asked for; fail if memory is not flat."""
-    parser = argparse.ArgumentParser(prog="hatch run bench:memory", description=__doc__)
+    parser = page.parser("memory", __doc__)
     parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=1_000_000)
-    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args()
     with contextlib.ExitStack() as stack:
         url = databases(stack, chosen.engine)()
-        found = measure(url, sessions=chosen.sessions, requests=chosen.requests)
-    figures = {"engine": chosen.engine, **found}
-    if chosen.record:
-        results.record("memory", figures)
-        page.write()
-    sys.stdout.write(page.memory({**results.context(), **figures}) + "\n")
+        figures = measure(url, sessions=chosen.sessions, requests=chosen.requests)
+    page.publish("memory", {"engine": chosen.engine, **figures}, record=chosen.record)
     return "\n".join(judge(figures)) or None
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -32,13 +32,13 @@ def draw(figures: dict[str, Any], path: Path = PLOT) -> None:
     axes = figure.subplots(len(engines), len(KINDS), squeeze=False, sharey=True)
     for row, (engine, contenders) in zip(axes, engines.items(), strict=True):
         shown = {
-            name: each
-            for name, each in contenders.items()
-            if name not in {"floor", "again"} and not each["failed"]
+            name: contender
+            for name, contender in contenders.items()
+            if name not in {"floor", "again"} and not contender["failed"]
         }
-        names = [each["title"].replace("*", "").replace("`", "") for each in shown.values()]
+        names = [contender["title"].replace("*", "").replace("`", "") for contender in shown.values()]
         for axis, kind in zip(row, KINDS, strict=True):
-            spreads = [each["ratios"][kind] for each in shown.values()]
+            spreads = [contender["ratios"][kind] for contender in shown.values()]
             medians = [spread["median"] for spread in spreads]
             whiskers = [
                 [spread["median"] - spread["low"] for spread in spreads],

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.urls import path
 from worker import Contender
 
-from contenders import payload, versions
+from contenders import session_views, versions
 
 urlpatterns: list[Any] = []
 
@@ -25,23 +25,10 @@ def make(url: str, size: int = 100) -> Contender:
         url: Of the database, as SQLAlchemy writes it.
         size: Of the payload, in bytes of JSON.
     """
-    held = payload(size)
-
-    def untouched(_request: Any) -> HttpResponse:
-        return HttpResponse("")
-
-    def read(request: Any) -> HttpResponse:
-        return HttpResponse(str(request.session["counter"]))
-
-    def write(request: Any) -> HttpResponse:
-        request.session["counter"] += 1
-        return HttpResponse(str(request.session["counter"]))
-
-    def new(request: Any) -> HttpResponse:
-        request.session.update(held)
-        return HttpResponse("")
-
-    urlpatterns[:] = [path(view.__name__, view) for view in (untouched, read, write, new)]
+    urlpatterns[:] = [
+        path(name, lambda request, view=view: HttpResponse(view(request)))
+        for name, view in session_views(size).items()
+    ]
     settings.configure(
         SECRET_KEY="a secret for the benchmark",
         ALLOWED_HOSTS=["localhost"],
@@ -75,7 +62,7 @@ def _database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname,
         "PORT": parts.port,
-        # By default it connects anew for each request; the others have a pool.
+        # By default it connects again for each request; the others have a pool.
         "CONN_MAX_AGE": None,
         "OPTIONS": {"isolation_level": psycopg.IsolationLevel.SERIALIZABLE},
     }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Engine, event
 from worker import Contender
 
-from contenders import payload, versions
-from contenders.pyramid_app import make_app, session_views
+from contenders import let_sqlite_hurry, session_views, versions
+from contenders.pyramid_app import make_app
 
 
 def make(url: str, size: int = 100) -> Contender:
@@ -19,9 +17,9 @@ def make(url: str, size: int = 100) -> Contender:
         size: Of the payload, in bytes of JSON.
     """
     if url.startswith("sqlite"):
-        event.listen(Engine, "connect", _connect)
+        event.listen(Engine, "connect", let_sqlite_hurry)
     app = make_app(
-        session_views(payload(size)),
+        session_views(size),
         settings={
             "session.type": "ext:database",
             "session.url": url,
@@ -34,8 +32,3 @@ def make(url: str, size: int = 100) -> Contender:
     return Contender(
         app, versions=versions("beaker", "pyramid-beaker", "pyramid", "pyramid-tm", "sqlalchemy", "psycopg")
     )
-
-
-def _connect(connection: Any, _record: object) -> None:
-    for pragma in ("synchronous=OFF", "journal_mode=WAL"):
-        connection.execute(f"PRAGMA {pragma}").close()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import importlib
 import io
+import itertools
 import json
 import os
 import sys
@@ -138,34 +139,28 @@ class Site:
 
     def requests(self, kind: str, number: int, clock: Callable[[], float] = time.perf_counter) -> float:
         """Make `number` requests of one kind and return how many seconds of `clock` they took together."""
-        app, start_response = self._contender.app, self._client.start_response
-        template = self._client.environ(kind)
-        gc.collect()
-        begun = clock()
-        for _ in range(number):
-            answer = app(template.copy(), start_response)
-            for _chunk in answer:
-                pass
-            if hasattr(answer, "close"):
-                answer.close()
-        return clock() - begun
+        return self._time(itertools.repeat(self._client.environ(kind), number), clock)
 
     def sample(self, kind: str, sessions: int) -> float:
         """Make a request for each of `sessions` stored sessions, the same at each call, and time them."""
         if self._contender.mints is None:
             raise WrongAnswerError("this contender cannot make cookies for stored sessions")
         if len(self._sampled) != sessions:
-            self._sampled = [self._client.environ(kind, each) for each in self._contender.mints(sessions)]
+            cookies = self._contender.mints(sessions)
+            self._sampled = [self._client.environ(kind, cookie) for cookie in cookies]
+        return self._time(self._sampled, time.perf_counter)
+
+    def _time(self, environs: Iterable[dict[str, Any]], clock: Callable[[], float]) -> float:
         app, start_response = self._contender.app, self._client.start_response
         gc.collect()
-        begun = time.perf_counter()
-        for environ in self._sampled:
+        begun = clock()
+        for environ in environs:
             answer = app(environ.copy(), start_response)
             for _chunk in answer:
                 pass
             if hasattr(answer, "close"):
                 answer.close()
-        return time.perf_counter() - begun
+        return clock() - begun
 
 
 def load(module: str, options: dict[str, Any]) -> Contender:

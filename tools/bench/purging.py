@@ -2,42 +2,34 @@
 
 On each engine a table of 1,000,000 sessions, of which 200,000 are past their deadline, filled by the server
 itself. Worker processes use sessions of their own meanwhile, through the whole stack at SERIALIZABLE: they
-begin some, read, write and end them, and each request notes down its use. A worker compares what it reads
+begin some, read, write and end them, and each request records its use. A worker compares what it reads
 with what it wrote, so a session that got lost is an error. First the workers are alone for a while; then they
 go on beside `purge()`. Transactions that pyramid_retry ran again, and requests that failed, are counted.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import multiprocessing
 import random
 import sys
-import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import page
-import results
 import sqlalchemy as sa
-from contenders import payload
+from contenders import payload, session_views
 from contenders.database import make_engine
-from contenders.ours import Base, Full
-from contenders.pyramid_app import make_app, session_views
+from contenders.ours import ACTIVITY, SESSIONS, Base, Full
+from contenders.pyramid_app import make_app
+from databases import databases
 from growth import without_indexes
 from pyramid_sqlalchemy_sessions import generate_secret_key
-from pytest_websession.servers import MariaDBServer, PostgreSQLServer
 from sqlalchemy.orm import sessionmaker
 from websession_models import purge
-from websession_models.companion import companion_of
 from websession_models.purging import MARGIN
 from worker import Client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ENGINES: Final = ("postgresql", "mariadb", "sqlite")
 BROWSERS: Final = 10
@@ -54,22 +46,11 @@ IDENTIFIER: Final = {
     "mariadb": "RANDOM_BYTES(16)",
     "sqlite": "randomblob(16)",
 }
+SETTINGS: Final = {
+    "postgresql": {"maintenance_work_mem": "512MB", "max_wal_size": "8GB"},
+    "mariadb": {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "512M"},
+}
 COUNTS: Final = ("requests", "retries", "errors")
-
-
-@contextlib.contextmanager
-def database(engine: str) -> Iterator[str]:
-    """Give the URL of a new database, on a server of its own where there are servers."""
-    if engine == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="websession-benchmark-") as folder:
-            yield f"sqlite:///{Path(folder) / 'sessions.sqlite'}"
-    elif engine == "postgresql":
-        with PostgreSQLServer(settings={"maintenance_work_mem": "512MB", "max_wal_size": "8GB"}) as server:
-            yield server.create_database()
-    else:
-        settings = {"innodb-buffer-pool-size": "1G", "innodb-log-file-size": "512M"}
-        with MariaDBServer(settings=settings) as server:
-            yield server.create_database()
 
 
 def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
@@ -82,19 +63,13 @@ def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
         now: Unix seconds.
     """
     Base.metadata.create_all(engine)
-    session = Base.metadata.tables[Full.__tablename__]
-    activity = companion_of(session)
-    if activity is None:  # cannot be: the model has timeouts
-        raise TypeError("the model has no companion table")
     dialect, life = engine.dialect.name, 86400
-    data = ":data" if dialect == "sqlite" else "CAST(:data AS JSON)"
-    if dialect == "mariadb":
-        data = ":data"
+    data = "CAST(:data AS JSON)" if dialect == "postgresql" else ":data"
     indexes = without_indexes if dialect == "postgresql" else lambda *_: contextlib.nullcontext()
-    with engine.begin() as connection, indexes(connection, session, activity):
+    with engine.begin() as connection, indexes(connection, SESSIONS, ACTIVITY):
         connection.execute(
             sa.text(
-                f"INSERT INTO {session.name} (id, created, version, epoch, data, flash) SELECT "
+                f"INSERT INTO {SESSIONS.name} (id, created, version, epoch, data, flash) SELECT "
                 f"{IDENTIFIER[dialect]}, :first + n, 1, 0, {data}, '{{}}' FROM "
                 + SERIES[dialect].format(rows=rows)
             ),
@@ -102,14 +77,14 @@ def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
         )
         connection.execute(
             sa.text(
-                f"INSERT INTO {activity.name} (id, active_at, expires_at, generation, attempt, tries) "
-                f"SELECT id, created, created + {life}, 0, 0, 0 FROM {session.name}"
+                f"INSERT INTO {ACTIVITY.name} (id, active_at, expires_at, generation, attempt, tries) "
+                f"SELECT id, created, created + {life}, 0, 0, 0 FROM {SESSIONS.name}"
             )
         )
     if dialect == "sqlite":
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in (session.name, activity.name):
+        for table in (SESSIONS.name, ACTIVITY.name):
             connection.exec_driver_sql(
                 f"VACUUM (ANALYZE) {table}" if dialect == "postgresql" else f"ANALYZE TABLE {table}"
             )
@@ -124,7 +99,7 @@ def work(url: str, seed: int, counts: Any, stop: Any) -> None:
         counts: Where to count; see `COUNTS`.
         stop: An event.
     """
-    views = session_views(payload(300))
+    views = session_views(300)
 
     def login(request: Any) -> str:
         request.session.login(request.session["counter"])
@@ -148,7 +123,7 @@ def work(url: str, seed: int, counts: Any, stop: Any) -> None:
             "session.secret_key": generate_secret_key(),
             "session.model_class": Full,
             "session.idle_timeout": 1800,
-            "session.extension_delay": 0,  # each request is noted down
+            "session.extension_delay": 0,  # each request is recorded
             "session.absolute_timeout": 86400,
         },
         configure=configure,
@@ -184,19 +159,20 @@ def measure(name: str, *, rows: int, expired: int, workers: int, alone: float) -
     """Purge on one engine; return what it did, and what became of the workers."""
     now = int(time.time())
     spawning = multiprocessing.get_context("spawn")
-    with database(name) as url:
+    with contextlib.ExitStack() as stack:
+        url = databases(stack, name, SETTINGS.get(name))()
         engine = make_engine(url)
         sys.stderr.write(f"{name}: filling in {rows:,} sessions\n")
         fill(engine, rows, expired, now)
         counts = [spawning.Array("q", len(COUNTS)) for _ in range(workers)]
         stop = spawning.Event()
         processes = [
-            spawning.Process(target=work, args=(url, seed, each, stop)) for seed, each in enumerate(counts)
+            spawning.Process(target=work, args=(url, seed, own, stop)) for seed, own in enumerate(counts)
         ]
         for process in processes:
             process.start()
         try:
-            while not all(each[0] > BROWSERS for each in counts):
+            while not all(own[0] > BROWSERS for own in counts):
                 if not all(process.is_alive() for process in processes):
                     raise ChildProcessError("a worker ended")
                 time.sleep(0.1)
@@ -211,9 +187,8 @@ def measure(name: str, *, rows: int, expired: int, workers: int, alone: float) -
         report = beside.pop("result")
         before.pop("result")
         with engine.connect() as connection:
-            activity = companion_of(Base.metadata.tables[Full.__tablename__])
             remaining = connection.scalar(
-                sa.select(sa.func.count()).select_from(activity).where(activity.c.expires_at <= now - MARGIN)
+                sa.select(sa.func.count()).select_from(ACTIVITY).where(ACTIVITY.c.expires_at <= now - MARGIN)
             )
         engine.dispose()
     return {
@@ -228,42 +203,28 @@ def measure(name: str, *, rows: int, expired: int, workers: int, alone: float) -
 
 def _during(counts: list[Any], action: Any) -> dict[str, Any]:
     """Return what the workers did while an action ran, and what that returned."""
-    first = [sum(each[place] for each in counts) for place in range(len(COUNTS))]
+    first = [sum(own[place] for own in counts) for place in range(len(COUNTS))]
     begun = time.perf_counter()
     result = action()
     seconds = time.perf_counter() - begun
-    last = [sum(each[place] for each in counts) for place in range(len(COUNTS))]
+    last = [sum(own[place] for own in counts) for place in range(len(COUNTS))]
     done = {name: after - before for name, before, after in zip(COUNTS, first, last, strict=True)}
     return {**done, "per_second": done["requests"] / seconds, "result": result}
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measure, print, and record if that is asked for."""
-    parser = argparse.ArgumentParser(prog="hatch run bench:purge", description=__doc__)
+    parser = page.parser("purge", __doc__)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--rows", type=int, default=1_000_000, help="how many sessions there are")
     parser.add_argument("--expired", type=int, default=200_000, help="how many of them are to be purged")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--alone", type=float, default=20, help="for how many seconds the workers are alone")
-    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
-    chosen = parser.parse_args(arguments)
-    found = {
-        name: measure(
-            name, rows=chosen.rows, expired=chosen.expired, workers=chosen.workers, alone=chosen.alone
-        )
-        for name in chosen.engines
-    }
-    figures = {
-        "rows": chosen.rows,
-        "expired": chosen.expired,
-        "workers": chosen.workers,
-        "engines": found,
-    }
-    if chosen.record:
-        results.record("purge", figures)
-        page.write()
-    sys.stdout.write(page.purge({**results.context(), **figures}) + "\n")
+    chosen = parser.parse_args()
+    amounts = {name: getattr(chosen, name) for name in ("rows", "expired", "workers")}
+    engines = {name: measure(name, alone=chosen.alone, **amounts) for name in chosen.engines}
+    page.publish("purge", {**amounts, "engines": engines}, record=chosen.record)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

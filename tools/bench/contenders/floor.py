@@ -45,18 +45,18 @@ def make(url: str, *, core: bool = False, size: int = 100) -> Contender:
     """
     engine = make_engine(url)
     Base.metadata.create_all(engine)
-    held = payload(size)
+    data = payload(size)
     with sessionmaker(engine).begin() as session:
         known = uuid.uuid4()
-        session.add(Stored(id=known, created=int(time.time()), data=held))
-    views = _core_views(known, held) if core else _orm_views(known, held)
+        session.add(Stored(id=known, created=int(time.time()), data=data))
+    views = _core_views(known, data) if core else _orm_views(known, data)
     app = make_app(views, make_dbsession=sessionmaker(engine))
     return Contender(
         app, versions=versions("pyramid", "pyramid-tm", "zope.sqlalchemy", "sqlalchemy", "psycopg")
     )
 
 
-def _orm_views(known: uuid.UUID, held: dict[str, Any]) -> dict[str, Any]:
+def _orm_views(known: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
     def read(request: Any) -> str:
         return str(request.dbsession.get(Stored, known).data["counter"])
 
@@ -66,13 +66,13 @@ def _orm_views(known: uuid.UUID, held: dict[str, Any]) -> dict[str, Any]:
         return str(row.data["counter"])
 
     def new(request: Any) -> str:
-        request.dbsession.add(Stored(id=uuid.uuid4(), created=int(time.time()), data=held))
+        request.dbsession.add(Stored(id=uuid.uuid4(), created=int(time.time()), data=data))
         return ""
 
     return {"read": read, "write": write, "new": new}
 
 
-def _core_views(known: uuid.UUID, held: dict[str, Any]) -> dict[str, Any]:
+def _core_views(known: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
     table: Any = Stored.__table__
     # Built once, as a careful application does.
     find = select(table.c.created, table.c.data).where(table.c.id == known)
@@ -92,7 +92,7 @@ def _core_views(known: uuid.UUID, held: dict[str, Any]) -> dict[str, Any]:
         return str(data["counter"])
 
     def new(request: Any) -> str:
-        values = {"id": uuid.uuid4(), "created": int(time.time()), "data": held}
+        values = {"id": uuid.uuid4(), "created": int(time.time()), "data": data}
         request.dbsession.connection().execute(add, values)
         zope.sqlalchemy.mark_changed(request.dbsession, request.tm)
         return ""

@@ -6,22 +6,26 @@ Sets up its own databases and the peers' environments, prints a table of ratios 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 from dataclasses import dataclass
+from operator import truediv
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import page
 import plot
 import results
 from databases import ENGINES, databases
-from environments import CannotInstallError, interpreter
+from environments import interpreter
 from measuring import Spread, in_turn
 from processes import ContenderFailedError, Process
 from pytest_websession.servers import ServerError, ServerUnavailable
 from redis_server import redis_server
+from wheels import CommandError
+
+if TYPE_CHECKING:
+    import argparse
 
 KINDS: Final = ("untouched", "read", "write", "new", "touch")
 FLOOR: Final = "floor"
@@ -34,7 +38,8 @@ class Entry:
     Attributes:
         title: What the table calls it.
         module: Its module in `contenders`.
-        environment: The name of its environment, None for this one.
+        requirements: What its own environment has; with none, it runs in this one. Each peer is held at the
+            version that was measured, and its dependencies come as they are.
         options: For the module's `make`.
         needs: What it stores in: `database`, `redis` or nothing.
         kinds: The kinds of request that it has.
@@ -42,7 +47,7 @@ class Entry:
 
     title: str
     module: str
-    environment: str | None = None
+    requirements: tuple[str, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
     needs: str = "database"
     kinds: tuple[str, ...] = KINDS[:-1]
@@ -54,30 +59,38 @@ CONTENDERS: Final = {
     "core": Entry("the same by SQLAlchemy Core", "floor", options=(("core", True),)),
     "minimal": Entry("**ours, minimal**", "ours"),
     "full": Entry("**ours, all features**", "ours", options=(("full", True),), kinds=KINDS),
-    "flask": Entry("Flask-Session (SQLAlchemy)", "flask_sessions", "flask"),
-    "beaker": Entry("Beaker (database)", "beaker_sessions", "beaker"),
-    "django": Entry("Django `sessions.backends.db`", "django_sessions", "django"),
-    "redis": Entry("pyramid_session_redis", "redis_sessions", "redis", needs="redis"),
+    "flask": Entry(
+        "Flask-Session (SQLAlchemy)",
+        "flask_sessions",
+        ("flask-session==0.8.0", "flask-sqlalchemy==3.1.1", "psycopg[binary]"),
+    ),
+    "beaker": Entry(
+        "Beaker (database)",
+        "beaker_sessions",
+        ("beaker==1.14.1", "pyramid-beaker==0.9", "pyramid-tm>=2.6", "sqlalchemy>=2.0", "psycopg[binary]"),
+    ),
+    "django": Entry(
+        "Django `sessions.backends.db`", "django_sessions", ("django>=5.2,<5.3", "psycopg[binary]")
+    ),
+    "redis": Entry(
+        "pyramid_session_redis",
+        "redis_sessions",
+        ("pyramid-session-redis==1.8.1", "pyramid-tm>=2.6"),
+        needs="redis",
+    ),
     "cookie": Entry("Pyramid's signed cookie", "signed_cookie", needs="nothing"),
 }
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Do what the command line asks for."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _parser().parse_args()
     names = [FLOOR, *(name for name in chosen.contenders if name != FLOOR)]
+    amounts = {name: getattr(chosen, name) for name in ("sittings", "rounds", "seconds", "processor")}
     measured: dict[str, Any] = {}
     for engine in chosen.engines:
-        measured[engine] = measure(
-            engine,
-            names,
-            chosen.kinds,
-            sittings=chosen.sittings,
-            rounds=chosen.rounds,
-            seconds=chosen.seconds,
-            processor=chosen.processor,
-        )
-        sys.stdout.write(f"\n{page.table(measured[engine], engine)}\n")
+        measured[engine] = measure(engine, names, chosen.kinds, **amounts)
+        sys.stdout.write(f"\n{page.peers_on(engine, measured[engine])}\n")
     if chosen.record:
         rounds = [chosen.sittings, chosen.rounds]
         figures = {"engines": measured, "rounds": rounds, "processor": chosen.processor}
@@ -104,7 +117,7 @@ def measure(
         By contender: its title, versions and, by kind of request, the spread of its ratios to the floor and
         its time in microseconds; or the reason why there are none.
     """
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+    ratios: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     times: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     failed: dict[str, str] = {}
     versions: dict[str, dict[str, str]] = {}
@@ -115,17 +128,15 @@ def measure(
             versions.update({name: process.versions for name, process in processes.items()})
             for kind in kinds:
                 turns = _turns(processes, kind, rounds=rounds, seconds=seconds, processor=processor)
-                for name, (of_each, of_floor) in turns.items():
-                    times[name].setdefault(kind, []).extend(of_each)
-                    found[name].setdefault(kind, []).extend(
-                        one / floor for one, floor in zip(of_each, of_floor, strict=True)
-                    )
+                for name, (own, floors) in turns.items():
+                    times[name].setdefault(kind, []).extend(own)
+                    ratios[name].setdefault(kind, []).extend(map(truediv, own, floors))
     return {
         name: {
             "title": CONTENDERS[name].title,
             "versions": versions.get(name, {}),
             "failed": failed.get(name),
-            "ratios": {kind: vars(Spread.of(values)) for kind, values in found[name].items()},
+            "ratios": {kind: vars(Spread.of(values)) for kind, values in ratios[name].items()},
             "microseconds": {kind: Spread.of(values).median * 1e6 for kind, values in times[name].items()},
         }
         for name in names
@@ -152,7 +163,7 @@ def _turns(
 def _start(
     stack: contextlib.ExitStack, engine: str, names: list[str], failed: dict[str, str]
 ) -> dict[str, Process]:
-    """Start servers and contenders; what cannot be had is noted down in `failed`."""
+    """Start servers and contenders; why one cannot be had is recorded in `failed`."""
     make_url = databases(stack, engine)
     started = {}
     for name in names:
@@ -163,18 +174,18 @@ def _start(
                 options["url"] = make_url()
             elif entry.needs == "redis":
                 options["redis_url"] = stack.enter_context(redis_server())
-            python = interpreter(entry.environment)
-            started[name] = stack.enter_context(Process(python, entry.module, options))
-        except (CannotInstallError, ContenderFailedError, ServerError, ServerUnavailable) as error:
+            python = interpreter(name, entry.requirements)
+            started[name] = stack.enter_context(Process(entry.module, options, python=python))
+        except (CommandError, ContenderFailedError, ServerError, ServerUnavailable) as error:
             if name == FLOOR:
                 raise
-            failed[name] = str(error)
+            failed[name] = " ".join(str(error.args[-1]).split())[:500]
             sys.stderr.write(f"{name}: {error}\n")
     return started
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hatch run bench:run", description=__doc__)
+    parser = page.parser("run", __doc__)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="of request")
@@ -188,9 +199,8 @@ def _parser() -> argparse.ArgumentParser:
         "that goes by: for a machine that has much else to do (Linux only)",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="write a plot")
-    parser.add_argument("--record", action="store_true", help="write the table and the plot into the docs")
     return parser
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

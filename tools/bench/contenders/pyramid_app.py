@@ -48,20 +48,3 @@ def make_app(
         config.add_route(name, f"/{name}")
         config.add_view(lambda request, view=view: Response(view(request)), route_name=name)
     return config.make_wsgi_app()
-
-
-def session_views(payload: dict[str, Any]) -> dict[str, Callable[[Any], str]]:
-    """Return the views for whatever is `request.session`."""
-
-    def read(request: Any) -> str:
-        return str(request.session["counter"])
-
-    def write(request: Any) -> str:
-        request.session["counter"] += 1
-        return str(request.session["counter"])
-
-    def new(request: Any) -> str:
-        request.session.update(payload)
-        return ""
-
-    return {"read": read, "write": write, "new": new}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from worker import Contender
 
-from contenders import payload, versions
-from contenders.pyramid_app import make_app, session_views
+from contenders import session_views, versions
+from contenders.pyramid_app import make_app
 
 
 def make(redis_url: str, size: int = 100) -> Contender:
@@ -16,7 +16,7 @@ def make(redis_url: str, size: int = 100) -> Contender:
         size: Of the payload, in bytes of JSON.
     """
     app = make_app(
-        session_views(payload(size)),
+        session_views(size),
         settings={
             "redis.sessions.secret": "a secret for the benchmark",
             "redis.sessions.redis_url": redis_url,

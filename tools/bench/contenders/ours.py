@@ -13,9 +13,9 @@ from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from websession_core import Ticket
 from worker import Contender
 
-from contenders import payload, versions
+from contenders import session_views, versions
 from contenders.database import make_engine
-from contenders.pyramid_app import make_app, session_views
+from contenders.pyramid_app import make_app
 
 YEAR: Final = 365 * 24 * 3600
 
@@ -35,6 +35,9 @@ class Full(FullyFeaturedSession, Base):
 
     __tablename__ = "fully_featured"
 
+
+SESSIONS: Final = Base.metadata.tables["fully_featured"]
+ACTIVITY: Final = Base.metadata.tables["fully_featured_activity"]
 
 TIMEOUTS: Final = {
     "session.idle_timeout": 10 * YEAR,
@@ -69,7 +72,7 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
     model: Any = Full if full else Minimal
     Base.metadata.create_all(engine)
     clock = Clock()
-    views = session_views(payload(size))
+    views = session_views(size)
 
     def touch(request: Any) -> str:
         clock.now += TIMEOUTS["session.extension_delay"] + 1
@@ -95,9 +98,9 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
         query = after.order_by(model.id).limit(1)
         policies, now = factory.policies(None), clock()
         with engine.connect() as connection:
-            found = [connection.scalar(query, {"at": uuid.uuid4()}) for _ in range(number)]
+            identifiers = [connection.scalar(query, {"at": uuid.uuid4()}) for _ in range(number)]
         version = policies.cookie_version
-        tickets = [Ticket(each, cookie_version=version, issued_at=now) for each in found if each]
+        tickets = [Ticket(one, cookie_version=version, issued_at=now) for one in identifiers if one]
         return [f"{factory.settings.cookie_name}={factory.tickets.token(ticket)}" for ticket in tickets]
 
     return Contender(

@@ -12,14 +12,12 @@ site, so autovacuum, else at its defaults, looks after the tables each second in
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass
 from typing import Any, Final
 
 import page
-import results
 import sqlalchemy as sa
 from pytest_websession.servers import PostgreSQLServer
 
@@ -122,7 +120,7 @@ def measure(connection: sa.Connection, variant: Variant, sessions: int, touches:
         "title": variant.title,
         "per_second": touches / seconds,
         "hot": hot / updated,
-        "wal": float(written) / touches,
+        "wal": float(written or 0) / touches,
         "before": before,
         "after": after,
         "look_ms": looked * 1000,
@@ -130,20 +128,19 @@ def measure(connection: sa.Connection, variant: Variant, sessions: int, touches:
 
 
 def _sizes(connection: sa.Connection) -> dict[str, int]:
-    found = connection.exec_driver_sql(
+    sizes = connection.exec_driver_sql(
         "SELECT pg_relation_size('activity'), pg_relation_size('activity_pkey'), "
         "coalesce(pg_relation_size(to_regclass('activity_expires_at')), 0)"
     ).one()
-    return dict(zip(("table", "key", "index"), found, strict=True))
+    return dict(zip(("table", "key", "index"), sizes, strict=True))
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measure, print, and record if that is asked for."""
-    parser = argparse.ArgumentParser(prog="hatch run bench:touches", description=__doc__)
+    parser = page.parser("touches", __doc__)
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--touches", type=int, default=1_000_000)
-    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args()
     settings = {"autovacuum_naptime": "1s", "max_wal_size": "8GB"}
     variants = []
     with PostgreSQLServer(settings=settings) as server:
@@ -154,11 +151,8 @@ def main(arguments: list[str]) -> None:
                 variants.append(measure(connection, variant, chosen.sessions, chosen.touches))
         engine.dispose()
     figures = {"sessions": chosen.sessions, "touches": chosen.touches, "variants": variants}
-    if chosen.record:
-        results.record("touches", figures)
-        page.write()
-    sys.stdout.write(page.touches({**results.context(), **figures}) + "\n")
+    page.publish("touches", figures, record=chosen.record)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,9 +46,9 @@ class Process:
     """A contender in a process of its own. A context manager: it ends on leaving.
 
     Args:
-        python: The interpreter of its environment.
         module: Its module in `contenders`.
         options: For the module's `make`.
+        python: The interpreter of its environment.
         warm_up: How many requests of each kind come before anything is measured.
         under: A command that runs the interpreter, a profiler for example.
 
@@ -57,10 +58,10 @@ class Process:
 
     def __init__(
         self,
-        python: Path,
         module: str,
         options: dict[str, Any],
         *,
+        python: Path | str = sys.executable,
         warm_up: int = 200,
         under: Sequence[str] = (),
     ) -> None:
@@ -78,9 +79,8 @@ class Process:
         )
         _CONTENDERS.add(self._child.pid)
         try:
-            self.versions: dict[str, str] = self._ask(module=module, options=options, warm_up=warm_up)[
-                "versions"
-            ]
+            answer = self._ask(module=module, options=options, warm_up=warm_up)
+            self.versions: dict[str, str] = answer["versions"]
         except BaseException:
             self.close()
             raise
@@ -125,8 +125,8 @@ class Process:
 
     def _ask(self, **order: Any) -> dict[str, Any]:
         stdin, stdout = self._child.stdin, self._child.stdout
-        if stdin is None or stdout is None:  # cannot be: both are pipes
-            raise ContenderFailedError("it has no pipes")
+        assert stdin is not None  # both are pipes
+        assert stdout is not None
         try:
             stdin.write(json.dumps(order) + "\n")
             line = stdout.readline()

@@ -1,10 +1,10 @@
 """Rounds in turn, and what is made of them.
 
-Times on a machine that does other things, too, mean nothing by themselves: a slow second slows whoever is
-being measured. So contenders take turns, a fraction of a second each, in another order in every round, and
-each one's time is divided by that of the floor in the same round. What is reported is the median of these
-ratios and their quartiles. Where a process happens to lie in memory makes a difference of its own of some per
-cent, so all processes are started afresh several times; each such time is called a sitting.
+Times on a machine that does other things, too, mean nothing by themselves: a slow second slows the contender
+that is being measured. So contenders take turns, a fraction of a second each, in another order in every
+round, and each one's time is divided by that of the floor in the same round. What is reported is the median
+of these ratios and their quartiles. Where a process happens to lie in memory makes a difference of its own of
+some per cent, so all processes are started afresh several times; each such time is called a sitting.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def in_turn(
     order = list(contenders)
     shuffle = random.Random(rounds).shuffle
     for _ in range(rounds):
-        # Whoever came always after the same neighbour would also always meet what that one has left to do:
+        # One that always came after the same neighbour would always meet what that one has left to do:
         # a server's write-ahead log, for example.
         shuffle(order)
         for name in order:

@@ -8,7 +8,6 @@ unobserved, that of the server included.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
 import shutil
@@ -19,9 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import page
-import results
 from databases import ENGINES, databases
-from environments import interpreter
 from processes import Process
 from run import CONTENDERS
 
@@ -59,16 +56,16 @@ def measure(engine: str, contender: str, kind: str, seconds: float) -> dict[str,
         make_url = databases(stack, engine)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="websession-profile-")))
         options = dict(entry.options)
-        with Process(interpreter(None), entry.module, options | {"url": make_url()}) as process:
+        with Process(entry.module, options | {"url": make_url()}) as process:
             number = max(100, round(seconds / (process.requests(kind, 100) / 100)))
             # The least of several is what nothing else has disturbed.
             time = min(process.requests(kind, number // 5, processor=True) / (number // 5) for _ in range(5))
-        seen = folder / "stacks.txt"
+        stacks = folder / "stacks.txt"
         under = [_py_spy(), "record", "--format", "raw", "--full-filenames", "--rate", str(RATE), "--output"]
-        under += [str(seen), "--"]
-        with Process(interpreter(None), entry.module, options | {"url": make_url()}, under=under) as process:
+        under += [str(stacks), "--"]
+        with Process(entry.module, options | {"url": make_url()}, under=under) as process:
             process.requests(kind, number)
-        shares = attribute(seen.read_text("utf-8"))
+        shares = attribute(stacks.read_text("utf-8"))
     return {part: share * time * 1e6 for part, share in shares.items()}
 
 
@@ -99,30 +96,25 @@ def _part(frames: list[str]) -> str:
 
 
 def _py_spy() -> str:
-    found = shutil.which("py-spy", path=str(Path(sys.executable).parent))
-    if found is None:
+    program = shutil.which("py-spy", path=str(Path(sys.executable).parent))
+    if program is None:
         raise FileNotFoundError("py-spy is not in this environment")
-    return found
+    return program
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measure, print, and record if that is asked for."""
-    parser = argparse.ArgumentParser(prog="hatch run bench:profile", description=__doc__)
+    parser = page.parser("profile", __doc__)
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
     parser.add_argument("--seconds", type=float, default=4, help="how long each kind of request is looked at")
-    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args()
     columns: list[dict[str, Any]] = []
     for contender, kind in COLUMNS:
         sys.stderr.write(f"{contender}: {kind}\n")
         parts = measure(chosen.engine, contender, kind, chosen.seconds)
         columns.append({"contender": contender, "kind": kind, "parts": parts})
-    figures = {"engine": chosen.engine, "columns": columns}
-    if chosen.record:
-        results.record("profile", figures)
-        page.write()
-    sys.stdout.write(page.profile({**results.context(), **figures}) + "\n")
+    page.publish("profile", {"engine": chosen.engine, "columns": columns}, record=chosen.record)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -7,14 +7,12 @@ sessions, in transactions of 1,000, under both kinds of key.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 from typing import Any, Final
 
 import page
-import results
 import sqlalchemy as sa
 from contenders import payload
 from pytest_websession.servers import MariaDBServer
@@ -69,13 +67,12 @@ def _counters(connection: sa.Connection) -> tuple[int, int]:
     return int(splits or 0), int(written)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measure, print, and record if that is asked for."""
-    parser = argparse.ArgumentParser(prog="hatch run bench:keys", description=__doc__)
+    parser = page.parser("keys", __doc__)
     parser.add_argument("--rows", type=int, default=3_000_000)
-    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
-    chosen = parser.parse_args(arguments)
-    found: dict[str, Any] = {}
+    chosen = parser.parse_args()
+    runs: dict[str, Any] = {}
     for pool in ("128M", "2G"):
         settings = {"innodb-buffer-pool-size": pool, "innodb-monitor-enable": "index_page_splits"}
         settings |= {"innodb-log-file-size": "512M"}
@@ -84,14 +81,10 @@ def main(arguments: list[str]) -> None:
             with engine.connect() as connection:
                 for name, key in KEYS.items():
                     sys.stderr.write(f"{name}, with {pool} of memory\n")
-                    found.setdefault(name, {})[pool] = measure(connection, key, chosen.rows)
+                    runs.setdefault(name, {})[pool] = measure(connection, key, chosen.rows)
             engine.dispose()
-    figures = {"rows": chosen.rows, "keys": found}
-    if chosen.record:
-        results.record("keys", figures)
-        page.write()
-    sys.stdout.write(page.keys({**results.context(), **figures}) + "\n")
+    page.publish("keys", {"rows": chosen.rows, "keys": runs}, record=chosen.record)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
