@@ -165,7 +165,7 @@ def test_other_classes_rows_in_the_same_table_stay(base, make_engine):
         assert connection.scalar(select(func.count()).select_from(Session.__table__)) == 1
 
 
-@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb", "mysql"])
 def test_what_a_request_holds_is_left_and_the_rest_goes(application, model, store):
     rows = add(application, store, *([-1000] * 20))
     with application.begin() as connection:
