@@ -52,6 +52,7 @@ NASTY = {
     "deep": json.loads("[" * 20 + "1" + "]" * 20),
     "wide": list(range(2000)),
     "long": "x" * 100_000,
+    "k" * (2**16 - 1): "the longest key",
     "looks like json": '{"a": [1, 2]}',
 }
 
