@@ -16,12 +16,21 @@ from pyramid_retry import IBeforeRetry
 from sqlalchemy import event, make_url
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
-DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mariadb": ("pymysql", "mysqlconnector")}
+DRIVERS = {
+    "postgresql": ("psycopg", "psycopg2"),
+    "mariadb": ("pymysql", "mysqlconnector"),
+    "mysql": ("pymysql", "mysqlconnector", "mysqldb"),
+}
 
 # engine, driver, isolation level, innodb_snapshot_isolation
 CASES = [
     ("sqlite", "pysqlite", None, None),
-    *(("postgresql", driver, level, None) for driver in DRIVERS["postgresql"] for level in LEVELS),
+    *(
+        (engine, driver, level, None)
+        for engine in ("postgresql", "mysql")
+        for driver in DRIVERS[engine]
+        for level in LEVELS
+    ),
     *(
         ("mariadb", driver, level, snapshot)
         for driver, level, snapshot in itertools.product(DRIVERS["mariadb"], LEVELS, ("OFF", "ON"))
