@@ -335,6 +335,7 @@ class TestRemoving:
 
     @ON_SERVERS
     def test_rows_that_refer_to_the_session_are_not_waited_for(self, base, model, engine):
+        # On MySQL for a second, which is its shortest wait.
         class Note(base):
             __tablename__ = "note"
             id: Mapped[int] = mapped_column(primary_key=True)
@@ -530,6 +531,7 @@ class TestOtherTransactions:
 
     @ON_SERVERS
     def test_a_table_that_is_being_altered_is_not_waited_for(self, engine, bookkeeper, companion, session_id):
+        # On MySQL for a second, which is its shortest wait.
         lock = {
             "postgresql": f"LOCK TABLE {companion.name} IN ACCESS EXCLUSIVE MODE",
             "mariadb": f"LOCK TABLES {companion.name} WRITE",

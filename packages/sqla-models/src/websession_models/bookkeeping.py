@@ -5,9 +5,9 @@ once. It is best effort: what cannot be done now, because a row is locked or has
 next request will find it due again. It never makes the application wait:
 
 - no lock is waited for. Rows are locked with SKIP LOCKED or NOWAIT, and whatever else may lie in wait (an
-  index, a foreign key's cascade, a table that is being altered) is bounded by the engine's timeout. Entries
-  that insist wait for half a second on PostgreSQL and SQLite and two seconds on MariaDB and MySQL, which
-  count in seconds.
+  index, a foreign key's cascade, a table that is being altered) is bounded by the engine's timeout, of which
+  MySQL's shortest is a second. Entries that insist wait for half a second on PostgreSQL and SQLite and two
+  seconds on MariaDB and MySQL, which count in seconds.
 - the transaction really is at READ COMMITTED, whatever the server's, the engine's or the driver's default:
   at SERIALIZABLE our statements would take part in conflicts with the application's. It is said in the
   transaction itself: changing it for the connection would survive in the pool, and what the
