@@ -13,6 +13,7 @@ from collections import Counter
 
 import pytest
 from pyramid_retry import IBeforeRetry
+from site_under_test import of_driver
 from sqlalchemy import event, make_url
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
@@ -40,7 +41,7 @@ NAMES = [" ".join(filter(None, case)) for case in CASES]
 
 each_case = pytest.mark.parametrize(
     ("websession_engine_name", "driver", "level", "snapshot"),
-    CASES,
+    [pytest.param(*case, marks=of_driver(case[1])) for case in CASES],
     indirect=["websession_engine_name"],
     ids=NAMES,
 )

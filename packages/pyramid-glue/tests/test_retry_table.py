@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 from pyramid.response import Response
-from site_under_test import Order, User
+from site_under_test import Order, User, of_driver
 from sqlalchemy import event, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 from websession_models import is_conflict
@@ -28,7 +28,11 @@ PLACES = ("a statement of the view", "a flush of the commit", "the COMMIT")
 
 each_driver = pytest.mark.parametrize(
     ("websession_engine_name", "driver"),
-    [(engine, driver) for engine, drivers in DRIVERS.items() for driver in drivers],
+    [
+        pytest.param(engine, driver, marks=of_driver(driver))
+        for engine, drivers in DRIVERS.items()
+        for driver in drivers
+    ],
     indirect=["websession_engine_name"],
 )
 

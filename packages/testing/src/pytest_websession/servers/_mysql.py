@@ -30,8 +30,8 @@ class MySQLServer(MySQLFamilyServer):
 
     engine: ClassVar[str] = "mysql"
     _product: ClassVar[str] = "MySQL"
-    # The only type of account that every MySQL has wants its password encrypted. TLS would do that as well, but
-    # connecting takes many times as long with it: the server has none.
+    # The only type of account that every MySQL has wants its password encrypted. TLS would do that as well,
+    # but connecting takes many times as long with it: the server has none.
     _modules: ClassVar[tuple[str, ...]] = ("pymysql", "cryptography")
     _install_modules: ClassVar[str] = 'pip install "pymysql[rsa]"'
 
