@@ -1,6 +1,7 @@
 """A migration that Alembic writes on one engine runs on every engine, and leaves nothing to migrate."""
 
 import io
+import re
 import uuid
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import ForeignKey, String, create_engine, inspect, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from websession_core.policies import Overrides
 from websession_core.state import Activity
@@ -20,6 +22,7 @@ from websession_models import (
     SessionLimitMixin,
     SessionRow,
     Store,
+    UseridMixin,
     fresh_session_id,
 )
 
@@ -243,6 +246,41 @@ def test_a_session_table_made_without_a_migration_needs_none(
     engine.dispose()
 
     command.check(alembic_for(url))
+
+
+@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb", "mysql"])
+@pytest.mark.parametrize("written_on", ["sqlite", "mysql"])
+def test_a_limit_and_a_foreign_key_are_migrated_down_without_the_line_that_devices_md_takes_out(
+    written_on, applied_on, base, new_database, alembic_for
+):
+    class User(base):
+        __tablename__ = "users"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class WebSession(SessionLimitMixin, UseridMixin, BaseMixin, base):
+        __tablename__ = "session"
+        userid: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+    url = new_database(applied_on)
+    alembic = alembic_for(url)
+    migration = command.revision(alembic_for(new_database(written_on)), autogenerate=True)
+    command.upgrade(alembic, "head")
+    command.check(alembic)
+    if applied_on in {"mariadb", "mysql"}:
+        with pytest.raises(OperationalError, match="1553"):
+            command.downgrade(alembic, "base")
+
+    script = Path(migration.path)
+    whole = script.read_text()
+    script.write_text(
+        re.sub(r"^ *op\.drop_index\('uq_session_session_slot'.*\n", "", whole, flags=re.MULTILINE)
+    )
+    assert script.read_text().count("\n") == whole.count("\n") - 1
+    command.downgrade(alembic, "base")
+
+    engine = create_engine(url)
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
 
 
 def test_the_check_notices_a_table_that_is_not_there(model, new_database, alembic_for):
