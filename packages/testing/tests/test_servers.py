@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def connected(url):
 
 def run(connection, sql):
     return connection.exec_driver_sql(sql)
+
+
+def fails(connection, sql):
+    with pytest.raises(sa.exc.DBAPIError):
+        run(connection, sql)
 
 
 def alive(pid):
@@ -126,6 +132,20 @@ class TestAServer:
         forgotten.close()
         with pytest.raises(sa.exc.DBAPIError), connected(url):
             pass
+
+    def test_of_mysql_drops_a_database_whatever_statement_runs_in_another(self, websession_mysql):
+        url, other = websession_mysql.create_database(), websession_mysql.create_database()
+        running = sa.create_engine(other).connect()
+        sleeping = threading.Thread(target=fails, args=(running, "SELECT SLEEP(600), '🍎'"))
+        sleeping.start()
+        with connected(websession_mysql.url("mysql")) as connection:
+            query = "SELECT count(*) FROM performance_schema.processlist WHERE info LIKE 'SELECT SLEEP%%'"
+            until(lambda: run(connection, query).scalar_one() == 1)
+        websession_mysql.drop_database(url)
+        websession_mysql.drop_database(other)
+        sleeping.join()
+        running.invalidate()
+        running.close()
 
     def test_drops_only_what_it_created(self, server: DatabaseServer):
         with pytest.raises(ValueError, match="was not created by this server object"):

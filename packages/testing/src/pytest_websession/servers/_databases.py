@@ -66,7 +66,7 @@ def drop(engine: Engine, name: str) -> None:
 def _end_connections(connection: Connection, name: str) -> None:
     """KILL them: the metadata lock of a forgotten transaction would hold the DROP for a day."""
     # On MySQL, what information_schema has cannot be read while one connection, of whatever database, runs a
-    # statement that is no UTF-8, as mysql-connector sends them (error 3854). MariaDB has no other.
+    # statement with an emoji, or with a driver's raw bytes (error 3854). MariaDB has no other.
     is_mariadb = getattr(connection.dialect, "is_mariadb", False)
     schema = "information_schema" if is_mariadb else "performance_schema"
     others = connection.execute(
