@@ -61,7 +61,7 @@ class UnavailableError(Exception):
     """It cannot be had here; the text says what else helps."""
 
 
-def mirror() -> str:
+def own_mirror() -> str:
     """Return the address from which this machine's apt has Debian, else the one that everybody can use."""
     listed = run(
         "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian"
@@ -69,11 +69,12 @@ def mirror() -> str:
     return next((line for line in listed.splitlines() if "security" not in line), MIRROR)
 
 
-def unpack(place: Path) -> None:
+def unpack(place: Path, mirror: str) -> None:
     """Download the packages, verified, and unpack them.
 
     Args:
         place: An empty folder; afterwards `place/mysqld` runs the server.
+        mirror: The address of Debian's archive, or of a copy.
 
     Raises:
         CommandError: What apt says.
@@ -81,7 +82,7 @@ def unpack(place: Path) -> None:
     apt, root = place / "apt", place / "root"
     for folder in (apt / "lists" / "partial", apt / "archives" / "partial", root):
         folder.mkdir(parents=True)
-    (apt / "sources.list").write_text(f"deb [signed-by={KEYS}] {mirror()} sid main\n")
+    (apt / "sources.list").write_text(f"deb [signed-by={KEYS}] {mirror} sid main\n")
     (apt / "status").touch()  # nothing is installed: each library comes along
     (apt / "apt.conf").write_text(CONFIGURATION.format(apt=apt))
     configured = {"APT_CONFIG": str(apt / "apt.conf")}
@@ -130,11 +131,12 @@ def version(program: Path) -> str:
     return printed.strip()
 
 
-def get(folder: Path) -> str:
+def get(folder: Path, mirror: str | None = None) -> str:
     """Bring the server into a folder, unless it is there, and return its version.
 
     Args:
         folder: Made if it is missing.
+        mirror: The address of Debian's archive, or of a copy; None: the one that this machine's apt uses.
 
     Raises:
         UnavailableError: This machine cannot.
@@ -150,7 +152,7 @@ def get(folder: Path) -> str:
         unfinished = folder.with_name(f"{folder.name}-{os.getpid()}")
         try:
             unfinished.mkdir(parents=True)
-            unpack(unfinished)
+            unpack(unfinished, mirror or own_mirror())
             unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -167,9 +169,10 @@ def main() -> int:
         default=FOLDER,
         help="default: %(default)s, where the tests look",
     )
-    folder = parser.parse_args().folder.absolute()
+    parser.add_argument("--mirror", metavar="URL", help="of Debian; default: the one that apt uses here")
+    given = parser.parse_args()
     try:
-        print(get(folder))
+        print(get(given.folder.absolute(), given.mirror))
     except (UnavailableError, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
