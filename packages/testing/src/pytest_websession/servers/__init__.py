@@ -7,6 +7,7 @@ run is killed with `kill -9`.
 from pytest_websession.servers._base import DatabaseServer
 from pytest_websession.servers._galera import GaleraCluster
 from pytest_websession.servers._mariadb import MariaDBServer
+from pytest_websession.servers._mysql import MySQLServer
 from pytest_websession.servers._postgresql import PostgreSQLServer
 from pytest_websession.servers._process import ServerError, ServerUnavailable
 
@@ -14,6 +15,7 @@ __all__ = [
     "DatabaseServer",
     "GaleraCluster",
     "MariaDBServer",
+    "MySQLServer",
     "PostgreSQLServer",
     "ServerError",
     "ServerUnavailable",
