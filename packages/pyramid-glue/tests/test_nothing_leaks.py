@@ -47,11 +47,12 @@ from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, ValueCodec, generate_secret_key
 from websession_crypto.xaes import Xaes256Gcm
 from websession_models import Bookkeeper, SessionRow, Store, encrypt_all
-from websession_models.limits import users_sessions
-from websession_models.overview import backlog, distinct_wishes, list_sessions, overview, reading
+from websession_models.overview import backlog, distinct_overrides, list_sessions, overview
+from websession_models.own_transactions import reading
 from websession_models.purging import purge
 from websession_models.revoking import revoke
 from websession_models.schema import check_schema
+from websession_models.user_limit import users_sessions
 from websession_pyramid import SessionEvent, active_sessions, get_session_factory
 from websession_pyramid.command.target import Target
 from websession_pyramid.doctor import CHECKS, Patient, examine
@@ -854,7 +855,7 @@ def values(stage):
     browser.get("/login")
     with reading(site.engine) as connection:
         stage.ear.hear(overview(connection, FullSession, now=now), backlog(connection, FullSession, now=now))
-        stage.ear.hear(distinct_wishes(connection, FullSession))
+        stage.ear.hear(distinct_overrides(connection, FullSession))
         stage.ear.hear(list_sessions(connection, FullSession, limit=None))
     with site.engine.begin() as connection:
         connection.execute(text("ALTER TABLE full_session RENAME COLUMN userid TO user_id"))

@@ -13,14 +13,14 @@ from websession_core.state import Activity
 from websession_models import BaseMixin, FullyFeaturedSession, SessionRow, Store, prepare_sqlite_engine
 from websession_models.overview import (
     AGES,
-    Wish,
+    OwnOverrides,
     backlog,
-    distinct_wishes,
+    distinct_overrides,
     ids_by_prefix,
     list_sessions,
     overview,
-    reading,
 )
+from websession_models.own_transactions import reading
 
 NOW = 1_800_000_000
 
@@ -102,7 +102,7 @@ def test_a_model_without_features_says_what_it_does_not_know(engine, plain):
         found = overview(connection, plain, now=NOW)
         assert backlog(connection, plain, now=NOW) is None
         (listed,) = list_sessions(connection, plain, limit=5)
-        assert distinct_wishes(connection, plain) == (Wish(Overrides(), None),)
+        assert distinct_overrides(connection, plain) == (OwnOverrides(Overrides(), None),)
     assert found.active == 1
     assert (found.idle, found.anonymous, found.users, found.expired) == (None,) * 4
     assert (listed.last_used, listed.userid, listed.expires_at) == (NOW - 7200, None, None)
@@ -118,16 +118,20 @@ def test_the_backlog_tells_since_when_nobody_has_purged(engine, full):
     assert (found.expired, found.since, found.without_deadline) == (2, NOW - 3200, 1)
 
 
-def test_each_combination_of_wishes_comes_once(engine, full):
+def test_each_combination_of_overrides_comes_once(engine, full):
     month = Overrides(cookie_max_age=2592000, idle_timeout=0)
     add(engine, full, 1, overrides=month, userid=1)
     add(engine, full, 2, overrides=month, userid=2)
     add(engine, full, 3, overrides=month)
     add(engine, full, 4)
     with reading(engine) as connection:
-        found = distinct_wishes(connection, full)
+        found = distinct_overrides(connection, full)
     assert len(found) == 3
-    assert set(found) == {Wish(month, True), Wish(month, False), Wish(Overrides(), False)}
+    assert set(found) == {
+        OwnOverrides(month, True),
+        OwnOverrides(month, False),
+        OwnOverrides(Overrides(), False),
+    }
 
 
 def test_sessions_are_listed_by_their_last_use_and_filtered(engine, full):

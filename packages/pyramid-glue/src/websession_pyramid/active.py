@@ -11,9 +11,8 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, null, select
-from websession_models import is_active
-from websession_models.companion import KEY
+from sqlalchemy import null, select
+from websession_models.queries import is_active, last_used, with_companion
 
 from .errors import MissingFeatureError
 from .security import policy_sessions
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pyramid.request import Request
-    from sqlalchemy import ColumnElement, FromClause
 
 __all__ = ["ActiveSession", "ActiveSessions", "active_sessions"]
 
@@ -167,30 +165,19 @@ class ActiveSessions:
         self._factory.check_userid(userid)
         unit, now = self._session.unit_for_change(), self._factory.clock()
         features = self._factory.store.features
-        columns, activity = features.columns, features.activity
-        source: FromClause = features.table
-        companion = features.companion
-        begun = func.coalesce(columns["rotated_at"], columns["created"])
-        active_at, expires_at = activity.get("active_at"), activity.get("expires_at")
-        last_used = begun if active_at is None else func.coalesce(active_at, begun)
-        model = self._factory.settings.model_class
-        conditions: list[ColumnElement[bool]] = [columns["userid"] == userid, is_active(model, now=now)]
-        criterion = features.criterion()
-        if criterion is not None:
-            conditions.append(criterion)
-        if companion is not None:
-            source = source.outerjoin(companion, companion.columns[KEY] == columns["id"])
+        columns, used = features.columns, last_used(features)
+        is_alive = is_active(self._factory.settings.model_class, now=now)
         statement = (
             select(
                 columns["id"],
                 columns["created"],
-                last_used,
-                null() if expires_at is None else expires_at,
+                used,
+                features.activity.get("expires_at", null()),
                 *(columns.get(name, null()) for name in ("authenticated_at", "user_agent", "client_address")),
             )
-            .select_from(source)
-            .where(*conditions)
-            .order_by(last_used.desc(), columns["id"])
+            .select_from(with_companion(features))
+            .where(columns["userid"] == userid, is_alive, features.criterion())
+            .order_by(used.desc(), columns["id"])
         )
         present, gone = self._session.id, unit.ending
         return [

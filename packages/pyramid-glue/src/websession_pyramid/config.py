@@ -19,16 +19,8 @@ from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
 from websession_core.settings import OPTIONS, parse_settings
 from websession_crypto import Keyring
-from websession_models import (
-    AbsoluteMixin,
-    EncryptedDataMixin,
-    IdleMixin,
-    RenewalMixin,
-    SessionLimitMixin,
-    Store,
-    UseridMixin,
-    features_of,
-)
+from websession_models import EncryptedDataMixin, Store, features_of
+from websession_models.features import features_for_setting
 
 from .factory import SessionFactory
 from .recent_login import recent_login_mistakes, recent_login_view
@@ -232,20 +224,21 @@ def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable
 
 
 def _timeouts_have_mixins(draft: Draft) -> Iterator[Mistake]:
-    for setting, mixin in _MIXINS.items():
-        if draft[setting] is not None and not issubclass(draft["model_class"], mixin):
+    for setting in ("idle_timeout", "absolute_timeout", "renewal_timeout"):
+        for missing in _missing_mixins(draft, setting):
             yield draft.mistake(
                 setting,
-                f"{draft['model_class'].__name__} lacks {mixin.__name__}, so nothing is noted down for it",
-                f"add {mixin.__name__} to the bases of the model, and a migration; or leave it out",
+                f"{draft['model_class'].__name__} lacks {missing}, so nothing is noted down for it",
+                f"add {missing} to the bases of the model, and a migration; or leave it out",
             )
 
 
-_MIXINS: Final = {
-    "idle_timeout": IdleMixin,
-    "absolute_timeout": AbsoluteMixin,
-    "renewal_timeout": RenewalMixin,
-}
+def _missing_mixins(draft: Draft, setting: str) -> list[str]:
+    """Return the names of the mixins that a setting needs, if it is set, and that the model lacks."""
+    if draft[setting] is None:
+        return []
+    offers = features_of(draft["model_class"]).offers
+    return [feature.name for feature in features_for_setting(setting) if not offers(feature.mixin)]
 
 
 def _data_key_goes_with_the_mixin(draft: Draft) -> Iterator[Mistake]:
@@ -276,14 +269,11 @@ def _data_key_is_its_own(draft: Draft) -> Iterator[Mistake]:
 
 
 def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
-    if draft["max_per_user"] is None:
-        return
-    model = draft["model_class"]
-    missing = [mixin.__name__ for mixin in (UseridMixin, SessionLimitMixin) if not issubclass(model, mixin)]
+    missing = _missing_mixins(draft, "max_per_user")
     if missing:
         yield draft.mistake(
             "max_per_user",
-            f"{model.__name__} lacks {' and '.join(missing)}, so sessions cannot be counted",
+            f"{draft['model_class'].__name__} lacks {' and '.join(missing)}, so sessions cannot be counted",
             "add it to the bases of the model, and a migration; or leave the limit out",
         )
 

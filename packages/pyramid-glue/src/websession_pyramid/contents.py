@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from websession_core.errors import SessionError
 from websession_core.payload import FlashQueues, Payload
 from websession_core.policies import Overrides
+from websession_models.rows import OVERRIDES
 
 if TYPE_CHECKING:
     from websession_models import SessionRow
 
 __all__ = ["OVERRIDES", "Contents", "ContentsSnapshot"]
-
-OVERRIDES = ("idle_timeout", "extension_delay", "absolute_timeout", "renewal_timeout", "cookie_max_age")
 
 
 class ContentsSnapshot(NamedTuple):

@@ -13,7 +13,7 @@ import stat
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pyramid.interfaces import IExecutionPolicy
 from sqlalchemy import inspect, text
@@ -23,7 +23,9 @@ from websession_core.settings import CookieSecure, SameSite
 from websession_core.state import Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
 from websession_models import fresh_session_id, has_free_connection
-from websession_models.overview import backlog, reading
+from websession_models.overview import backlog
+from websession_models.own_transactions import autocommits, reading
+from websession_models.sqlite import REMEDY
 
 from .weaknesses import Finding, Severity, weaknesses
 
@@ -277,7 +279,7 @@ def _isolation(patient: Patient) -> Iterator[Finding]:
     if engine.dialect.name == "sqlite":
         return  # its own check looks deeper
     with engine.connect() as connection:
-        level = "AUTOCOMMIT" if _autocommits(connection) else connection.get_isolation_level()
+        level = "AUTOCOMMIT" if autocommits(connection) else connection.get_isolation_level()
     if level == "AUTOCOMMIT":
         yield Finding(
             "isolation",
@@ -302,19 +304,11 @@ def _isolation(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _autocommits(connection: Connection) -> bool:
-    """Tell whether the driver commits every statement: the server would not know of it."""
-    driver: Any = connection.connection.dbapi_connection
-    ask = getattr(driver, "get_autocommit", None)
-    return bool(ask() if callable(ask) else getattr(driver, "autocommit", False))
-
-
 def _sqlite(patient: Patient) -> Iterator[Finding]:
     engine = patient.engine
     database = engine.url.database
     if engine.dialect.name != "sqlite" or database in {None, "", ":memory:"}:
         return
-    remedy = "Call pyramid_sqlalchemy_sessions.prepare_sqlite_engine(engine) where the engine is created."
     with engine.connect() as connection:
         mode = connection.execute(text("PRAGMA journal_mode")).scalar()
         patience = connection.execute(text("PRAGMA busy_timeout")).scalar() or 0
@@ -325,14 +319,14 @@ def _sqlite(patient: Patient) -> Iterator[Finding]:
             Severity.ERROR,
             "Transactions do not begin with SQLite's write lock: two requests that read a row and then "
             'write it lose an update or fail with "database is locked".',
-            remedy,
+            REMEDY,
         )
     if str(mode).lower() != "wal":
         yield Finding(
             "sqlite",
             Severity.WARNING,
             f"The journal mode is {mode}: whoever reads keeps others from writing.",
-            remedy,
+            REMEDY,
         )
     if patience < 1000:
         yield Finding(

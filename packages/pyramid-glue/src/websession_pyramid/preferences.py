@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from websession_core.errors import SessionError
 from websession_core.policies import Overrides
+from websession_models.features import feature_of_column
 
 from .contents import OVERRIDES
 
@@ -70,7 +71,7 @@ class SessionPreferences:
         if name not in self._available:
             raise InvalidPreferenceError(
                 f"{name} cannot be set for a session of its own: the model has no column for it; add the "
-                f"mixin Config{_MIXINS[name]}Mixin to the model"
+                f"mixin {feature_of_column(name).name} to the model"
             )
         if self._wishes is None:
             raise InvalidPreferenceError(
@@ -97,12 +98,3 @@ class SessionPreferences:
         contents = self._change()
         for name, value in wishes.items():
             contents.set_value(name, value)
-
-
-_MIXINS = {
-    "idle_timeout": "Idle",
-    "extension_delay": "Idle",
-    "absolute_timeout": "Absolute",
-    "renewal_timeout": "Renewal",
-    "cookie_max_age": "Cookie",
-}

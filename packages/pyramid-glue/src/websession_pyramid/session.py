@@ -10,6 +10,7 @@ from weakref import ref
 
 from pyramid.interfaces import ISession
 from websession_core.errors import NoTransactionError
+from websession_models.features import feature_of_column
 from zope.interface import implementer
 
 from .apart import Apart
@@ -234,7 +235,7 @@ class WebSession(MutableMapping[str, Any]):
 
         Setting another value does what :meth:`login` does; setting the same one does nothing.
         """
-        self._require("userid", "UseridMixin")
+        self._require("userid")
         return self._read().value("userid")
 
     @userid.setter
@@ -267,7 +268,7 @@ class WebSession(MutableMapping[str, Any]):
             TooManySessionsError: The user has as many sessions as the settings allow, and they say that a
                 further one is refused. Nothing was changed.
         """
-        self._require("userid", "UseridMixin")
+        self._require("userid")
         self._factory.check_userid(userid)
         held = self._open_for_change()
         if isinstance(held, Unit) and held.is_writable:
@@ -292,7 +293,7 @@ class WebSession(MutableMapping[str, Any]):
     @property
     def login_age(self) -> int | None:
         """Seconds since the user last proved who they are; None: never. Needs `AuthenticatedAtMixin`."""
-        self._require("authenticated_at", "AuthenticatedAtMixin")
+        self._require("authenticated_at")
         contents = self._read()
         # A foreign key with ON DELETE SET NULL takes the user away, and leaves the time.
         has_user = not self._factory.has("userid") or contents.value("userid") is not None
@@ -350,10 +351,10 @@ class WebSession(MutableMapping[str, Any]):
 
     # -- private -------------------------------------------------------------------------------------------
 
-    def _require(self, column: str, mixin: str) -> None:
+    def _require(self, column: str) -> None:
         if not self._factory.has(column):
             raise MissingFeatureError(
-                f"the session model has no {column!r}: add {mixin} to the bases of "
+                f"the session model has no {column!r}: add {feature_of_column(column).name} to the bases of "
                 f"{self._factory.settings.model_class.__name__}, and a migration for its column"
             )
 

@@ -37,7 +37,7 @@ from websession_core.lifecycle import begin, redate, reissue, rotate
 from websession_core.settings import LimitPolicy
 from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
-from websession_models.limits import UsersSession, is_slot_taken, users_sessions
+from websession_models.user_limit import UsersSession, is_slot_taken, users_sessions
 from zope.interface import implementer
 
 from . import savepoints
@@ -384,10 +384,9 @@ class Unit:
             How many there were.
         """
         features, connection = self._factory.store.features, self.connection()
-        conditions = [features.criterion()]
+        statement = delete(features.table).where(features.criterion())
         if present is not None:
-            conditions.append(features.columns["id"] != present)
-        statement = delete(features.table).where(*(each for each in conditions if each is not None))
+            statement = statement.where(features.columns["id"] != present)
         count = connection.execute(statement).rowcount
         if self._dbsession is not None:
             self._mark_changed(self._dbsession)
@@ -653,7 +652,7 @@ class Unit:
             owned=(userid is not None) if factory.has("userid") else None,
             overrides=overrides,
         )
-        client = self._client_info()
+        named = {name: value for name, value in contents.changes.items() if name not in OVERRIDES}
         row = SessionRow(
             id=beginning.ticket.session_id,
             created=beginning.state.created,
@@ -661,15 +660,10 @@ class Unit:
             epoch=beginning.state.epoch,
             data=data or "{}",
             flash=flash or "{}",
-            userid=userid,
-            csrf_token=contents.value("csrf_token"),
-            authenticated_at=contents.value("authenticated_at"),
-            user_agent=client.get("user_agent"),
-            client_address=client.get("client_address"),
-            session_slot=contents.value("session_slot"),
             knows_users=factory.has("userid"),
             overrides=overrides,
             activity=beginning.state.activity,
+            values={**named, **self._client_info()},
         )
         factory.store.insert(connection, row)
         if userid is not None:

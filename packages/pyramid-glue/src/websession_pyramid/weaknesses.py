@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyramid.interfaces import ITweens
 from pyramid.settings import asbool
+from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
 from .security import policy_sessions
 
@@ -94,9 +95,8 @@ def weaknesses(registry: Registry) -> Iterator[Finding]:
 SQLITE = Finding(
     "sqlite-transactions",
     Severity.WARNING,
-    "SQLite's transactions begin with their first write only, as is the driver's default: what a request has "
-    "read may have changed when it writes, and of two requests that do that at the same time one is refused.",
-    "Call prepare_sqlite_engine(engine) where the engine is created.",
+    NOT_ISOLATED,
+    REMEDY,
 )
 """What is said of an SQLite engine whose transactions do not isolate."""
 

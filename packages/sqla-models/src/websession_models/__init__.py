@@ -1,66 +1,39 @@
 """SQLAlchemy models and the store of server-side web sessions."""
 
-from websession_models.bookkeeping import Bookkeeper, has_free_connection
-from websession_models.conflicts import has_ended_transaction, is_conflict
-from websession_models.encryption import EncryptionReport, encrypt_all
-from websession_models.features import ModelError, ModelFeatures, features_of
-from websession_models.mixins import (
-    AbsoluteMixin,
-    AuthenticatedAtMixin,
-    BaseMixin,
-    ClientInfoMixin,
-    ConfigAbsoluteMixin,
-    ConfigCookieMixin,
-    ConfigIdleMixin,
-    ConfigRenewalMixin,
-    CSRFMixin,
-    EncryptedDataMixin,
-    FullyFeaturedSession,
-    IdleMixin,
-    RenewalMixin,
-    SessionLimitMixin,
-    UseridMixin,
-    fresh_session_id,
-)
-from websession_models.purging import PurgeReport, UnpurgeableModelError, purge
-from websession_models.queries import is_active
-from websession_models.revoking import RevokeReport, revoke
-from websession_models.schema import SchemaError, SchemaProblem, check_schema
-from websession_models.sqlite import isolates, prepare_sqlite_engine
-from websession_models.store import SessionRow, Store
-from websession_models.types import SESSION_JSON, SessionId
+from . import mixins
+from .bookkeeping import Bookkeeper
+from .conflicts import has_ended_transaction, is_conflict
+from .encrypting import EncryptionReport, encrypt_all
+from .features import ModelError, ModelFeatures, features_of
+from .mixins import *  # noqa: F403 - every mixin is public
+from .mixins import fresh_session_id
+from .own_transactions import engine_like, has_free_connection
+from .purging import PurgeReport, UnpurgeableModelError, purge
+from .queries import is_active
+from .revoking import RevokeReport, revoke
+from .rows import SessionRow
+from .schema import SchemaError, SchemaProblem, check_schema
+from .sqlite import isolates, prepare_sqlite_engine
+from .store import Store
+from .types import SESSION_JSON, SessionId
 
 __all__ = [
     "SESSION_JSON",
-    "AbsoluteMixin",
-    "AuthenticatedAtMixin",
-    "BaseMixin",
     "Bookkeeper",
-    "CSRFMixin",
-    "ClientInfoMixin",
-    "ConfigAbsoluteMixin",
-    "ConfigCookieMixin",
-    "ConfigIdleMixin",
-    "ConfigRenewalMixin",
-    "EncryptedDataMixin",
     "EncryptionReport",
-    "FullyFeaturedSession",
-    "IdleMixin",
     "ModelError",
     "ModelFeatures",
     "PurgeReport",
-    "RenewalMixin",
     "RevokeReport",
     "SchemaError",
     "SchemaProblem",
     "SessionId",
-    "SessionLimitMixin",
     "SessionRow",
     "Store",
     "UnpurgeableModelError",
-    "UseridMixin",
     "check_schema",
     "encrypt_all",
+    "engine_like",
     "features_of",
     "fresh_session_id",
     "has_ended_transaction",
@@ -72,3 +45,4 @@ __all__ = [
     "purge",
     "revoke",
 ]
+__all__ += mixins.__all__

@@ -1,6 +1,6 @@
-"""The companion table: what we note down about a session, apart from what the application says about it.
+"""The companion table: what we record about a session, apart from what the application says about it.
 
-A request that only reads must be able to note that the session was used, while another request of the same
+A request that only reads must be able to record that the session was used, while another request of the same
 browser writes that session's row. In one row the two would conflict: at REPEATABLE READ and SERIALIZABLE
 the application's transaction would fail because of our bookkeeping. So it has a table of its own,
 ``<table>_activity``, with one row per session under the same key, and transactions of its own.
@@ -12,10 +12,12 @@ as `declarative_base()` uses, maps only after `__init_subclass__`.)
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Column, Integer, Table
+from websession_core.state import Activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,17 +32,8 @@ SUFFIX: Final = "_activity"
 KEY: Final = "id"
 """The companion's primary key, whatever the model calls its own."""
 
-COLUMNS: Final = (
-    "active_at",
-    "expires_at",
-    "generation",
-    "attempt",
-    "previous_attempt",
-    "renewed_at",
-    "tries",
-    "tried_at",
-)
-"""All columns that a companion can have besides its key; the fields of `websession_core.state.Activity`."""
+COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Activity))
+"""All columns that a companion can have besides its key."""
 
 # How our tables are told from one of the application's that happens to have such a name. Not by an entry in
 # the table's `info`: Alembic would write it into migrations.
@@ -53,11 +46,11 @@ def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> None:
     Nothing is done for a class that cannot be a session model: `features_of()` says why.
 
     Args:
-        mapper: the model's mapper.
-        names: which of `COLUMNS` the model needs.
+        mapper: The model's mapper.
+        names: Which of `COLUMNS` the model needs.
 
     Raises:
-        sqlalchemy.exc.InvalidRequestError: the metadata has another table of that name.
+        sqlalchemy.exc.InvalidRequestError: The metadata has another table of that name.
     """
     table = mapper.local_table
     key = mapper.columns.get("id")
@@ -87,5 +80,5 @@ def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> None:
 def companion_of(table: Table) -> Table | None:
     """Return the companion of a session table, or None if none was declared."""
     name = table.name + SUFFIX
-    found = table.metadata.tables.get(f"{table.schema}.{name}" if table.schema else name)
-    return found if found is not None and found in _companions else None
+    companion = table.metadata.tables.get(f"{table.schema}.{name}" if table.schema else name)
+    return companion if companion is not None and companion in _companions else None

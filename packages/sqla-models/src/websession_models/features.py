@@ -6,59 +6,152 @@ Nothing here configures mappers either: a model's relationships may name classes
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy
-from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, String, Table
-from sqlalchemy.orm import Mapper
+from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, String, Table, event, true
+from sqlalchemy.orm import MappedColumn, Mapper
+from websession_core.errors import SessionError
 
-from websession_models import mixins
-from websession_models.companion import SUFFIX, companion_of
-from websession_models.types import SessionId
+from . import mixins
+from .companion import SUFFIX, companion_of, declare_companion
+from .types import SessionId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
-__all__ = ["ModelError", "ModelFeatures", "features_of"]
+__all__ = [
+    "FEATURES",
+    "Feature",
+    "ModelError",
+    "ModelFeatures",
+    "feature_of_column",
+    "features_for_setting",
+    "features_of",
+]
 
-BASE_ATTRIBUTES = ("id", "created", "version", "epoch", "rotated_at", "data", "flash")
+# --- the table ----------------------------------------------------------------------------------------------
 
-# The attributes that each feature has in the model's row.
-_MIXINS: Mapping[type, tuple[str, ...]] = MappingProxyType(
-    {
-        mixins.UseridMixin: ("userid",),
-        mixins.CSRFMixin: ("csrf_token",),
-        mixins.AuthenticatedAtMixin: ("authenticated_at",),
-        mixins.IdleMixin: (),
-        mixins.AbsoluteMixin: (),
-        mixins.RenewalMixin: (),
-        mixins.ConfigIdleMixin: ("idle_timeout", "extension_delay"),
-        mixins.ConfigAbsoluteMixin: ("absolute_timeout",),
-        mixins.ConfigRenewalMixin: ("renewal_timeout",),
-        mixins.ConfigCookieMixin: ("cookie_max_age",),
-        mixins.ClientInfoMixin: ("user_agent", "client_address"),
-        mixins.SessionLimitMixin: ("session_slot",),
-        mixins.EncryptedDataMixin: (),
-    }
+
+def _declared_by(mixin: type) -> dict[str, Column[Any]]:
+    return {name: value.column for name, value in vars(mixin).items() if isinstance(value, MappedColumn)}
+
+
+_BASE: Final[Mapping[str, Column[Any]]] = MappingProxyType(_declared_by(mixins.BaseMixin))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """What one mixin brings.
+
+    Attributes:
+        mixin: The class.
+        activity: The columns that it needs in the companion table.
+        settings: The application's settings that have no effect without it.
+        is_typed: Whether its columns must be of the types that it declares; else the application chooses.
+        columns: The columns that it adds to the model's row, as it declares them, by name.
+    """
+
+    mixin: type
+    activity: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    is_typed: bool = True
+    columns: Mapping[str, Column[Any]] = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        added = {name: column for name, column in _declared_by(self.mixin).items() if name not in _BASE}
+        object.__setattr__(self, "columns", MappingProxyType(added))
+
+    @property
+    def name(self) -> str:
+        """The mixin's name."""
+        return self.mixin.__name__
+
+
+FEATURES: Final = (
+    # Whatever the application's users are known by.
+    Feature(mixins.UseridMixin, settings=("max_per_user",), is_typed=False),
+    Feature(mixins.CSRFMixin),
+    Feature(mixins.AuthenticatedAtMixin),
+    Feature(mixins.IdleMixin, ("active_at", "expires_at"), settings=("idle_timeout",)),
+    Feature(mixins.AbsoluteMixin, ("expires_at",), settings=("absolute_timeout",)),
+    Feature(
+        mixins.RenewalMixin,
+        ("generation", "attempt", "previous_attempt", "renewed_at", "tries", "tried_at"),
+        settings=("renewal_timeout",),
+    ),
+    Feature(mixins.ConfigIdleMixin),
+    Feature(mixins.ConfigAbsoluteMixin),
+    Feature(mixins.ConfigRenewalMixin),
+    Feature(mixins.ConfigCookieMixin),
+    # Whatever takes text.
+    Feature(mixins.ClientInfoMixin, is_typed=False),
+    Feature(mixins.SessionLimitMixin, settings=("max_per_user",)),
+    Feature(mixins.EncryptedDataMixin, settings=("data_secret_key",)),
 )
-_NULLABLE = frozenset({"rotated_at", *(name for names in _MIXINS.values() for name in names)})
+"""What each mixin brings: everything else that knows a column or a mixin by name derives it from here."""
 
-# What `secrets.token_hex(32)` needs: 256 bits in hexadecimal digits.
-_CSRF_LENGTH = 64
+
+def feature_of_column(name: str) -> Feature:
+    """Return the feature that adds a column to the model's row.
+
+    Args:
+        name: The column's name in the mixin, `userid` for example.
+
+    Raises:
+        KeyError: No feature adds such a column.
+    """
+    for feature in FEATURES:
+        if name in feature.columns:
+            return feature
+    raise KeyError(name)
+
+
+def features_for_setting(name: str) -> tuple[Feature, ...]:
+    """Return the features without which a setting has no effect.
+
+    Args:
+        name: The setting's name without its prefix, `idle_timeout` for example.
+
+    Returns:
+        All that a model needs for it; of a setting that has nothing to do with the model, none.
+    """
+    return tuple(feature for feature in FEATURES if name in feature.settings)
+
+
+def _features_in(model: type) -> Iterator[Feature]:
+    return (feature for feature in FEATURES if issubclass(model, feature.mixin))
+
+
+def _activity_in(model: type) -> frozenset[str]:
+    return frozenset(name for feature in _features_in(model) for name in feature.activity)
+
+
+def _declare_companion(mapper: Mapper[Any], model: type) -> None:
+    declare_companion(mapper, _activity_in(model))
+
+
+for _feature in FEATURES:
+    if _feature.activity:
+        event.listen(_feature.mixin, "after_mapper_constructed", _declare_companion, propagate=True)
+
+
+# --- one model ----------------------------------------------------------------------------------------------
 
 # The ways of loading that fetch a relationship together with its owner.
 _EAGER_LOADING = frozenset({"joined", "selectin", "subquery", "immediate", False})
 
 
-class ModelError(ValueError):
+class ModelError(SessionError, ValueError):
     """A class cannot serve as a session model.
 
     Attributes:
-        problems: every reason, one sentence each.
+        problems: Every reason, one sentence each.
     """
 
     def __init__(self, model: object, problems: tuple[str, ...]) -> None:
@@ -70,13 +163,13 @@ class ModelFeatures:
     """What one session model offers. Made by `features_of()`.
 
     Attributes:
-        name: the model's dotted name, for messages.
-        table: the one table that holds the sessions.
-        columns: the table's columns by the names of the mixins' attributes, whatever their own names are.
-        mixins: which of our feature mixins the model has.
-        companion: the companion table, or None if no mixin of the model's needs one.
-        activity: the companion's columns that this model uses, by name and without the key.
-        identity: the discriminator column and the value in it that marks the model's rows, or None if the
+        name: The model's dotted name, for messages.
+        table: The one table that holds the sessions.
+        columns: The table's columns by the names of the mixins' attributes, whatever their own names are.
+        mixins: Which of our feature mixins the model has.
+        companion: The companion table, or None if no mixin of the model needs one.
+        activity: The companion's columns that this model uses, by name and without the key.
+        identity: The discriminator column and the value in it that marks the model's rows, or None if the
             model has no polymorphic identity.
     """
 
@@ -94,17 +187,20 @@ class ModelFeatures:
     )
 
     def __init__(self, model: type) -> None:
-        """Check `model` and take down what it offers.
+        """Check a class and record what it offers.
+
+        Args:
+            model: The class.
 
         Raises:
-            ModelError: the class cannot be a session model; its `problems` has every reason.
+            ModelError: The class cannot be a session model; its `problems` has every reason.
         """
         mapper = _mapper_of(model)
         problems = tuple(_problems(model, mapper))
         if problems:
             raise ModelError(model, problems)
         # A strong reference from here to the class would keep it, and so this very entry of the
-        # weak dictionary, alive for ever.
+        # weak dictionary, alive forever.
         self._model = weakref.ref(model)
         self._eager: bool | None = None
         self.name = _name_of(model)
@@ -112,11 +208,11 @@ class ModelFeatures:
         if not isinstance(table, Table):  # pragma: no cover - among the problems
             raise TypeError(table)
         self.table = table
-        self.mixins = _mixins_of(model)
+        self.mixins = frozenset(feature.mixin for feature in _features_in(model))
         self.columns: Mapping[str, Column[Any]] = {
-            name: mapper.columns[name] for name in _attributes_of(self.mixins)
+            name: mapper.columns[name] for name, *_ in _declared_columns(model)
         }
-        used = mixins.activity_columns(model)
+        used = _activity_in(model)
         self.companion: Table | None = companion_of(table) if used else None
         self.activity: Mapping[str, Column[Any]] = (
             {}
@@ -143,10 +239,10 @@ class ModelFeatures:
         """Refuse to write what the model has no column for.
 
         Args:
-            names: the attributes in question; none: all is well.
+            names: The attributes in question; none: all is well.
 
         Raises:
-            ValueError: it names them.
+            ValueError: There are any; it names them.
         """
         if names:
             raise ValueError(f"{self.name} has no column for {', '.join(map(repr, names))}")
@@ -164,24 +260,24 @@ class ModelFeatures:
         """Return whether the model has a feature.
 
         Args:
-            mixin: the feature's mixin, `IdleMixin` for example.
+            mixin: The feature's mixin, `IdleMixin` for example.
         """
         return mixin in self.mixins
 
-    def criterion(self) -> ColumnElement[bool] | None:
-        """Return the condition that keeps out other classes' rows, or None if the table has none."""
+    def criterion(self) -> ColumnElement[bool]:
+        """Return the condition that keeps out other classes' rows: true if the table has none."""
         mapper = self.mapper()
         if mapper.polymorphic_on is None or mapper.inherits is None or mapper.concrete:
-            return None
+            return true()
         # Descendants' rows are also rows of the model: the ORM's own rule.
-        identities = [each.polymorphic_identity for each in mapper.self_and_descendants]
+        identities = [descendant.polymorphic_identity for descendant in mapper.self_and_descendants]
         return mapper.polymorphic_on.in_(identities)
 
     def mapper(self) -> Mapper[Any]:
         """Return the model's mapper.
 
         Raises:
-            ReferenceError: the class does not exist any more.
+            ReferenceError: The class does not exist any more.
         """
         model = self._model()
         if model is None:
@@ -196,16 +292,16 @@ def features_of(model: type) -> ModelFeatures:
     """Return what the session model offers, computed at its first use.
 
     Args:
-        model: a class mapped by SQLAlchemy with the columns of `BaseMixin`.
+        model: A class mapped by SQLAlchemy with the columns of `BaseMixin`.
 
     Raises:
-        ModelError: the class cannot be a session model; its `problems` has every reason.
+        ModelError: The class cannot be a session model; its `problems` has every reason.
     """
     _require_class(model)
-    known = _features.get(model)
-    if known is None:
-        known = _features[model] = ModelFeatures(model)
-    return known
+    features = _features.get(model)
+    if features is None:
+        features = _features[model] = ModelFeatures(model)
+    return features
 
 
 def _name_of(model: object) -> str:
@@ -233,15 +329,13 @@ def _identity(mapper: Mapper[Any]) -> tuple[Column[Any], Any] | None:
     return discriminator, mapper.polymorphic_identity
 
 
-def _mixins_of(model: type) -> frozenset[type]:
-    return frozenset(mixin for mixin in _MIXINS if issubclass(model, mixin))
-
-
-def _attributes_of(features: frozenset[type]) -> tuple[str, ...]:
-    return (
-        *BASE_ATTRIBUTES,
-        *(name for mixin, names in _MIXINS.items() if mixin in features for name in names),
-    )
+def _declared_columns(model: type) -> Iterator[tuple[str, Column[Any], bool]]:
+    """Yield each column that a model must have: its name, its declaration, and whether the type is fixed."""
+    for name, declared in _BASE.items():
+        yield name, declared, True
+    for feature in _features_in(model):
+        for name, declared in feature.columns.items():
+            yield name, declared, feature.is_typed
 
 
 def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
@@ -255,7 +349,7 @@ def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
             "written with one statement: map it to a single table"
         )
         return
-    missing = [name for name in BASE_ATTRIBUTES if name not in mapper.columns]
+    missing = [name for name in _BASE if name not in mapper.columns]
     if missing:
         yield f"it has no column for {', '.join(map(repr, missing))}: inherit from BaseMixin"
         return
@@ -264,64 +358,58 @@ def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
         yield "it is polymorphic_abstract: name the class whose rows the sessions are"
     if mapper.single and mapper.polymorphic_on is not None and not isinstance(mapper.polymorphic_on, Column):
         yield "polymorphic_on is an expression: a new row could not be marked as this class's"
-    columns = {
-        name: mapper.columns[name] for name in _attributes_of(_mixins_of(model)) if name in mapper.columns
-    }
-    if list(table.primary_key.columns) != [columns["id"]]:
+    if list(table.primary_key.columns) != [mapper.columns["id"]]:
         yield "the primary key must be 'id' alone"
-    if mapper.version_id_col is columns["version"]:
+    if mapper.version_id_col is mapper.columns["version"]:
         yield "'version' must not be the mapper's version_id_col: the store counts its own writes in it"
-    for name, column in columns.items():
-        yield from _column_problems(name, column)
-    ours = [*columns.values(), mapper.polymorphic_on]
+    ours = [mapper.columns.get(name) for name, *_ in _declared_columns(model)]
+    for column, (name, declared, is_typed) in zip(ours, _declared_columns(model), strict=True):
+        if column is not None:
+            yield from _column_problems(name, column, declared, is_typed=is_typed)
     for column in table.columns:
-        if not any(column is each for each in ours) and _needs_a_value(column):
+        if not any(column is known for known in (*ours, mapper.polymorphic_on)) and _needs_a_value(column):
             yield f"column {column.name!r} is NOT NULL without a default: no new session could be inserted"
 
 
 def _feature_problems(model: type, mapper: Mapper[Any], table: Table) -> Iterator[str]:
-    features = _mixins_of(model)
-    for mixin in _MIXINS:
-        gone = [name for name in _MIXINS[mixin] if mixin in features and name not in mapper.columns]
-        if gone:
-            yield f"it has {mixin.__name__} but no column for {', '.join(map(repr, gone))}"
-    if mixins.activity_columns(model) and companion_of(table) is None:
+    for feature in _features_in(model):
+        missing = [name for name in feature.columns if name not in mapper.columns]
+        if missing:
+            yield f"it has {feature.name} but no column for {', '.join(map(repr, missing))}"
+    if _activity_in(model) and companion_of(table) is None:
         yield (
             f"the table {table.name + SUFFIX!r} is missing from the metadata: "
             "declare the mixins before the class is mapped, and leave the table there"
         )
 
 
-def _column_problems(name: str, column: Column[Any]) -> Iterator[str]:
-    if column.nullable != (name in _NULLABLE):
+def _column_problems(
+    name: str, column: Column[Any], declared: Column[Any], *, is_typed: bool
+) -> Iterator[str]:
+    if column.nullable != declared.nullable:
         yield f"{name!r} must be {'NOT NULL (nullable=False)' if column.nullable else 'nullable'}"
-    kind = column.type
-    match name:
-        case "id":
+    if not is_typed:
+        return
+    kind, fits = column.type, False
+    match declared.type:
+        case SessionId():
             # Not even sqlalchemy.Uuid: MariaDB's UUID refuses values whose version and variant bits are
             # random (error 1292), as they are in ours.
-            if not isinstance(kind, SessionId):
-                yield f"'id' must be a SessionId, not {_type_name(kind)}"
-        case "data" | "flash":
+            wanted, fits = "a SessionId", isinstance(kind, SessionId)
+        case JSON():
             # A decorated type would be bypassed: the store writes and reads JSON text itself.
-            if not isinstance(kind, JSON):
-                yield f"{name!r} must be a JSON column (SESSION_JSON), not {_type_name(kind)}"
-        case "created" | "rotated_at" | "authenticated_at":
-            if not isinstance(kind, BigInteger):
-                yield f"{name!r} must be a BigInteger (32 bits end in 2038), not {_type_name(kind)}"
-        case "csrf_token":
-            if not isinstance(kind, String) or (kind.length or _CSRF_LENGTH) < _CSRF_LENGTH:
-                yield f"'csrf_token' must be a String of {_CSRF_LENGTH} characters, not {kind!r}"
-        case "userid" | "user_agent" | "client_address":
-            pass  # whatever the application's users are known by, and whatever takes text
+            wanted, fits = "a JSON column (SESSION_JSON)", isinstance(kind, JSON)
+        case BigInteger():
+            wanted, fits = "a BigInteger (32 bits end in 2038)", isinstance(kind, BigInteger)
+        case String(length=int(length)):
+            wanted = f"a String of {length} characters"
+            fits = isinstance(kind, String) and (kind.length or length) >= length
         case _:
-            if not isinstance(kind, Integer) or isinstance(kind, SmallInteger):
-                yield f"{name!r} must be an Integer, not {_type_name(kind)}"
+            wanted, fits = "an Integer", isinstance(kind, Integer) and not isinstance(kind, SmallInteger)
+    if not fits:
+        shown = repr(kind) if isinstance(declared.type, String) else type(kind).__name__
+        yield f"{name!r} must be {wanted}, not {shown}"
 
 
 def _needs_a_value(column: Column[Any]) -> bool:
     return not column.nullable and column.default is None and column.server_default is None
-
-
-def _type_name(kind: object) -> str:
-    return type(kind).__name__

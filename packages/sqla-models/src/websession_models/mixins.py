@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Index, Integer, String, Table, event
 from sqlalchemy.orm import Mapped, mapped_column
 
-from websession_models.companion import declare_companion
-from websession_models.types import ENCRYPTED_JSON, SESSION_JSON, SessionId
+from .types import ENCRYPTED_JSON, SESSION_JSON, SessionId
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -41,9 +40,6 @@ __all__ = [
     "RenewalMixin",
     "SessionLimitMixin",
     "UseridMixin",
-    "activity_columns",
-    "fresh_session_id",
-    "slots_index",
 ]
 
 
@@ -155,19 +151,15 @@ class SessionLimitMixin:
     """The number; NULL: the session belongs to nobody, or there was no limit when its user logged in."""
 
 
-class _CompanionMixin:
-    """What the mixins have in common that need the companion table."""
-
-
-class IdleMixin(_CompanionMixin):
+class IdleMixin:
     """The session can end when it was not used for some time. Its columns are in the companion table."""
 
 
-class AbsoluteMixin(_CompanionMixin):
+class AbsoluteMixin:
     """The session can end some time after it began. Its column is in the companion table."""
 
 
-class RenewalMixin(_CompanionMixin):
+class RenewalMixin:
     """The session's ticket can be renewed now and then. Its columns are in the companion table."""
 
 
@@ -233,23 +225,6 @@ class FullyFeaturedSession(
     class Session(FullyFeaturedSession, Base):
         __tablename__ = "session"
     """
-
-
-_ACTIVITY = {
-    IdleMixin: ("active_at", "expires_at"),
-    AbsoluteMixin: ("expires_at",),
-    RenewalMixin: ("generation", "attempt", "previous_attempt", "renewed_at", "tries", "tried_at"),
-}
-
-
-def activity_columns(model: type) -> frozenset[str]:
-    """Return the names of the columns that `model` needs in its companion table; without any it has none."""
-    return frozenset(name for mixin, names in _ACTIVITY.items() if issubclass(model, mixin) for name in names)
-
-
-@event.listens_for(_CompanionMixin, "after_mapper_constructed", propagate=True)
-def _declare_companion(mapper: Mapper[Any], model: type) -> None:
-    declare_companion(mapper, activity_columns(model))
 
 
 @event.listens_for(SessionLimitMixin, "after_mapper_constructed", propagate=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,16 +17,16 @@ from sqlalchemy.dialects.mysql import LONGBLOB
 from sqlalchemy.types import LargeBinary
 from websession_core.policies import Overrides
 
-from websession_models.bookkeeping import _read_committed
-from websession_models.companion import KEY
-from websession_models.features import features_of
+from .features import features_of
+from .queries import last_used, with_companion
+from .rows import OVERRIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
-    from websession_models.features import ModelFeatures
+    from .features import ModelFeatures
 
 __all__ = [
     "AGES",
@@ -35,13 +34,12 @@ __all__ = [
     "Backlog",
     "Listed",
     "Overview",
-    "Wish",
+    "OwnOverrides",
     "backlog",
-    "distinct_wishes",
+    "distinct_overrides",
     "ids_by_prefix",
     "list_sessions",
     "overview",
-    "reading",
 ]
 
 AGES: Final = (60, 15 * 60, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
@@ -49,38 +47,6 @@ AGES: Final = (60, 15 * 60, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
 
 SIZES: Final = (100, 1000, 10_000, 100_000)
 """The borders of the histogram of payloads, in bytes; what is larger is counted behind the last."""
-
-_OVERRIDES: Final = (
-    "idle_timeout",
-    "extension_delay",
-    "absolute_timeout",
-    "renewal_timeout",
-    "cookie_max_age",
-)
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """Give a connection with a transaction that reads and disturbs nobody; it is rolled back in the end.
-
-    Args:
-        engine: the application's, with whatever isolation level and event listeners it has.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database cannot be had.
-    """
-    with engine.connect() as connection:
-        connection.begin()
-        if connection.dialect.name == "sqlite":
-            # An application's "begin" event has taken the write lock, perhaps: give it back at once.
-            driver: Any = connection.connection.dbapi_connection
-            if driver.in_transaction:
-                driver.execute("COMMIT")
-                driver.execute("BEGIN")
-        else:
-            _read_committed(connection)
-        yield connection
-        connection.rollback()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +96,14 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
         idle_after: after how many seconds without use an active session counts as idle.
     """
     features = features_of(model)
-    source, columns, activity = _source(features)
-    expires = activity.get("expires_at")
+    columns = features.columns
+    expires = features.activity.get("expires_at")
     active: ColumnElement[bool] = (
         columns["id"].is_not(None) if expires is None else or_(expires.is_(None), expires > now)
     )
-    used, knows_use = _last_use(columns, activity)
     size = _payload_size(columns["data"], connection.dialect.name)
     userid = columns.get("userid")
-    age = now - used
+    age = now - last_used(features)
     counted = {
         "active": active,
         "idle": and_(active, age >= idle_after),
@@ -158,14 +123,14 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
             func.avg(size_if_active).label("mean"),
             func.max(size_if_active).label("largest"),
         )
-        .select_from(source)
-        .where(*_criteria(features))
+        .select_from(with_companion(features))
+        .where(features.criterion())
     ).one()
     numbers = row._mapping
-    users, most = (None, None) if userid is None else _by_user(connection, features, source, active, userid)
+    users, most = (None, None) if userid is None else _by_user(connection, features, active, userid)
     return Overview(
         active=numbers["active"],
-        idle=numbers["idle"] if knows_use else None,
+        idle=numbers["idle"] if "active_at" in features.activity else None,
         anonymous=numbers.get("anonymous"),
         users=users,
         most_of_one_user=most,
@@ -182,19 +147,19 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
 def _by_user(
     connection: Connection,
     features: ModelFeatures,
-    source: FromClause,
     active: ColumnElement[bool],
     userid: ColumnElement[Any],
 ) -> tuple[int, int]:
     """Return how many users have active sessions, and how many the one with most of them has."""
-    each = (
+    by_user = (
         select(func.count().label("number"))
-        .select_from(source)
-        .where(active, userid.is_not(None), *_criteria(features))
+        .select_from(with_companion(features))
+        .where(active, userid.is_not(None), features.criterion())
         .group_by(userid)
         .subquery()
     )
-    users, most = connection.execute(select(func.count(), func.max(each.c.number)).select_from(each)).one()
+    statement = select(func.count(), func.max(by_user.c.number)).select_from(by_user)
+    users, most = connection.execute(statement).one()
     return users, most or 0
 
 
@@ -222,36 +187,32 @@ def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
         now: Unix seconds.
     """
     features = features_of(model)
-    source, _, activity = _source(features)
-    expires = activity.get("expires_at")
+    expires = features.activity.get("expires_at")
     if expires is None:
         return None
+    source, ours = with_companion(features), features.criterion()
     past, since = connection.execute(
-        select(func.count(), func.min(expires))
-        .select_from(source)
-        .where(expires <= now, *_criteria(features))
+        select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
     ).one()
-    without = connection.scalar(
-        select(func.count()).select_from(source).where(expires.is_(None), *_criteria(features))
-    )
+    without = connection.scalar(select(func.count()).select_from(source).where(expires.is_(None), ours))
     return Backlog(past, since, without or 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Settings of their own that one or more sessions have.
+class OwnOverrides:
+    """Overrides that one or more sessions have.
 
     Attributes:
-        overrides: the settings.
-        owned: whether these sessions belong to somebody; None: the model knows no users.
+        overrides: The overrides.
+        owned: Whether these sessions belong to somebody; None: the model knows no users.
     """
 
     overrides: Overrides
     owned: bool | None
 
 
-def distinct_wishes(connection: Connection, model: type) -> tuple[Wish, ...]:
-    """Return every combination of settings of their own that sessions have, by one pass over the table.
+def distinct_overrides(connection: Connection, model: type) -> tuple[OwnOverrides, ...]:
+    """Return every combination of overrides that sessions have, by one pass over the table.
 
     Args:
         connection: from `reading()`.
@@ -259,16 +220,16 @@ def distinct_wishes(connection: Connection, model: type) -> tuple[Wish, ...]:
     """
     features = features_of(model)
     columns = features.columns
-    wished = [columns[name].label(name) if name in columns else null().label(name) for name in _OVERRIDES]
+    own = [columns[name].label(name) if name in columns else null().label(name) for name in OVERRIDES]
     userid = columns.get("userid")
     owned = null() if userid is None else case((userid.is_(None), 0), else_=1)
-    found = connection.execute(select(*wished, owned.label("owned")).where(*_criteria(features)).distinct())
+    statement = select(*own, owned.label("owned")).where(features.criterion()).distinct()
     return tuple(
-        Wish(
-            Overrides(**{name: getattr(row, name) for name in _OVERRIDES}),
+        OwnOverrides(
+            Overrides(**{name: getattr(row, name) for name in OVERRIDES}),
             None if userid is None else bool(row.owned),
         )
-        for row in found
+        for row in connection.execute(statement)
     )
 
 
@@ -324,10 +285,9 @@ def list_sessions(
         ValueError: the model knows no users, or `prefix` is not of hexadecimal digits.
     """
     features = features_of(model)
-    source, columns, activity = _source(features)
-    used, _ = _last_use(columns, activity)
+    columns, used = features.columns, last_used(features)
     owner = columns.get("userid")
-    conditions = list(_criteria(features))
+    conditions = [features.criterion()]
     if userid is not _ANYBODY:
         if owner is None:
             raise ValueError("the session model has no userid")
@@ -345,10 +305,10 @@ def list_sessions(
             null() if owner is None else owner,
             columns["created"],
             used,
-            activity.get("expires_at", null()),
+            features.activity.get("expires_at", null()),
             _payload_size(columns["data"], connection.dialect.name),
         )
-        .select_from(source)
+        .select_from(with_companion(features))
         .where(*conditions)
         .order_by(used.desc(), columns["id"])
         .limit(limit)
@@ -373,8 +333,8 @@ def ids_by_prefix(
     features = features_of(model)
     key = features.columns["id"]
     lowest, highest = _range(prefix)
-    found = select(key).where(key.between(lowest, highest), *_criteria(features)).order_by(key).limit(limit)
-    return tuple(connection.scalars(found))
+    statement = select(key).where(key.between(lowest, highest), features.criterion())
+    return tuple(connection.scalars(statement.order_by(key).limit(limit)))
 
 
 def _range(prefix: str) -> tuple[uuid.UUID, uuid.UUID]:
@@ -382,31 +342,6 @@ def _range(prefix: str) -> tuple[uuid.UUID, uuid.UUID]:
     if not 1 <= len(digits) <= 32 or digits.strip("0123456789abcdef"):
         raise ValueError(f"{prefix!r} is no beginning of an identifier: give hexadecimal digits")
     return uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-
-
-def _source(
-    features: ModelFeatures,
-) -> tuple[FromClause, dict[str, ColumnElement[Any]], dict[str, ColumnElement[Any]]]:
-    columns: dict[str, ColumnElement[Any]] = dict(features.columns)
-    companion = features.companion
-    if companion is None:
-        return features.table, columns, {}
-    joined = features.table.outerjoin(companion, features.columns["id"] == companion.columns[KEY])
-    return joined, columns, dict(features.activity)
-
-
-def _criteria(features: ModelFeatures) -> tuple[ColumnElement[bool], ...]:
-    criterion = features.criterion()
-    return () if criterion is None else (criterion,)
-
-
-def _last_use(
-    columns: dict[str, ColumnElement[Any]], activity: dict[str, ColumnElement[Any]]
-) -> tuple[ColumnElement[Any], bool]:
-    """Return when a session was last used, as `lifecycle.last_use` has it, and whether that is recorded."""
-    begun = func.coalesce(columns["rotated_at"], columns["created"])
-    active_at = activity.get("active_at")
-    return (begun, False) if active_at is None else (func.coalesce(active_at, begun), True)
 
 
 def _payload_size(data: ColumnElement[Any], dialect: str) -> ColumnElement[int]:

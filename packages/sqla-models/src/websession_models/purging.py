@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Integer, and_, bindparam, delete, func, or_, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from websession_core.errors import SessionError
 
-from websession_models.bookkeeping import is_in_the_way, transaction_of_its_own
-from websession_models.companion import KEY
-from websession_models.features import features_of
-from websession_models.overview import reading
-from websession_models.store import PREFIX, execute, hide_values
+from .companion import KEY
+from .executing import PREFIX, execute
+from .features import features_of
+from .own_transactions import in_turn, is_in_the_way, reading, short_transaction
 
 if TYPE_CHECKING:
     import uuid
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Table
 
-    from websession_models.features import ModelFeatures
+    from .features import ModelFeatures
 
 __all__ = ["MARGIN", "PurgeReport", "UnpurgeableModelError", "purge"]
 
@@ -39,11 +39,6 @@ MARGIN: Final = 60
 """For how long an expired session is left alone, in seconds, unless told otherwise."""
 
 _BATCH: Final = 500
-# SQLite has one writer at a time: how often to ask for the turn, half a second each.
-_TURNS: Final = 60
-
-_T = TypeVar("_T")
-
 _IDS: Final = PREFIX + "ids"
 _CUTOFF: Final = PREFIX + "cutoff"
 _AFTER: Final = PREFIX + "after"
@@ -51,7 +46,7 @@ _AFTER_ID: Final = PREFIX + "after_id"
 _LIMIT: Final = PREFIX + "limit"
 
 
-class UnpurgeableModelError(ValueError):
+class UnpurgeableModelError(SessionError, ValueError):
     """The model has neither idle nor absolute timeout, so its sessions have no deadlines."""
 
 
@@ -123,7 +118,7 @@ def purge(
             with reading(engine) as connection:
                 return execute(connection, statements.count, {_CUTOFF: cutoff}).scalar() or 0
 
-        found = _in_turn(engine, count)
+        found = in_turn(engine, count)
         limited = found if max_rows is None else min(found, max_rows)
         return PurgeReport(limited, finished=limited == found, seconds=time.monotonic() - started)
     run = _Run(engine, statements, cutoff)
@@ -159,7 +154,7 @@ class _Run:
             with reading(self._engine) as connection:
                 return self._statements.expired(connection, self._cutoff, self._after, size)
 
-        found = _in_turn(self._engine, read)
+        found = in_turn(self._engine, read)
         if found:
             expires_at, session_id = found[-1]
             self._after = (expires_at, session_id)
@@ -175,7 +170,6 @@ class _Run:
                 self._refused += 1
                 return
         except DBAPIError as error:
-            hide_values(error)
             if not is_in_the_way(error, self._engine.dialect.name):
                 raise
             if len(ids) == 1:
@@ -194,27 +188,12 @@ class _Run:
         """Delete sessions in one transaction; return how many sessions, and how many orphans, these were."""
 
         def delete() -> tuple[int, int]:
-            insists = self._engine.dialect.name == "sqlite"
-            with (
-                self._engine.connect() as connection,
-                transaction_of_its_own(connection, insists=insists),
-            ):
+            with short_transaction(self._engine, insists=takes_turns) as connection:
                 return self._statements.delete(connection, ids, self._cutoff)
 
-        return _in_turn(self._engine, delete)
-
-
-def _in_turn(engine: Engine, work: Callable[[], _T]) -> _T:
-    """Do something; on SQLite, whose writers take turns, again if the application was quicker."""
-    if engine.dialect.name != "sqlite":
-        return work()
-    for _ in range(_TURNS - 1):
-        try:
-            return work()
-        except DBAPIError as error:
-            if not is_in_the_way(error, "sqlite"):
-                raise
-    return work()
+        # SQLite has one writer at a time; elsewhere one locked row must not keep the others waiting.
+        takes_turns = self._engine.dialect.name == "sqlite"
+        return in_turn(self._engine, delete) if takes_turns else delete()
 
 
 class _Statements:
@@ -240,10 +219,9 @@ class _Statements:
             .where(self._in(self._key), self._deadline <= self._bound(_CUTOFF, self._deadline))
             .with_for_update(nowait=nowait, skip_locked=not nowait)
         )
-        criterion = features.criterion()
         self._lock_sessions = (
             select(self._session_key)
-            .where(self._in(self._session_key), *([] if criterion is None else [criterion]))
+            .where(self._in(self._session_key), features.criterion())
             .with_for_update(nowait=nowait, skip_locked=not nowait)
         )
         self._read_sessions = select(self._session_key).where(self._in(self._session_key))

@@ -1,18 +1,20 @@
-"""Conditions for the application's own queries: ``select(Session).where(is_active(Session, now=now))``."""
+"""Parts of queries about sessions: ``select(Session).where(is_active(Session, now=now))``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, inspect, true
+from sqlalchemy import exists, func, inspect, true
 
-from websession_models.companion import KEY
-from websession_models.features import features_of
+from .companion import KEY
+from .features import features_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, FromClause
 
-__all__ = ["is_active"]
+    from .features import ModelFeatures
+
+__all__ = ["is_active", "last_rotated", "last_used", "with_companion"]
 
 
 def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
@@ -22,17 +24,17 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     shorter in the settings since then counts as active until a request finds it to have ended.
 
     Args:
-        model: the session model, or an alias of it by `sqlalchemy.orm.aliased`.
+        model: The session model, or an alias of it by `sqlalchemy.orm.aliased`.
         now: Unix seconds.
 
     Returns:
         A condition; without timeouts in the model one that always holds.
 
     Raises:
-        ModelError: the class cannot be a session model.
+        ModelError: The class cannot be a session model.
     """
-    found = inspect(model, raiseerr=False)
-    features = features_of(found.mapper.class_ if found is not None and found.is_aliased_class else model)
+    mapped = inspect(model, raiseerr=False)
+    features = features_of(mapped.mapper.class_ if mapped is not None and mapped.is_aliased_class else model)
     deadline = features.activity.get("expires_at")
     companion = features.companion
     if companion is None or deadline is None:
@@ -40,3 +42,37 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)
     # With a companion of its own, also in a query that joins that table.
     return ~ended.correlate_except(companion)
+
+
+def with_companion(features: ModelFeatures, key: ColumnElement[Any] | None = None) -> FromClause:
+    """Return a session table with its companion, if it has one, by an outer join.
+
+    Args:
+        features: The model's.
+        key: What the companion's key equals, where one session is looked for; None: the session's.
+    """
+    companion = features.companion
+    if companion is None:
+        return features.table
+    on = companion.columns[KEY] == (features.columns["id"] if key is None else key)
+    return features.table.outerjoin(companion, on)
+
+
+def last_rotated(features: ModelFeatures) -> ColumnElement[int]:
+    """Return when a session got its present identity: at its last login or logout, or when it began.
+
+    Args:
+        features: The model's.
+    """
+    return func.coalesce(features.columns["rotated_at"], features.columns["created"])
+
+
+def last_used(features: ModelFeatures) -> ColumnElement[int]:
+    """Return when a session was last used as far as that is recorded, as `lifecycle.last_use` has it.
+
+    Args:
+        features: The model's; where it records activity the query is one of `with_companion`.
+    """
+    active_at = features.activity.get("active_at")
+    rotated = last_rotated(features)
+    return rotated if active_at is None else func.coalesce(active_at, rotated)

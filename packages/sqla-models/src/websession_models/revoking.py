@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select
 from websession_core.lifecycle import Bookkeeping, Duty
 
-from websession_models.bookkeeping import Bookkeeper
-from websession_models.overview import reading
+from .bookkeeping import Bookkeeper
+from .own_transactions import reading
 
 if TYPE_CHECKING:
     import uuid
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from websession_models.store import Store
+    from .store import Store
 
 __all__ = ["RevokeReport", "revoke"]
 

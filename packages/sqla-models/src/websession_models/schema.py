@@ -18,8 +18,8 @@ from sqlalchemy.types import BINARY as GENERIC_BINARY
 from sqlalchemy.types import TypeDecorator
 from websession_core.errors import SessionError
 
-from websession_models.conflicts import number_of, sqlstate_of
-from websession_models.features import features_of
+from .conflicts import number_of, sqlstate_of
+from .features import features_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

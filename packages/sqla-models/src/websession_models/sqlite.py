@@ -8,14 +8,23 @@ for the upgrade of a read lock. ``BEGIN IMMEDIATE`` takes the one write lock at 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["is_in_transaction", "isolates", "prepare_sqlite_engine"]
+__all__ = ["NOT_ISOLATED", "REMEDY", "is_in_transaction", "isolates", "prepare_sqlite_engine"]
+
+NOT_ISOLATED: Final = (
+    "SQLite's transactions begin with their first write only, as is the driver's default: what a request has "
+    "read may have changed when it writes, and of two requests that do that at the same time one is refused."
+)
+"""What is wrong with an engine of which `isolates()` does not hold."""
+
+REMEDY: Final = "Call prepare_sqlite_engine(engine) where the engine is created."
+"""What to do about it."""
 
 
 def prepare_sqlite_engine(engine: Engine) -> Engine:
@@ -28,7 +37,7 @@ def prepare_sqlite_engine(engine: Engine) -> Engine:
     none unless you say ``PRAGMA foreign_keys=ON``.
 
     Args:
-        engine: an engine. If it is not SQLite's nothing is done, so an application that takes its URL from
+        engine: An engine. If it is not SQLite's nothing is done, so an application that takes its URL from
             the settings can pass what it gets; the second call for an engine does nothing either.
 
     Returns:

@@ -12,39 +12,36 @@ may change what a session holds.
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import defer
-from sqlalchemy.sql.util import find_tables
 from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
-from websession_core.state import COUNTER_MAX, Activity, SessionState
+from websession_core.state import COUNTER_MAX, Activity
 
-from websession_models.companion import KEY
-from websession_models.encryption import Envelope
-from websession_models.features import ModelFeatures, features_of
-from websession_models.mixins import EncryptedDataMixin, UseridMixin
-from websession_models.schema import SchemaError, is_schema_error, schema_error
+from .companion import KEY
+from .envelope import Envelope
+from .executing import ID, PREFIX, execute, tell_plainly
+from .features import ModelFeatures, features_of
+from .mixins import EncryptedDataMixin, UseridMixin
+from .queries import with_companion
+from .rows import OVERRIDES, ROW_COLUMNS, SessionRow
+from .schema import SchemaError
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping, Sequence
-    from typing import Unpack
 
     from sqlalchemy import (
         Column,
         ColumnElement,
         Connection,
-        CursorResult,
         Delete,
         Dialect,
-        FromClause,
         Insert,
         Select,
-        Table,
         Update,
     )
     from sqlalchemy.orm import Session
@@ -54,72 +51,9 @@ if TYPE_CHECKING:
         return store  # for the type checker: the shapes must agree
 
 
-__all__ = ["SessionRow", "Store"]
+__all__ = ["Store"]
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class SessionRow:
-    """One row of a session table with its companion, as read or as it is to be inserted.
-
-    What belongs to a feature that the model does not have is None.
-
-    Attributes:
-        id: the primary key.
-        created: when the session began, in Unix seconds.
-        version: the number of writes so far; an update names the version it read.
-        epoch: the number of changes of identity so far.
-        data: the session's data, the text of a JSON object.
-        flash: the flash queues, the text of a JSON object.
-        rotated_at: when the epoch last moved, in Unix seconds; None: never, or not known.
-        userid: whose session it is; None: nobody's.
-        csrf_token: the token against cross-site request forgery; None: none was asked for yet.
-        authenticated_at: when the user last proved who they are, in Unix seconds; None: never.
-        user_agent: what the browser calls itself; None: not known.
-        client_address: where it came from; None: not known.
-        session_slot: its number among the user's sessions; None: there is no limit.
-        overrides: what this session wants otherwise than the settings say; None: the model has no
-            `Config…` mixin.
-        activity: what was noted down about it; None: nothing (no companion table, or no row in it yet).
-        knows_users: whether the model has `UseridMixin`.
-    """
-
-    id: uuid.UUID
-    created: int
-    version: int
-    epoch: int
-    data: str
-    flash: str
-    rotated_at: int | None = None
-    userid: Any = None
-    csrf_token: str | None = None
-    authenticated_at: int | None = None
-    user_agent: str | None = None
-    client_address: str | None = None
-    session_slot: int | None = None
-    overrides: Overrides | None = None
-    activity: Activity | None = None
-    knows_users: bool = False
-
-    @property
-    def state(self) -> SessionState:
-        """What the rules need to know of it."""
-        return SessionState(
-            created=self.created,
-            epoch=self.epoch,
-            rotated_at=self.rotated_at,
-            owned=self.userid is not None if self.knows_users else None,
-            activity=self.activity,
-            overrides=self.overrides,
-        )
-
-    def __repr__(self) -> str:
-        # Enough to tell rows apart in a debugger; neither a full identifier nor anybody's data.
-        return (
-            f"<SessionRow {self.id.hex[:8]}… created={self.created} version={self.version} "
-            f"epoch={self.epoch} data={len(self.data)} flash={len(self.flash)} characters>"
-        )
 
 
 class Store:
@@ -131,23 +65,23 @@ class Store:
     place where the table is not what the model needs.
 
     Attributes:
-        features: what the model offers.
-        envelope: encrypts and decrypts the data, where the model has `EncryptedDataMixin`.
+        features: What the model offers.
+        envelope: Encrypts and decrypts the data, where the model has `EncryptedDataMixin`.
     """
 
     __slots__ = ("__weakref__", "_is_encrypted", "_statements", "envelope", "features")
 
     def __init__(self, model: type, *, cipher: ports.ValueCipher | None = None) -> None:
-        """Make a store of its own for `model`; `for_model()` gives the shared one.
+        """Make a store of its own for a model; `for_model()` returns the shared one.
 
         Args:
-            model: the session model.
-            cipher: for models with `EncryptedDataMixin`, a `websession_crypto.ValueCodec` for example.
+            model: The session model.
+            cipher: For models with `EncryptedDataMixin`, a `websession_crypto.ValueCodec` for example.
                 Without it their rows can be deleted, but neither read nor written: `EncryptedDataError`.
 
         Raises:
-            ModelError: the class cannot be a session model; its `problems` has every reason.
-            ValueError: there is a cipher, and the model has no `EncryptedDataMixin`.
+            ModelError: The class cannot be a session model; its `problems` has every reason.
+            ValueError: There is a cipher, and the model has no `EncryptedDataMixin`.
         """
         self.features = features_of(model)
         self.envelope = Envelope(self.features, cipher)
@@ -156,16 +90,19 @@ class Store:
 
     @classmethod
     def for_model(cls, model: type) -> Store:
-        """Return the store of `model`, made at its first use.
+        """Return the store of a model, made at its first use.
+
+        Args:
+            model: The session model.
 
         Raises:
-            ModelError: the class cannot be a session model; its `problems` has every reason.
+            ModelError: The class cannot be a session model; its `problems` has every reason.
         """
         features_of(model)  # refuses what is no class before it is looked up
-        known = _stores.get(model)
-        if known is None:
-            known = _stores[model] = cls(model)
-        return known
+        store = _stores.get(model)
+        if store is None:
+            store = _stores[model] = cls(model)
+        return store
 
     def __repr__(self) -> str:
         return f"<Store of {self.features.name}>"
@@ -174,12 +111,12 @@ class Store:
         """Return the row with that key as the connection's transaction sees it, or None.
 
         Raises:
-            EncryptedDataError: its data cannot be decrypted.
+            EncryptedDataError: Its data cannot be decrypted.
         """
         statements = self._for(connection.dialect)
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
-        found: Any = execute(connection, statements.select, {ID: session_id}).first()
-        return None if found is None else self._opened(statements.row(session_id, found))
+        values: Any = execute(connection, statements.select, {ID: session_id}).first()
+        return None if values is None else self._opened(statements.row(session_id, values))
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
@@ -190,40 +127,40 @@ class Store:
         looks at them there.
 
         Args:
-            dbsession: the application's SQLAlchemy session, in whose transaction the row is read and to which
-                the object belongs. An object that it holds already is given as it is.
-            session_id: the primary key.
+            dbsession: The application's SQLAlchemy session, in whose transaction the row is read and to which
+                the object belongs. An object that it holds already is returned as it is.
+            session_id: The primary key.
         """
         mapper = self.features.mapper()
         statements = self._for(dbsession.get_bind(mapper).dialect)
         # The statement refers to the class. Kept here it would keep the class alive, hence with the class.
-        kept = mapper.class_manager.info
-        statement = kept.get(_INSTANCE)
+        info = mapper.class_manager.info
+        statement = info.get(_INSTANCE)
         if statement is None:
-            statement = kept[_INSTANCE] = statements.select_instance(self.features)
+            statement = info[_INSTANCE] = statements.select_instance()
         try:
             with dbsession.no_autoflush:
-                # A joined collection gives several lines, with one and the same object.
-                found: Any = dbsession.execute(statement, {ID: session_id}).unique().all()
+                # A joined collection makes several lines, with one and the same object.
+                lines: Any = dbsession.execute(statement, {ID: session_id}).unique().all()
         except StatementError as error:
-            _tell_plainly(error, statement)
+            tell_plainly(error, statement)
             raise
-        if not found:
+        if not lines:
             return None
-        instance, *values = found[0]
+        instance, *values = lines[0]
         return instance, self._opened(statements.row(session_id, values))
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
         """Insert a new row, and its companion if `row` has an activity; other columns take their defaults.
 
         Args:
-            connection: where to run the statements.
-            row: what to insert, under a key from `fresh_session_id()`. What an activity has and the model
+            connection: Where to run the statements.
+            row: What to insert, under a key from `fresh_session_id()`. What an activity has and the model
                 has no column for is left out.
 
         Raises:
-            ValueError: the row has a value for something that the model has no column for.
-            sqlalchemy.exc.IntegrityError: a row with that key exists, or a constraint of the
+            ValueError: The row has a value for something that the model has no column for.
+            sqlalchemy.exc.IntegrityError: A row with that key exists, or a constraint of the
                 application's is violated.
         """
         if self._is_encrypted:
@@ -233,12 +170,12 @@ class Store:
         if row.activity is None or statements.insert_companion is None:
             execute(connection, statements.insert, parameters)
             return
-        noted = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+        recorded = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
         if statements.insert_both is not None:
-            execute(connection, statements.insert_both, {**parameters, **noted})
+            execute(connection, statements.insert_both, {**parameters, **recorded})
         else:
             execute(connection, statements.insert, parameters)
-            execute(connection, statements.insert_companion, {ID: row.id, **noted})
+            execute(connection, statements.insert_companion, {ID: row.id, **recorded})
 
     def update(
         self,
@@ -248,25 +185,24 @@ class Store:
         version: int,
         data: str | None = None,
         flash: str | None = None,
-        **changes: Unpack[ports.Changes],
+        **changes: Any,
     ) -> bool:
-        """Write what is given and let the version grow by one, unless somebody else wrote since.
+        """Write the arguments and let the version grow by one, unless somebody else wrote since.
 
         Args:
-            connection: where to run the statement.
-            session_id: the row's primary key.
-            version: the version that was read; the row must still have it.
-            data: the text of a JSON object, or None to leave the column alone.
-            flash: the text of a JSON object, or None to leave the column alone.
-            changes: new values by attribute, among which None is a value: `epoch`, `rotated_at`, `userid`,
-                `csrf_token`, `authenticated_at`, `user_agent`, `client_address`, `session_slot`,
-                `idle_timeout`, `extension_delay`, `absolute_timeout`, `renewal_timeout`, `cookie_max_age`.
+            connection: Where to run the statement.
+            session_id: The row's primary key.
+            version: The version that was read; the row must still have it.
+            data: The text of a JSON object, or None to leave the column alone.
+            flash: The text of a JSON object, or None to leave the column alone.
+            changes: New values by attribute, among which None is a value: `epoch`, `rotated_at`, and the
+                columns of the model's mixins, `userid` for example.
 
         Returns:
             Whether the row was written: False if it is gone or has another version.
 
         Raises:
-            ValueError: the model has no column for one of the changes.
+            ValueError: The model has no column for one of the changes.
         """
         self.features.refuse_unknown([name for name in changes if name not in self.features.columns])
         texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
@@ -287,11 +223,11 @@ class Store:
         Its version stays, since nothing has changed for anybody who has read it.
 
         Args:
-            connection: where to run the statement.
-            session_id: the row's primary key.
-            version: the version that was read.
-            data: the text that was read from `data`.
-            flash: the text that was read from `flash`.
+            connection: Where to run the statement.
+            session_id: The row's primary key.
+            version: The version that was read.
+            data: The text that was read from `data`.
+            flash: The text that was read from `flash`.
 
         Returns:
             Whether the row was written: False if it is gone or has another version.
@@ -331,39 +267,19 @@ class Store:
         return self.envelope.opened(row) if self._is_encrypted else row
 
     def _for(self, dialect: Dialect) -> _Statements:
-        known = self._statements.get(dialect.name)
-        if known is None:
-            known = self._statements[dialect.name] = _Statements(self.features, dialect)
-        return known
+        statements = self._statements.get(dialect.name)
+        if statements is None:
+            statements = self._statements[dialect.name] = _Statements(self.features, dialect)
+        return statements
 
 
 _stores: weakref.WeakKeyDictionary[type, Store] = weakref.WeakKeyDictionary()
 
-# Bound parameters must not be called like a column of the table, and the application names those.
-PREFIX: Final = "websession_"
-ID: Final = PREFIX + "id"
 _VERSION: Final = PREFIX + "version"
 # Where the ORM's statement is found among what others keep with a class's instrumentation.
 _INSTANCE: Final = "websession_models.load_with_instance"
 
 _TEXTS: Final = frozenset({"data", "flash"})
-
-_ROW_FIELDS: Final = (
-    "id",
-    "created",
-    "version",
-    "epoch",
-    "data",
-    "flash",
-    "rotated_at",
-    "userid",
-    "csrf_token",
-    "authenticated_at",
-    "user_agent",
-    "client_address",
-    "session_slot",
-)
-_OVERRIDES: Final = tuple(field.name for field in fields(Overrides))
 
 
 class _Statements:
@@ -376,10 +292,11 @@ class _Statements:
         "_dialect",
         "_features",
         "_inserted",
+        "_is_session",
         "_knows_users",
         "_overrides",
         "_plain",
-        "_table",
+        "_source",
         "_updates",
         "_where",
         "delete",
@@ -393,32 +310,31 @@ class _Statements:
 
     def __init__(self, features: ModelFeatures, dialect: Dialect) -> None:
         columns = features.columns
+        key = columns["id"]
         self._columns = columns
         self._dialect = dialect.name
         self.has_jsonb = any(isinstance(columns[name].type.dialect_impl(dialect), JSONB) for name in _TEXTS)
-        self._table = features.table
         self._updates: dict[tuple[str, ...], Update] = {}
-        self._where: list[ColumnElement[bool]] = [columns["id"] == bindparam(ID, type_=columns["id"].type)]
-        criterion = features.criterion()
-        if criterion is not None:
-            self._where.append(criterion)
+        self._is_session = key == bindparam(ID, type_=key.type)
+        self._where: list[ColumnElement[bool]] = [self._is_session, features.criterion()]
         # Not the key, which whoever asks for the row knows: to make a UUID of it takes longer than the rest.
-        self._plain = tuple(name for name in _ROW_FIELDS if name in columns and name != "id")
-        self._overrides = tuple(name for name in _OVERRIDES if name in columns)
-        self._absent = tuple(name for name in (*_ROW_FIELDS, *_OVERRIDES) if name not in columns)
+        self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
+        self._overrides = tuple(name for name in OVERRIDES if name in columns)
+        self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
         self._inserted = (*self._plain, "id")
         self._features = features
         self._activity = tuple(features.activity)
         self._knows_users = features.offers(UseridMixin)
-        self.select: Select[Any] = (
-            select(*self._wanted(features)).select_from(self._joined(features)).where(*self._where)
-        )
-        self.insert: Insert = insert(features.table).values(self._values(features))
+        # By the key that is asked for, and not by the other table's column: PostgreSQL then plans faster, and
+        # it plans for nearly every read, since psycopg forgets its prepared statements with each ROLLBACK.
+        self._source = with_companion(features, bindparam(ID, type_=key.type))
+        self.select: Select[Any] = select(*self._wanted()).select_from(self._source).where(*self._where)
+        self.insert: Insert = insert(features.table).values(self._values())
         self.insert_companion: Insert | None = None
         if features.companion is not None:
-            noted = [features.companion.columns[KEY], *features.activity.values()]
+            recorded = [features.companion.columns[KEY], *features.activity.values()]
             self.insert_companion = insert(features.companion).values(
-                {column: bindparam(PREFIX + column.name, type_=column.type) for column in noted}
+                {column: bindparam(PREFIX + column.name, type_=column.type) for column in recorded}
             )
         self.insert_both: Insert | None = None
         if self.insert_companion is not None and self._can_insert_both():
@@ -437,23 +353,23 @@ class _Statements:
         others = [column for column in self._features.table.columns if column not in ours]
         return self._dialect == "postgresql" and all(column.default is None for column in others)
 
-    def row(self, session_id: uuid.UUID, found: Sequence[Any]) -> SessionRow:
+    def row(self, session_id: uuid.UUID, line: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
-        values = iter(found)
+        values = iter(line)
         plain = dict(zip(self._plain, values, strict=False))
         if not isinstance(plain["created"], int):
             # A DateTime, most likely; the rules would stumble over it without saying where it came from.
             kind = type(plain["created"]).__name__
-            raise SchemaError([self._table.name], f"{self._columns['created'].name!r} came back as {kind}")
+            table = self._features.table.name
+            raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
         overrides = activity = None
         if self._overrides:
-            wishes = zip(self._overrides, values, strict=False)
-            named = {name: value for name, value in wishes if value is not None}
-            overrides = _sane(Overrides, named, LONGEST) if named else NO_OVERRIDES
+            pairs = zip(self._overrides, values, strict=False)
+            own = {name: value for name, value in pairs if value is not None}
+            overrides = _sane(Overrides, own, LONGEST) if own else NO_OVERRIDES
         # Whether the outer join found a companion.
         if self._activity and next(values):
-            noted = zip(self._activity, values, strict=True)
-            activity = _sane(Activity, dict(noted), COUNTER_MAX)
+            activity = _sane(Activity, dict(zip(self._activity, values, strict=True)), COUNTER_MAX)
         return SessionRow(
             session_id, **plain, overrides=overrides, activity=activity, knows_users=self._knows_users
         )
@@ -462,44 +378,45 @@ class _Statements:
         """Return the parameters of `insert` for a row.
 
         Raises:
-            ValueError: the row has a value for something that the model has no column for.
+            ValueError: The row has a value for something that the model has no column for.
         """
-        wishes = NO_OVERRIDES if row.overrides is None else row.overrides
+        overrides = NO_OVERRIDES if row.overrides is None else row.overrides
         if self._absent:
-            held = {name: getattr(wishes if name in _OVERRIDES else row, name) for name in self._absent}
-            self._features.refuse_unknown([name for name, value in held.items() if value is not None])
-        found = {PREFIX + name: getattr(row, name) for name in self._inserted}
-        found.update((PREFIX + name, getattr(wishes, name)) for name in self._overrides)
-        return found
+            absent = {name: getattr(overrides if name in OVERRIDES else row, name) for name in self._absent}
+            self._features.refuse_unknown([name for name, value in absent.items() if value is not None])
+        parameters = {PREFIX + name: getattr(row, name) for name in self._inserted}
+        parameters.update((PREFIX + name, getattr(overrides, name)) for name in self._overrides)
+        return parameters
 
     def update(self, names: tuple[str, ...]) -> Update:
         """Return the statement that writes the parameters with these names."""
-        known = self._updates.get(names)
-        if known is None:
+        statement = self._updates.get(names)
+        if statement is None:
             version = self._columns["version"]
             values: dict[Column[Any], Any] = {version: version + 1}
             for name in names:
                 attribute = name.removeprefix(PREFIX)
                 values[self._columns[attribute]] = self._value(attribute)
-            known = self._updates[names] = (
-                update(self._table)
+            statement = self._updates[names] = (
+                update(self._features.table)
                 .where(*self._where, version == bindparam(_VERSION, type_=version.type))
                 .values(values)
             )
-        return known
+        return statement
 
-    def select_instance(self, features: ModelFeatures) -> Select[Any]:
+    def select_instance(self) -> Select[Any]:
         """Return the ORM's statement for an object and its row; the same for every dialect."""
-        mapper = features.mapper()
-        model = mapper.class_
-        statement = select(model, *self._wanted(features))
-        if features.companion is not None:
-            statement = statement.outerjoin(features.companion, self._is_companion(features.companion))
+        model = self._features.mapper().class_
         # The ORM itself keeps other classes' rows out.
-        return statement.where(self._where[0]).options(*(defer(getattr(model, name)) for name in _TEXTS))
+        return (
+            select(model, *self._wanted())
+            .select_from(self._source)
+            .where(self._is_session)
+            .options(*(defer(getattr(model, name)) for name in _TEXTS))
+        )
 
-    def _wanted(self, features: ModelFeatures) -> list[ColumnElement[Any]]:
-        columns = features.columns
+    def _wanted(self) -> list[ColumnElement[Any]]:
+        columns, features = self._columns, self._features
         # JSON as text on every engine. Drivers decode by the column's type (psycopg) or its declared type
         # (sqlite3 with a registered converter), which an expression does not have.
         texts = {name: cast(columns[name], Text()).label(PREFIX + name) for name in _TEXTS}
@@ -509,23 +426,10 @@ class _Statements:
             wanted += [features.companion.columns[KEY].is_not(None), *features.activity.values()]
         return wanted
 
-    def _joined(self, features: ModelFeatures) -> FromClause:
-        companion = features.companion
-        if companion is None:
-            return features.table
-        return features.table.outerjoin(companion, self._is_companion(companion))
-
-    @staticmethod
-    def _is_companion(companion: Table) -> ColumnElement[bool]:
-        # By the key that is asked for, and not by the other table's column: PostgreSQL then plans faster, and
-        # it plans for nearly every read, since psycopg forgets its prepared statements with each ROLLBACK.
-        key = companion.columns[KEY]
-        return key == bindparam(ID, type_=key.type)
-
-    def _values(self, features: ModelFeatures) -> Mapping[Column[Any], Any]:
+    def _values(self) -> Mapping[Column[Any], Any]:
         values: dict[Column[Any], Any] = {column: self._value(name) for name, column in self._columns.items()}
-        if features.identity is not None:
-            discriminator, mark = features.identity
+        if self._features.identity is not None:
+            discriminator, mark = self._features.identity
             values[discriminator] = mark
         return values
 
@@ -549,33 +453,3 @@ def _sane(kind: type[_T], stored: Mapping[str, Any], most: int) -> _T:
 
 def _fits(value: object, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
-
-
-def execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
-    """Execute a statement of ours; an error's message does not show the parameters."""
-    # Without a context manager, which costs as much as a quarter of the execution.
-    try:
-        return connection.execute(statement, parameters)
-    except StatementError as error:
-        _tell_plainly(error, statement)
-        raise
-
-
-def hide_values(error: StatementError) -> None:
-    """Take what was bound or stored out of an error's message: identifiers and data, which end up in logs.
-
-    Args:
-        error: an error of a statement of ours, or of its COMMIT.
-    """
-    error.hide_parameters = True
-    # PostgreSQL's DETAIL, in the lines below, shows the key that somebody still refers to, or the whole row.
-    for each in (error, error.orig):
-        if each is not None and each.args and isinstance(each.args[0], str):
-            each.args = (each.args[0].partition("\n")[0], *each.args[1:])
-
-
-def _tell_plainly(error: StatementError, statement: Any) -> None:
-    hide_values(error)
-    if is_schema_error(error):
-        tables = find_tables(statement, include_crud=True, check_columns=True)
-        raise schema_error(error, dict.fromkeys(table.name for table in tables)) from error

@@ -11,7 +11,8 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.outlook import old_key_needed
 from websession_crypto import generate_secret_key
-from websession_models.overview import distinct_wishes, reading
+from websession_models.overview import distinct_overrides
+from websession_models.own_transactions import reading
 
 from .options import Configured, configured, json_option
 from .output import as_json, duration
@@ -88,10 +89,10 @@ def _needed(target: Target) -> tuple[int | None, bool]:
     if factory.own_settings:
         try:
             with reading(target.engine()) as connection:
-                wishes = distinct_wishes(connection, target.model)
+                combinations = distinct_overrides(connection, target.model)
         except (SQLAlchemyError, Trouble):
-            asked, wishes = False, ()
-        needs += [old_key_needed(settings.effective(wish.overrides), owned=wish.owned) for wish in wishes]
+            asked, combinations = False, ()
+        needs += [old_key_needed(settings.effective(own.overrides), owned=own.owned) for own in combinations]
     bounds = [need for need in needs if need is not None]
     return (max(bounds) if len(bounds) == len(needs) else None), asked
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from websession_models import revoke
-from websession_models.overview import list_sessions, reading
+from websession_models.overview import list_sessions
+from websession_models.own_transactions import reading
 
 from .options import DURATION, Configured, configured, json_option
 from .output import as_json

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from websession_core.outlook import outlook
-from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview, reading
+from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview
+from websession_models.own_transactions import reading
 
 from .options import DURATION, Configured, configured, json_option
 from .output import as_json, bars, duration, size, table

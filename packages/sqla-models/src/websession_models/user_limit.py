@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from websession_models.mixins import slots_index
-from websession_models.queries import is_active
+from .mixins import slots_index
+from .queries import is_active, last_rotated
 
 if TYPE_CHECKING:
     import uuid
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.exc import IntegrityError
 
-    from websession_models.features import ModelFeatures
+    from .features import ModelFeatures
 
 __all__ = ["UsersSession", "is_slot_taken", "users_sessions"]
 
@@ -50,11 +50,11 @@ def users_sessions(
         userid: whose.
         now: Unix seconds.
     """
-    columns, criterion = features.columns, features.criterion()
+    columns = features.columns
     statement = (
         select(columns["id"], columns["session_slot"], is_active(features.mapper().class_, now=now))
-        .where(columns["userid"] == userid, *([] if criterion is None else [criterion]))
-        .order_by(func.coalesce(columns["rotated_at"], columns["created"]), columns["id"])
+        .where(columns["userid"] == userid, features.criterion())
+        .order_by(last_rotated(features), columns["id"])
     )
     return tuple(
         UsersSession(session_id, slot, has_ended=not is_alive)
@@ -69,6 +69,8 @@ def is_slot_taken(error: IntegrityError, features: ModelFeatures) -> bool:
         error: what the insert or update of a session raised.
         features: the model's.
     """
-    told = str(error.orig)
+    message = str(error.orig)
     # SQLite names the columns, the others the index.
-    return slots_index(features.table.name) in told or f".{features.columns['session_slot'].name}" in told
+    return (
+        slots_index(features.table.name) in message or f".{features.columns['session_slot'].name}" in message
+    )

@@ -1,0 +1,59 @@
+"""Executing the statements of ours, so that an error shows no value and tells a missing migration plainly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import StatementError
+from sqlalchemy.sql.util import find_tables
+
+from .schema import is_schema_error, schema_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection, CursorResult
+
+__all__ = ["ID", "PREFIX", "execute", "hide_values", "tell_plainly"]
+
+PREFIX: Final = "websession_"
+"""What the names of bound parameters begin with: not like a column of the application's."""
+
+ID: Final = PREFIX + "id"
+"""The parameter for the session's key."""
+
+
+def execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
+    """Execute a statement of ours; an error's message does not show the parameters."""
+    # Without a context manager, which costs as much as a quarter of the execution.
+    try:
+        return connection.execute(statement, parameters)
+    except StatementError as error:
+        tell_plainly(error, statement)
+        raise
+
+
+def hide_values(error: StatementError) -> None:
+    """Take what was bound or stored out of an error's message: identifiers and data, which end up in logs.
+
+    Args:
+        error: An error of a statement of ours, or of its COMMIT.
+    """
+    error.hide_parameters = True
+    # PostgreSQL's DETAIL, in the lines below, shows the key that somebody still refers to, or the whole row.
+    for exception in (error, error.orig):
+        if exception is not None and exception.args and isinstance(exception.args[0], str):
+            exception.args = (exception.args[0].partition("\n")[0], *exception.args[1:])
+
+
+def tell_plainly(error: StatementError, statement: Any) -> None:
+    """Hide the values in an error, and raise a `SchemaError` in its place if a migration is missing.
+
+    Args:
+        error: What the statement raised.
+        statement: The statement.
+    """
+    hide_values(error)
+    if is_schema_error(error):
+        tables = find_tables(statement, include_crud=True, check_columns=True)
+        raise schema_error(error, dict.fromkeys(table.name for table in tables)) from error

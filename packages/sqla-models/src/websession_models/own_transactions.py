@@ -1,0 +1,286 @@
+"""Short transactions of our own, beside those of the application, which never notice them.
+
+- No lock is waited for. Whatever lies in wait (a row, an index, a foreign key's cascade, a table that is
+  being altered) is bounded by the engine's timeout. Those that insist wait for half a second on PostgreSQL
+  and SQLite and two seconds on MariaDB and MySQL, which count in seconds.
+- The transaction really is at READ COMMITTED, whatever the server's, the engine's or the driver's default:
+  at SERIALIZABLE our statements would take part in conflicts with the application's. It is said in the
+  transaction itself: changing it for the connection would survive in the pool, and what the
+  application may have set there by itself cannot be put back.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool, SingletonThreadPool, StaticPool
+
+from .conflicts import is_conflict
+from .executing import hide_values
+from .sqlite import is_in_transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import Pool
+
+__all__ = [
+    "autocommits",
+    "engine_like",
+    "has_free_connection",
+    "in_turn",
+    "is_in_the_way",
+    "may_connect",
+    "reading",
+    "short_transaction",
+]
+
+# How long a transaction that insists waits for a lock.
+_WAIT_MILLISECONDS: Final = 500
+_WAIT_SECONDS: Final = 2
+# How often to ask for the turn, for so long each.
+_TURNS: Final = 60
+
+# What a connection is told about its own transactions, or about its log: ours have their own.
+_NOT_OURS: Final = frozenset(
+    {"isolation_level", "postgresql_readonly", "postgresql_deferrable", "logging_token"}
+)
+
+_T = TypeVar("_T")
+
+
+def engine_like(connection: Connection) -> Engine:
+    """Return the engine whose statements go where those of a connection go.
+
+    To the same database, and with the same execution options (`schema_translate_map`, or whatever an
+    application's event listeners go by), but not in the same kind of transaction. What only the connection's
+    session on the server knows, a `search_path` for example, does not go along.
+
+    Args:
+        connection: The application's, which has read or written a row.
+    """
+    engine = connection.engine
+    usual = engine.get_execution_options()
+    own = {
+        name: value
+        for name, value in connection.get_execution_options().items()
+        if name not in _NOT_OURS and (name not in usual or usual[name] is not value)
+    }
+    return engine.execution_options(**own) if own else engine
+
+
+@contextmanager
+def short_transaction(engine: Engine, *, insists: bool) -> Iterator[Connection]:
+    """Give a connection with a transaction at READ COMMITTED that is committed at the end of the block.
+
+    Args:
+        engine: The application's, with whatever isolation level and event listeners it has.
+        insists: Whether to wait for locks, for a bounded time.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: The database cannot be reached, or refuses; the message shows no
+            values.
+    """
+    try:
+        with (
+            engine.connect() as connection,
+            _TRANSACTIONS[connection.dialect.name](connection, insists),
+        ):
+            yield connection
+    except DBAPIError as error:
+        hide_values(error)
+        raise
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection with a transaction that reads and disturbs nobody; it is rolled back in the end.
+
+    Args:
+        engine: The application's, with whatever isolation level and event listeners it has.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
+    """
+    with engine.connect() as connection:
+        connection.begin()
+        if connection.dialect.name == "sqlite":
+            # An application's "begin" event has taken the write lock, perhaps: give it back at once.
+            driver: Any = connection.connection.dbapi_connection
+            if driver.in_transaction:
+                driver.execute("COMMIT")
+                driver.execute("BEGIN")
+        else:
+            _read_committed(connection)
+        yield connection
+        connection.rollback()
+
+
+def in_turn(engine: Engine, work: Callable[[], _T]) -> _T:
+    """Do something in a transaction of its own, again and again while somebody else's is in the way.
+
+    On SQLite, whose writers take turns, even a reader may have to wait for one.
+
+    Args:
+        engine: Where.
+        work: What to do; it must begin the transaction.
+    """
+    for _ in range(_TURNS - 1):
+        try:
+            return work()
+        except DBAPIError as error:
+            if not is_in_the_way(error, engine.dialect.name):
+                raise
+    return work()
+
+
+# Another thread was quicker to begin a transaction on the one connection of an in-memory database.
+_SQLITE_NESTED: Final = "cannot start a transaction within a transaction"
+
+
+def is_in_the_way(error: DBAPIError, dialect: str) -> bool:
+    """Return whether somebody else's transaction has kept us from it.
+
+    Args:
+        error: What was raised.
+        dialect: The name of the engine's dialect.
+    """
+    return is_conflict(error, dialect) or (dialect == "sqlite" and _SQLITE_NESTED in str(error.orig))
+
+
+# --- connections --------------------------------------------------------------------------------------------
+
+
+def has_free_connection(pool: Pool) -> bool:
+    """Return whether a connection can be had from a pool without waiting for somebody to return one.
+
+    False also for pools that have but one connection (per thread), so that a second one would be the same:
+    those of in-memory SQLite.
+
+    Args:
+        pool: An engine's pool.
+    """
+    if isinstance(pool, NullPool):
+        return True
+    if not isinstance(pool, QueuePool):
+        return False
+    if pool.checkedin() > 0:
+        return True
+    # An overflow below zero means that the pool has not yet opened the connections it keeps.
+    most: int = pool._max_overflow
+    return most == -1 or pool.overflow() < most
+
+
+def may_connect(pool: Pool) -> bool:
+    """Return whether a connection can be used now: a free one, or the only one while nobody uses it.
+
+    Args:
+        pool: An engine's pool.
+    """
+    if isinstance(pool, StaticPool):
+        # Not by checking it out: giving it back would roll back whatever is open on it.
+        return not is_in_transaction(pool.connection.dbapi_connection)
+    if isinstance(pool, SingletonThreadPool):
+        # Here it is safe: to this thread the pool gives out what the thread already has.
+        connection = pool.connect()
+        try:
+            return not is_in_transaction(connection.dbapi_connection)
+        finally:
+            connection.close()
+    return has_free_connection(pool)
+
+
+def autocommits(connection: Connection) -> bool:
+    """Return whether the driver commits every statement by itself, of which the server would not know.
+
+    Args:
+        connection: A connection to a server. (SQLite's driver does not tell.)
+    """
+    driver: Any = connection.connection.dbapi_connection
+    ask = getattr(driver, "get_autocommit", None)
+    return (ask() if callable(ask) else getattr(driver, "autocommit", False)) is True
+
+
+# --- by dialect ---------------------------------------------------------------------------------------------
+
+
+def _read_committed(connection: Connection) -> None:
+    if autocommits(connection):
+        # An engine without transactions; it gets its own level back when the connection is returned.
+        connection.execution_options(isolation_level="READ COMMITTED")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+@contextmanager
+def _postgresql(connection: Connection, insists: bool) -> Iterator[None]:
+    _read_committed(connection)
+    # For this transaction only. Zero would mean to wait forever.
+    wait = _WAIT_MILLISECONDS if insists else 1
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait}")
+    yield
+    connection.commit()
+
+
+@contextmanager
+def _mysql(connection: Connection, insists: bool) -> Iterator[None]:
+    _read_committed(connection)
+    # MySQL does not know a wait of no time at all. The second setting is for tables that are being altered.
+    shortest = 0 if getattr(connection.dialect, "is_mariadb", False) else 1
+    wait = _WAIT_SECONDS if insists else shortest
+    connection.exec_driver_sql(
+        "SET @websession_row_wait = @@SESSION.innodb_lock_wait_timeout, "
+        "@websession_table_wait = @@SESSION.lock_wait_timeout, "
+        f"SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
+    )
+    try:
+        yield
+        connection.commit()
+    finally:
+        # This connection goes back to the pool as it came, or not at all.
+        try:
+            connection.rollback()
+            connection.exec_driver_sql(
+                "SET SESSION innodb_lock_wait_timeout = @websession_row_wait, "
+                "SESSION lock_wait_timeout = @websession_table_wait"
+            )
+        except DBAPIError:
+            connection.invalidate()
+
+
+@contextmanager
+def _sqlite(connection: Connection, insists: bool) -> Iterator[None]:
+    # With the driver's connection, because SQLAlchemy's begins a transaction with its first statement, and
+    # an application's "begin" event may wait there for the write lock.
+    driver = connection.connection.dbapi_connection
+    if driver is None:  # pragma: no cover - it was just checked out
+        raise TypeError("the connection has no driver's connection")
+    cursor = driver.cursor()
+    (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+    cursor.execute(f"PRAGMA busy_timeout={_WAIT_MILLISECONDS if insists else 0}")
+    # Python 3.12's `autocommit=False` keeps a transaction open at all times and ends it by itself.
+    explicit = getattr(driver, "autocommit", None) is not False
+    try:
+        connection.begin()
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+        # In autocommit mode the driver's commit() does nothing, even where an event has begun a transaction.
+        if explicit:
+            connection.exec_driver_sql("COMMIT")
+        connection.commit()
+    finally:
+        if explicit and driver.in_transaction:
+            cursor.execute("ROLLBACK")
+        cursor.execute(f"PRAGMA busy_timeout={patience}")
+        cursor.close()
+
+
+_TRANSACTIONS: Final[Mapping[str, Callable[[Connection, bool], AbstractContextManager[None]]]] = (
+    MappingProxyType({"postgresql": _postgresql, "mysql": _mysql, "mariadb": _mysql, "sqlite": _sqlite})
+)
