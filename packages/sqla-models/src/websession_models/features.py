@@ -1,4 +1,4 @@
-"""What a session model offers: checked and computed once per class, and kept outside of it.
+"""What a session model offers: checked and computed once per class, and recorded outside of it.
 
 Nothing is written to the model class, so two applications in one process cannot change each other's sessions.
 Nothing here configures mappers either: a model's relationships may name classes that are imported later.
@@ -172,19 +172,6 @@ class ModelFeatures:
         identity: The discriminator column and the value in it that marks the model's rows, or None if the
             model has no polymorphic identity.
     """
-
-    __slots__ = (
-        "__weakref__",
-        "_eager",
-        "_model",
-        "activity",
-        "columns",
-        "companion",
-        "identity",
-        "mixins",
-        "name",
-        "table",
-    )
 
     def __init__(self, model: type) -> None:
         """Check a class and record what it offers.
@@ -367,7 +354,7 @@ def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
         if column is not None:
             yield from _column_problems(name, column, declared, is_typed=is_typed)
     for column in table.columns:
-        if not any(column is known for known in (*ours, mapper.polymorphic_on)) and _needs_a_value(column):
+        if not any(column is our for our in (*ours, mapper.polymorphic_on)) and _needs_a_value(column):
             yield f"column {column.name!r} is NOT NULL without a default: no new session could be inserted"
 
 
