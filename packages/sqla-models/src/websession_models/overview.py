@@ -374,10 +374,12 @@ _RENAMED: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _RENAMED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    new: Any = _RENAMED[name]
-    where = f"{new.__module__}.{new.__name__}"
-    warnings.warn(f"{__name__}.{name} is called {where} now", DeprecationWarning, stacklevel=2)
-    return new
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _RENAMED:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        new = _RENAMED[name]
+        where = f"{new.__module__}.{new.__name__}"
+        warnings.warn(f"{__name__}.{name} is called {where} now", DeprecationWarning, stacklevel=2)
+        return new

@@ -79,20 +79,8 @@ class SessionRow:
         values = {**_NO_VALUES, **values, **columns}
         if len(values) > len(_NO_VALUES):
             raise TypeError(f"no feature has a column {', '.join(map(repr, values.keys() - _NO_VALUES))}")
-        fields = (
-            id,
-            created,
-            version,
-            epoch,
-            data,
-            flash,
-            rotated_at,
-            overrides,
-            activity,
-            knows_users,
-            values,
-        )
-        for name, value in zip(self.__slots__, fields, strict=True):
+        single = id, created, version, epoch, data, flash, rotated_at, overrides, activity, knows_users
+        for name, value in zip(self.__slots__, (*single, values), strict=True):
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
