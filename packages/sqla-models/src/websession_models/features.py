@@ -173,6 +173,14 @@ class ModelFeatures:
             model has no polymorphic identity.
     """
 
+    name: str
+    table: Table
+    columns: Mapping[str, Column[Any]]
+    mixins: frozenset[type]
+    companion: Table | None
+    activity: Mapping[str, Column[Any]]
+    identity: tuple[Column[Any], Any] | None
+
     def __init__(self, model: type) -> None:
         """Check a class and record what it offers.
 
@@ -196,16 +204,11 @@ class ModelFeatures:
             raise TypeError(table)
         self.table = table
         self.mixins = frozenset(feature.mixin for feature in _features_in(model))
-        self.columns: Mapping[str, Column[Any]] = {
-            name: mapper.columns[name] for name, *_ in _declared_columns(model)
-        }
+        self.columns = {name: mapper.columns[name] for name, *_ in _declared_columns(model)}
         used = _activity_in(model)
-        self.companion: Table | None = companion_of(table) if used else None
-        self.activity: Mapping[str, Column[Any]] = (
-            {}
-            if self.companion is None
-            else {column.name: column for column in self.companion.columns if column.name in used}
-        )
+        self.companion = companion_of(table) if used else None
+        columns = () if self.companion is None else self.companion.columns
+        self.activity = {column.name: column for column in columns if column.name in used}
         self.identity = _identity(mapper)
 
     def __repr__(self) -> str:
