@@ -202,10 +202,15 @@ class WorkingCopy:
                 "its `commit` step if it has nothing to write); change the session earlier, or write "
                 "something through the database session as well"
             )
-        self.pending = pending = writer.delete_rows(pending)
+        if pending.to_delete:
+            self.pending = pending = writer.delete_rows(pending)
         if is_due:
             self.pending = writer.store(contents, pending, self.ticket, data, flash)
-        contents.take_as_written(data, flash)
+        contents.changes, contents.rotating = {}, False
+        if data is not None:
+            contents.payload.rebase(data)
+        if flash is not None:
+            contents.flash.rebase(flash)
         if manager is not None:
             writer.mark_changed(manager)
 
