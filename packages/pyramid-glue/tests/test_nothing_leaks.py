@@ -834,7 +834,9 @@ def values(stage):
 
     browser.get("/it")
     junk = stage.data("what a client sent")
-    site.views["opening"] = lambda request: stage.ear.hear(request.session.unit_for_change().working_copy.opening)
+    site.views["opening"] = lambda request: stage.ear.hear(
+        request.session.unit_for_change().working_copy.opening
+    )
     browser.get("/opening", headers={"Cookie": f"session={junk}"})
     identifier = uuid.uuid4()
     stage.secrets.add("an identifier", identifier)

@@ -111,7 +111,7 @@ class UnitOfWork:
         self._request = request
         self._previous = previous
         self._managed = is_within_pyramid_tm(request)
-        self._hooked = self._warned = self._announced = self._answered = False
+        self._hooked = self._announced = self._answered = False
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -191,11 +191,7 @@ class UnitOfWork:
         """
         copy = self.working_copy
         if not copy.is_writable:
-            if not self._warned:
-                self._warned = True
-                log.warning(
-                    "A change of the session was dropped, because the transaction of this request has ended"
-                )
+            copy.warn_of_dropped_change("the transaction of this request has ended")
             return copy
         request, _ = requests()
         if copy.writer is None:

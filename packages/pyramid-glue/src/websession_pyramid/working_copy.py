@@ -6,6 +6,7 @@ What holds it, a unit of work or a read-only session, decides who may change it 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING, Any
 
 from .errors import LateChangeError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkingCopy"]
 
+log = logging.getLogger(__name__)
+
 Snapshot = tuple["Contents", "ContentsSnapshot", Pending]
 
 
@@ -51,7 +54,7 @@ class WorkingCopy:
         is_writable: As given; False from the transaction's end on.
     """
 
-    __slots__ = ("_kit", "_request", "contents", "is_writable", "opening", "pending", "writer")
+    __slots__ = ("_kit", "_request", "_warned", "contents", "is_writable", "opening", "pending", "writer")
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class WorkingCopy:
     ) -> None:
         self._kit = kit
         self._request: Request | None = browser_request
+        self._warned = False
         self.opening = opening
         self.contents = opening.contents()
         self.pending = Pending()
@@ -155,6 +159,12 @@ class WorkingCopy:
         self._delete_later(expired)
         for session_id in excess:
             self.end(session_id, "its user has logged in elsewhere, and may have no more sessions")
+
+    def warn_of_dropped_change(self, reason: str) -> None:
+        """Log, once, that a change reaches no database."""
+        if not self._warned:
+            self._warned = True
+            log.warning("A change of the session was dropped, because %s", reason)
 
     def reset(self) -> None:
         """Be what was read again."""
