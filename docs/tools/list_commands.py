@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import click
+from websession_pyramid.checks import CHECKS
 from websession_pyramid.command import main
-from websession_pyramid.doctor import CHECKS
 
 PAGE = Path(__file__).parents[1] / "reference" / "command-line.md"
 
@@ -51,8 +51,8 @@ def section(command: click.Command) -> str:
     paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
     options = [
         record
-        for each in command.params
-        if isinstance(each, click.Option) and (record := each.get_help_record(context)) is not None
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)) is not None
     ]
     parts = [f"## `{command.name}`", f"    {usage}", *paragraphs]
     if options:

@@ -11,10 +11,11 @@ from pathlib import Path
 import command_site
 import pytest
 from site_under_test import FullSession
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from websession_core.state import Activity
 from websession_crypto import generate_secret_key
 from websession_models import SessionRow, Store
+from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
 
@@ -82,8 +83,8 @@ def test_people_read_sentences_with_remedies(command, ini):
 
 def test_a_missing_table_is_an_error(doctor):
     found = doctor(1, command_site__tables="false")
-    assert any("no table full_session." in each for each in found["schema"])
-    assert any("no table full_session_activity." in each for each in found["schema"])
+    assert any("The table full_session is missing." in finding for finding in found["schema"])
+    assert any("The table full_session_activity is missing." in finding for finding in found["schema"])
     assert "alembic upgrade head" in found["schema"][0]
     assert "purging" not in found
 
@@ -96,8 +97,10 @@ def test_a_missing_column_and_a_missing_index_are_found(doctor):
         on = " ON full_session_activity" if engine.dialect.name in {"mysql", "mariadb"} else ""
         connection.execute(text(f"DROP INDEX ix_full_session_activity_expires_at{on}"))
     found = doctor(1, command_site__tables="false")
-    assert any(each.startswith("error") and "no column csrf_token" in each for each in found["schema"])
-    assert any(each.startswith("warning") and "no index on expires_at" in each for each in found["schema"])
+    missing = "error: The column csrf_token of the table full_session is missing."
+    slow = "warning: The column expires_at of the table full_session_activity has no index"
+    assert any(finding.startswith(missing) for finding in found["schema"])
+    assert any(finding.startswith(slow) for finding in found["schema"])
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,22 @@ class TestOfSqlite:
         assert doctor()["sqlite"] == []
         monkeypatch.setattr(command_site, "make_engine", lambda url, **_: create_engine(url))
         (finding,) = doctor(1)["sqlite"]
-        assert "prepare_sqlite_engine" in finding
+        assert finding == f"error: {NOT_ISOLATED} {REMEDY}"
+
+    @ON_SQLITE
+    def test_transactions_begin_without_the_write_lock(self, doctor, monkeypatch):
+        doctor()
+
+        def make_engine(url, **_):
+            engine = create_engine(url)
+            event.listen(engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+            return engine
+
+        monkeypatch.setattr(command_site, "make_engine", make_engine)
+        (finding,) = doctor(1)["sqlite"]
+        assert "do not begin with SQLite's write lock" in finding
+        assert REMEDY in finding
 
     def test_a_database_in_memory(self, command, tmp_path):
         result = command("doctor", command_site.write_ini(tmp_path, "sqlite://", **SOUND))

@@ -54,9 +54,8 @@ from websession_models.revoking import revoke
 from websession_models.schema import check_schema
 from websession_models.user_limit import users_sessions
 from websession_pyramid import SessionEvent, active_sessions, get_session_factory
-from websession_pyramid.command.target import Target
-from websession_pyramid.doctor import CHECKS, Patient, examine
-from websession_pyramid.weaknesses import Finding, Severity
+from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
+from websession_pyramid.command.application import Application
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
 
@@ -845,9 +844,9 @@ def values(stage):
     assert any(entry.candidate is not None for entry in books)
     stage.ear.hear(beginning, rotation, verdict, books, forecast(beginning.state, policies), transitions())
     stage.ear.hear(RULES, OPTIONS, tuple(PRESETS.values()), tuple(CONSEQUENCES.values()))
-    patient = Patient(site.app.registry, site.factory, site.engine)
-    stage.ear.hear(patient, CHECKS, tuple(examine(patient)), Finding("check", Severity.INFO, "so"))
-    stage.ear.hear(Target("site.ini", "session", site.app.registry, None, site.factory))
+    deployment = Deployment(site.app.registry, site.factory, site.engine)
+    stage.ear.hear(deployment, CHECKS, tuple(run_checks(deployment)), Finding(Severity.INFO, "so"))
+    stage.ear.hear(Application("site.ini", "session", site.app.registry, None, site.factory))
     stage.ear.hear(site.factory.store.features, purge(site.engine, FullSession, now=now))
     stage.ear.hear(revoke(site.engine, site.factory.store, [identifier]))
     stage.ear.hear(Bookkeeper(site.factory.store, site.engine))

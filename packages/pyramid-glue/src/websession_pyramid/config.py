@@ -22,9 +22,9 @@ from websession_crypto import Keyring
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
+from .checks import start_up_findings
 from .factory import SessionFactory
 from .recent_login import recent_login_mistakes, recent_login_view
-from .weaknesses import weaknesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -299,7 +299,7 @@ def _check_application(event: ApplicationCreated) -> None:
     mistakes = list(recent_login_mistakes(registry))
     if mistakes:
         raise ConfigurationError(mistakes)
-    for finding in weaknesses(registry):
+    for finding in start_up_findings(registry):
         log.warning("%s", finding)
     # Said once. Pyramid sends no events at all while nobody listens, which saves every request 4 µs, a tenth
     # of a small one: an application without subscribers is to be left without.

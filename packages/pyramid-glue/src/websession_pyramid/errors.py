@@ -5,7 +5,16 @@ from __future__ import annotations
 from transaction.interfaces import TransientError
 from websession_core.errors import SessionError
 
-__all__ = ["LateChangeError", "MissingFeatureError", "StaleSessionError", "UnsupportedSetupError"]
+from .retries import mark_error_retryable
+
+__all__ = [
+    "LateChangeError",
+    "MissingFeatureError",
+    "StaleSessionError",
+    "UnsupportedSetupError",
+    "one_line",
+    "sentence",
+]
 
 
 class StaleSessionError(SessionError, TransientError):
@@ -33,14 +42,18 @@ class UnsupportedSetupError(SessionError):
     """The application is set up in a way that cannot keep the sessions' promises; the text says why."""
 
 
-def _mark_retryable() -> None:
-    # pyramid_retry looks at the class when an exception view has swallowed the error: pyramid_tm tags an
-    # error only after it has rendered the view, too late for a failure at commit.
-    try:
-        from pyramid_retry import mark_error_retryable  # noqa: PLC0415 - optional dependency
-    except ImportError:
-        return
-    mark_error_retryable(StaleSessionError)
+# pyramid_retry looks at the class when an exception view has swallowed the error: pyramid_tm tags an error
+# only after it has rendered the view, too late for a failure at commit.
+mark_error_retryable(StaleSessionError)
 
 
-_mark_retryable()
+def one_line(error: BaseException) -> str:
+    """Return an error, or the driver's that it is about, as one line: its kind, and how its text begins."""
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[0]}".rstrip(".: ")
+
+
+def sentence(clause: str) -> str:
+    """Return a clause as a sentence."""
+    return f"{clause[0].upper()}{clause[1:]}."
