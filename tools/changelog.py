@@ -1,7 +1,7 @@
 """The members' changelogs, and the fragments that they are made of.
 
 `hatch run release:changelog websession-crypto` makes the section of its present version out of its fragments.
-`hatch run release:fragments` fails where a member's code has changed and no fragment tells its users.
+`hatch run release:fragments` fails where a member's code has changed and no fragment says so to its users.
 """
 
 from __future__ import annotations
@@ -10,49 +10,39 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from members import ROOT, Member, member, members
+from members import ROOT, Member, member_named, members
 from wheels import CommandError, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def fragments(of: Member) -> list[Path]:
+def fragments(member: Member) -> list[Path]:
     """Return a member's fragments, which wait for its next version."""
-    return sorted(path for path in (of.folder / "newsfragments").glob("*.md"))
+    return sorted((member.folder / "newsfragments").glob("*.md"))
 
 
-def write(of: Member, *, draft: bool = False) -> str:
+def write(member: Member, *, draft: bool = False) -> str:
     """Move a member's fragments into its changelog, as the section of its present version.
 
     Args:
-        of: The member.
+        member: The member.
         draft: Whether to show the section and to change nothing.
 
     Returns:
-        What towncrier says.
+        What towncrier prints.
 
     Raises:
-        CommandError: towncrier finds something wrong.
+        CommandError: towncrier fails.
     """
-    how = "--draft" if draft else "--yes"
-    version = str(of.version)
-    return run(sys.executable, "-m", "towncrier", "build", how, "--version", version, cwd=of.folder)
+    options = "--draft" if draft else "--yes", "--version", member.version
+    return run(sys.executable, "-m", "towncrier", "build", *options, cwd=member.folder)
 
 
-def exists(ref: str, root: Path = ROOT) -> bool:
-    """Tell whether a commit can be found by a name in a checkout."""
-    try:
-        run("git", "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", cwd=root)
-    except CommandError:
-        return False
-    return True
-
-
-def tags(of: Member) -> list[str]:
+def tags(member: Member) -> list[str]:
     """Return the tags of a member's releases, the oldest first."""
-    listed = run("git", "tag", "--list", f"{of.name}-v*", "--sort=version:refname", cwd=of.root)
-    return listed.split()
+    pattern = f"{member.name}-v*"
+    return run("git", "tag", "--list", pattern, "--sort=version:refname", cwd=member.root).split()
 
 
 def changes(since: str, root: Path = ROOT) -> frozenset[str]:
@@ -61,6 +51,9 @@ def changes(since: str, root: Path = ROOT) -> frozenset[str]:
     Args:
         since: The name of a commit of that line.
         root: The checkout.
+
+    Raises:
+        CommandError: There is no such commit here, or none that is common to both.
     """
     base = run("git", "merge-base", since, "HEAD", cwd=root).strip()
     changed = run("git", "diff", "--name-only", "--no-renames", base, cwd=root)
@@ -68,57 +61,53 @@ def changes(since: str, root: Path = ROOT) -> frozenset[str]:
     return frozenset([*changed.splitlines(), *unknown.splitlines()])
 
 
-def untold(of: Member, changed: frozenset[str]) -> list[str]:
-    """Return the changed code of a member of which no changed fragment tells.
+def code_without_fragment(member: Member, changed: frozenset[str]) -> list[str]:
+    """Return the changed code of a member, unless a fragment, or the changelog, has changed as well.
 
-    A changelog that has changed tells, too: the change is a release. The version's own file is no code.
+    The version's own file is no code.
 
     Args:
-        of: The member.
+        member: The member.
         changed: All changed paths, from the root of the checkout.
     """
-    about = (of.package / "__about__.py").relative_to(of.root).as_posix()
-    code = [path for path in changed if path.startswith(f"{of.place}/src/") and path != about]
-    news = f"{of.place}/newsfragments/"
-    told = any(path.startswith(news) and path.endswith(".md") for path in changed)
-    return [] if told or f"{of.place}/CHANGELOG.md" in changed else sorted(code)
+    news = f"{member.place}/newsfragments/"
+    if f"{member.place}/CHANGELOG.md" in changed or any(
+        path.startswith(news) and path.endswith(".md") for path in changed
+    ):
+        return []
+    about = member.about.relative_to(member.root).as_posix()
+    return sorted(path for path in changed if path.startswith(f"{member.place}/src/") and path != about)
 
 
 def compare(ref: str | None) -> int:
-    """Say for each member whether its changed code has a fragment.
+    """Print for each member whether its changed code has a fragment.
 
     Args:
-        ref: The commit to compare with; None: `origin/main`, and where that is not to be had the member's
-            last release.
+        ref: The commit to compare with; None: `origin/main`, or where that is not to be had the member's last
+            release.
 
     Returns:
         The exit status.
     """
-    if ref is not None and not exists(ref):
-        print(f"there is no {ref!r} here to compare with; in a shallow clone, fetch it")
-        return 2
     missing = 0
-    for each in members():
-        main = "origin/main" if exists("origin/main") else None
-        since = ref or main or next(reversed(tags(each)), None)
-        if since is None:
-            print(f"{each.name}: skipped: neither origin/main nor a release to compare with")
-            continue
-        try:
-            code = untold(each, changes(since))
-        except CommandError:
-            # A shallow clone need not have the commit from which both come.
-            print(f"{each.name}: skipped: no commit here is common to this checkout and {since}")
-            continue
-        if not code:
-            print(f"{each.name}: nothing untold since {since}")
-            continue
-        missing += 1
-        print(
-            f"{each.name}: {', '.join(code)} changed since {since}, and no fragment tells. Say it to the "
-            f"users in {each.place}/newsfragments/<issue>.<feature|bugfix|removal>.md, or where none can "
-            "notice in +<word>.misc.md there"
-        )
+    for member in members():
+        for since in [ref] if ref else ["origin/main", *tags(member)[-1:]]:
+            try:
+                code = code_without_fragment(member, changes(since))
+            except CommandError:
+                continue
+            missing += bool(code)
+            print(f"{member.name}: {', '.join(code) or 'nothing'} changed since {since} without a fragment")
+            if code:
+                news = f"{member.place}/newsfragments"
+                print(f"    say it to the users in {news}/<issue>.<feature|bugfix|removal>.md,")
+                print(f"    or where none can notice in {news}/+<word>.misc.md")
+            break
+        else:
+            if ref:
+                print(f"no commit here is common to this checkout and {ref!r}; in a shallow clone, fetch it")
+                return 2
+            print(f"{member.name}: skipped: neither origin/main nor a release is here to compare with")
     return int(missing > 0)
 
 
@@ -131,13 +120,13 @@ def main() -> int:
     writes.add_argument("--draft", action="store_true", help="show the section and change nothing")
     compares = commands.add_parser("fragments")
     compares.add_argument("ref", nargs="?", help="the commit to compare with")
-    given = parser.parse_args()
-    if given.command == "fragments":
-        return compare(given.ref)
+    chosen = parser.parse_args()
+    if chosen.command == "fragments":
+        return compare(chosen.ref)
     try:
-        print(write(member(given.name), draft=given.draft))
+        print(write(member_named(chosen.name), draft=chosen.draft))
     except (CommandError, LookupError) as error:
-        print(*error.args, file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     return 0
 

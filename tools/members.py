@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Member:
         """Its folder, as git calls it."""
         return self.folder.relative_to(self.root).as_posix()
 
-    @cached_property
+    @functools.cached_property
     def described(self) -> dict[str, Any]:
         """All of its pyproject.toml."""
         return tomllib.loads((self.folder / "pyproject.toml").read_text("utf-8"))
@@ -44,12 +44,6 @@ class Member:
         return table
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The table `[tool.hatch]`."""
-        table: dict[str, Any] = self.described["tool"]["hatch"]
-        return table
-
-    @property
     def name(self) -> str:
         """The name of the distribution."""
         return str(self.project["name"])
@@ -57,20 +51,24 @@ class Member:
     @property
     def package(self) -> Path:
         """The folder of the import package."""
-        (found,) = self.folder.glob("src/*/__init__.py")
-        return found.parent
+        (module,) = self.folder.glob("src/*/__init__.py")
+        return module.parent
+
+    @property
+    def about(self) -> Path:
+        """The file of the version, which `hatch version` writes."""
+        return self.package / "__about__.py"
 
     @property
     def version(self) -> Version:
-        """The version that stands in `__about__.py`, which `hatch version` writes.
+        """The version that stands in `__about__.py`.
 
         Raises:
             ValueError: There is none.
         """
-        about = (self.package / "__about__.py").read_text("utf-8")
-        match = re.search(r'^__version__ = "(\d+\.\d+\.\d+\S*)"$', about, re.MULTILINE)
+        match = re.search(r'(?m)^__version__ = "(\d+\.\d+\.\d+\S*)"$', self.about.read_text("utf-8"))
         if match is None:
-            raise ValueError(f'{self.package / "__about__.py"} has no line __version__ = "X.Y.Z"')
+            raise ValueError(f'{self.about} has no line __version__ = "X.Y.Z"')
         return Version(match[1])
 
     @property
@@ -87,7 +85,17 @@ class Member:
     @property
     def all_requirements(self) -> list[Requirement]:
         """What it needs with every extra."""
-        return [*self.requirements, *(each for extra in self.extras.values() for each in extra)]
+        return [*self.requirements, *(requirement for extra in self.extras.values() for requirement in extra)]
+
+    @property
+    def siblings(self) -> list[Member]:
+        """The members that it needs, by itself or for others, without its extras."""
+        ours = {member.name: member for member in members()}
+        needed: dict[str, Member] = {}
+        for requirement in self.requirements:
+            if sibling := ours.get(requirement.name):
+                needed |= {member.name: member for member in (sibling, *sibling.siblings)}
+        return [needed[name] for name in sorted(needed)]
 
 
 def members() -> list[Member]:
@@ -95,16 +103,29 @@ def members() -> list[Member]:
     return [Member(path.parent) for path in sorted((ROOT / "packages").glob("*/pyproject.toml"))]
 
 
-def member(name: str) -> Member:
+def member_named(name: str) -> Member:
     """Return the member whose distribution has a name.
 
     Raises:
         LookupError: There is none; the text names those there are.
     """
-    found = {each.name: each for each in members()}
-    if name not in found:
-        raise LookupError(f"no distribution {name!r} here; there are {', '.join(sorted(found))}")
-    return found[name]
+    ours = {member.name: member for member in members()}
+    if name not in ours:
+        raise LookupError(f"no distribution {name!r} here; there are {', '.join(sorted(ours))}")
+    return ours[name]
+
+
+def pythons() -> list[str]:
+    """Return the versions of Python that the members say they work with, as 3.x."""
+    classifiers = {line for member in members() for line in member.project["classifiers"]}
+    versions = re.findall(r":: Python :: 3\.(\d+)$", "\n".join(classifiers), re.MULTILINE)
+    return [f"3.{minor}" for minor in sorted(map(int, versions))]
+
+
+def of_others(requirements: list[Requirement]) -> list[Requirement]:
+    """Return those of some requirements that are not for members."""
+    ours = {member.name for member in members()}
+    return [requirement for requirement in requirements if requirement.name not in ours]
 
 
 def tools_of_the_tests() -> list[str]:

@@ -2,176 +2,115 @@
 
 `hatch run checks:api` writes `packages/<member>/api.txt`; a test compares them with the code. Public is what
 a package's `__all__` names, and the public names of its classes; of a package without `__all__`, the same of
-its modules.
+its modules. griffe reads the source, and imports none of it.
 """
 
 from __future__ import annotations
 
-import enum
-import importlib
-import inspect
-import pkgutil
-import re
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
+import griffe
 from members import Member, members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import ModuleType
+    from collections.abc import Iterable, Iterator
 
 HEAD = "# The public API, by `hatch run checks:api`. What goes or changes here can break applications.\n"
 
-PLAIN = (bool, int, float, str, bytes, type(None))
+
+def resolved(thing: Any) -> Any:
+    """Return what a name stands for that griffe has found, imported or inherited."""
+    return thing.final_target if thing.is_alias else thing
 
 
-class _Verbatim:
-    """An annotation that is shown as it stands in the source."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def signature(function: Callable[..., object], *, bound: bool = False) -> str:
-    """Return the parameters of a function, with annotations as its source has them.
+class Reader:
+    """Describes the API of members that refer to one another.
 
     Args:
-        function: The function.
-        bound: Whether its first parameter is given by Python, and left out.
+        members: All of them.
     """
-    found = inspect.signature(function)
 
-    def shown(annotation: object) -> object:
-        return annotation if annotation is inspect.Signature.empty else _Verbatim(annotated(annotation))
+    def __init__(self, members: Iterable[Member]) -> None:
+        packages = [member.package for member in members]
+        loader = griffe.GriffeLoader(search_paths=[path.parent for path in packages], allow_inspection=False)
+        self._packages = {path.name: loader.load(path.name) for path in packages}
+        self._sources = loader.modules_collection
+        loader.resolve_aliases(external=False)
 
-    parameters = [
-        each.replace(annotation=shown(each.annotation), default=default(each.default))
-        for each in found.parameters.values()
-    ]
-    if bound:
-        parameters = parameters[1:]
-    return str(found.replace(parameters=parameters, return_annotation=shown(found.return_annotation)))
+    def snapshot(self, member: Member) -> str:
+        """Return the public API of a member."""
+        package = self._packages[member.package.name]
+        modules = [package] if package.exports is not None else package.modules.values()
+        lines = [HEAD]
+        for module in sorted(modules, key=lambda module: module.path):
+            if module.exports is not None and not module.is_private:
+                lines.append(f"[{module.path}]")
+                for name in sorted(map(str, module.exports)):
+                    lines += self.describe(name, module)
+                lines.append("")
+        return "\n".join(lines)
 
+    def describe(self, name: str, module: Any) -> Iterator[str]:
+        """Describe one public name of a module; one that is another member's is described there."""
+        try:
+            thing = resolved(module[name])
+        except KeyError:
+            yield f"{name}, by `__getattr__`"
+            return
+        except griffe.AliasResolutionError:
+            yield f"{name}, from {module[name].target_path}"
+            return
+        if thing.is_module:
+            # `from .rules import rules`: griffe knows the module by that name.
+            thing = thing[name]
+        if thing.package.name != module.package.name:
+            yield f"{name}, from {thing.package.name}"
+        elif thing.is_class:
+            bases = ", ".join(str(base) for base in thing.bases)
+            yield f"class {self.called(name, thing)}" + (f", a {bases}" if bases else "")
+            for attribute, member in sorted(thing.all_members.items()):
+                if not attribute.startswith("_") or attribute == "__call__":
+                    yield f"    {self.line(attribute, resolved(member))}"
+        else:
+            yield self.line(name, thing)
 
-def default(value: object) -> object:
-    """Return what is shown of a parameter's default: a plain value or "..."; others may differ by machine."""
-    if isinstance(value, enum.Enum):
-        return _Verbatim(f"{type(value).__name__}.{value.name}")
-    if value is inspect.Parameter.empty or isinstance(value, PLAIN) or value == ():
+    def called(self, name: str, cls: Any) -> str:
+        """Return a class's name, and the parameters that it is called with, where one of ours says so."""
+        start = cls.all_members.get("__init__")
+        if start is None:
+            return name
+        return self.signature(name, resolved(start)).partition(" -> ")[0]
+
+    def signature(self, name: str, function: Any) -> str:
+        """Return a function's signature, as its source has it but for constants, which are shown by value."""
+        for parameter in function.parameters:
+            parameter.default = self.constant(parameter.default)
+        return str(function.signature(name=name))
+
+    def constant(self, value: Any) -> Any:
+        """Return what a constant of ours stands for, and anything else as it is."""
+        with contextlib.suppress(KeyError, AttributeError):
+            while isinstance(value, griffe.ExprName) and value.name.isupper():
+                value = self._sources[value.canonical_path].value
         return value
-    return _Verbatim("...")
 
-
-def annotated(annotation: object) -> str:
-    """Return an annotation as it stands in the source, or would stand there with every class imported."""
-    if isinstance(annotation, str):
-        return annotation
-    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", inspect.formatannotation(annotation))
-
-
-def is_ours(thing: object) -> bool:
-    """Tell whether a class or a function is defined in one of the members."""
-    package = str(getattr(thing, "__module__", "")).partition(".")[0]
-    return package in {each.package.name for each in members()}
-
-
-def members_of(cls: type) -> Iterator[str]:
-    """Describe the public names that a class has from classes of ours."""
-    seen = set()
-    for base in cls.__mro__:
-        if not is_ours(base):
-            continue
-        annotations = inspect.get_annotations(base)
-        for name in dict.fromkeys([*annotations, *vars(base)]):
-            if (name.startswith("_") and name != "__call__") or name in seen:
-                continue
-            seen.add(name)
-            value = vars(base).get(name)
-            if isinstance(value, staticmethod):
-                yield f"static {name}{signature(value.__func__)}"
-            elif isinstance(value, classmethod):
-                yield f"class {name}{signature(value.__func__, bound=True)}"
-            elif inspect.isfunction(value):
-                yield f"{name}{signature(value, bound=True)}"
-            elif isinstance(value, property):
-                returns = inspect.get_annotations(value.fget).get("return", "") if value.fget else ""
-                access = "can be set" if value.fset else "read-only"
-                yield f"{name}: {annotated(returns)} ({access})"
-            elif isinstance(value, enum.Enum):
-                yield f"{name} = {value.value!r}" if isinstance(value.value, PLAIN) else name
-            elif name in annotations:
-                yield f"{name}: {annotated(annotations[name])}"
-            elif isinstance(value, PLAIN):
-                yield f"{name} = {value!r}"
-            else:
-                yield name
-
-
-def constructor(cls: type) -> str:
-    """Return the parameters that a class is called with, where one of ours says so."""
-    if issubclass(cls, enum.Enum) or getattr(cls, "_is_protocol", False):
-        return ""
-    for base in cls.__mro__:
-        for name in ("__init__", "__new__"):
-            if is_ours(base) and inspect.isfunction(vars(base).get(name)):
-                return signature(vars(base)[name], bound=True).partition(" -> ")[0]
-    return ""
-
-
-def describe(name: str, thing: object, package: str) -> Iterator[str]:
-    """Describe one public name.
-
-    Args:
-        name: The name.
-        thing: What it stands for.
-        package: The import package that exports it; what is another one's own is told by that one.
-    """
-    home = str(getattr(thing, "__module__", "")).partition(".")[0]
-    if (inspect.isclass(thing) or inspect.isfunction(thing)) and home != package:
-        yield f"{name}, from {home}"
-    elif inspect.isclass(thing):
-        bases = [base.__name__ for base in thing.__bases__ if base is not object]
-        yield f"class {name}{constructor(thing)}" + (f", a {', '.join(bases)}" if bases else "")
-        yield from (f"    {line}" for line in sorted(members_of(thing)))
-    elif inspect.isfunction(thing):
-        yield f"{name}{signature(thing)}"
-    elif isinstance(thing, PLAIN):
-        yield f"{name} = {thing!r}"
-    elif type(thing).__name__.startswith("_"):
-        # A name for a type.
-        yield name
-    else:
-        yield f"{name}: {type(thing).__name__}"
-
-
-def modules(of: Member) -> Iterator[ModuleType]:
-    """Import and return the modules of a member whose `__all__` is its public API."""
-    package = importlib.import_module(of.package.name)
-    if hasattr(package, "__all__"):
-        yield package
-        return
-    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if not found.name.rpartition(".")[2].startswith("_"):
-            module = importlib.import_module(found.name)
-            if hasattr(module, "__all__"):
-                yield module
-
-
-def snapshot(of: Member) -> str:
-    """Return the public API of a member."""
-    lines = [HEAD]
-    for module in modules(of):
-        lines.append(f"[{module.__name__}]")
-        for name in sorted(module.__all__):
-            lines += describe(name, getattr(module, name), of.package.name)
-        lines.append("")
-    return "\n".join(lines)
+    def line(self, name: str, thing: Any) -> str:
+        """Describe a function, an attribute or a value."""
+        labels = thing.labels
+        if thing.is_function:
+            kind = "class " if "classmethod" in labels else "static " if "staticmethod" in labels else ""
+            return kind + self.signature(name, thing)
+        if "property" in labels:
+            return f"{name}: {thing.annotation} ({'can be set' if 'writable' in labels else 'read-only'})"
+        annotation = str(thing.annotation or "")
+        constant = annotation in {"", "Final", "TypeAlias"} and labels != {"instance-attribute"}
+        value = f" = {self.constant(thing.value)}" if constant else ""
+        return name + (f": {annotation}" if annotation else "") + value
 
 
 if __name__ == "__main__":
-    for each in members():
-        (each.folder / "api.txt").write_text(snapshot(each), "utf-8")
-        print(f"{each.place}/api.txt is up to date")
+    reader = Reader(members())
+    for member in members():
+        (member.folder / "api.txt").write_text(reader.snapshot(member), "utf-8")
+        print(f"{member.place}/api.txt is up to date")

@@ -12,14 +12,14 @@ import runpy
 from members import ROOT, Member, members
 
 
-def raised(of: Member, versions: dict[str, tuple[int, int]]) -> str:
+def raised(member: Member, versions: dict[str, tuple[int, int]]) -> str:
     """Return a member's pyproject.toml with the ranges of its siblings as they should be.
 
     Args:
-        of: The member.
+        member: The member.
         versions: Major and minor version of each member, by the name of its distribution.
     """
-    text = (of.folder / "pyproject.toml").read_text("utf-8")
+    text = (member.folder / "pyproject.toml").read_text("utf-8")
     for name, (major, minor) in versions.items():
         wanted = rf"\g<1>>={major}.{minor},<{major}.{minor + 1}"
         text = re.sub(rf'("{re.escape(name)}(?:\[[\w,]+\])?)>=[\d.]+,<[\d.]+(?=")', wanted, text)
@@ -28,13 +28,13 @@ def raised(of: Member, versions: dict[str, tuple[int, int]]) -> str:
 
 def main() -> None:
     """Rewrite what needs it, and name it."""
-    versions = {each.name: (each.version.major, each.version.minor) for each in members()}
-    for each in members():
-        path = each.folder / "pyproject.toml"
-        text = raised(each, versions)
+    versions = {member.name: (member.version.major, member.version.minor) for member in members()}
+    for member in members():
+        path = member.folder / "pyproject.toml"
+        text = raised(member, versions)
         if text != path.read_text("utf-8"):
             path.write_text(text, "utf-8")
-            print(f"{each.place}/pyproject.toml: ranges raised")
+            print(f"{member.place}/pyproject.toml: ranges raised")
     runpy.run_path(str(ROOT / "docs" / "tools" / "list_compatibility.py"), run_name="__main__")
 
 

@@ -11,91 +11,77 @@ Siblings are built from the tags of their releases, and from this checkout where
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from changelog import fragments, tags
-from members import ROOT, Member, member, members
+from installations import NEWEST, OLDEST, BoundError, Installation, Release, Wheelhouse, tested_with
+from members import ROOT, Member, member_named, members
 from supply import describe
-from trials import NEWEST, OLDEST, BoundError, Release, Trial, Workshop, siblings, tested_with
-from wheels import CommandError, Distribution, build, run, unexpected_files
+from wheels import CommandError, Distribution, run, unexpected_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from packaging.requirements import Requirement
+
+say = functools.partial(print, flush=True)
 
 
 class NotReadyError(Exception):
     """It must not be released like this; the text says why and what to do."""
 
 
-def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
-
-
-def check_files(of: Member, built: Distribution) -> None:
+def check_files(member: Member, built: Distribution) -> None:
     """Look into what was built.
 
     Raises:
+        CommandError: twine refuses it.
         NotReadyError: Something is in it, missing, or said there that should not be.
     """
     wrong = unexpected_files(built)
     if wrong:
         raise NotReadyError(f"{built.wheel.name} and the sources differ in {', '.join(sorted(wrong))}")
-    if built.metadata["Name"] != of.name or built.metadata["Version"] != str(of.version):
-        itself = f"{built.metadata['Name']} {built.metadata['Version']}"
+    itself = f"{built.metadata['Name']} {built.metadata['Version']}"
+    if itself != f"{member.name} {member.version}":
         raise NotReadyError(f"{built.wheel.name} calls itself {itself}")
-    try:
-        run(sys.executable, "-m", "twine", "check", "--strict", built.sdist, built.wheel)
-    except CommandError as error:
-        raise NotReadyError(str(error)) from error
+    run(sys.executable, "-m", "twine", "check", "--strict", built.sdist, built.wheel)
 
 
-def what_is_left(of: Member) -> list[str]:
+def what_is_left(member: Member) -> list[str]:
     """Return what has to be done before the checkout can be tagged as a member's release."""
     left = []
-    tag = f"{of.name}-v{of.version}"
-    if tag in tags(of) and tag not in run("git", "tag", "--points-at", "HEAD", cwd=of.root).split():
-        left.append(f"{tag} exists: raise the version, by `hatch version minor` or `patch` in {of.place}")
-    if waiting := fragments(of):
+    tag, place = f"{member.name}-v{member.version}", member.place
+    if tag in tags(member) and tag not in run("git", "tag", "--points-at", "HEAD", cwd=member.root).split():
+        left.append(f"{tag} exists: raise the version, by `hatch version minor` or `patch` in {place}")
+    if waiting := fragments(member):
         names = ", ".join(path.name for path in waiting)
-        left.append(f"fragments wait ({names}): `hatch run release:changelog {of.name}`")
-    if f"## {of.version} " not in (of.folder / "CHANGELOG.md").read_text("utf-8"):
-        left.append(f"{of.place}/CHANGELOG.md has no section {of.version}")
-    if changed := run("git", "status", "--porcelain", "--", of.place, cwd=of.root):
-        left.append(f"changes in {of.place} are not committed: {' '.join(changed.split())}")
+        left.append(f"fragments wait ({names}): `hatch run release:changelog {member.name}`")
+    if f"## {member.version} " not in (member.folder / "CHANGELOG.md").read_text("utf-8"):
+        left.append(f"{place}/CHANGELOG.md has no section {member.version}")
+    if changed := run("git", "status", "--porcelain", "--", place, cwd=member.root):
+        left.append(f"changes in {place} are not committed: {' '.join(changed.split())}")
     return left
 
 
-def dependants(of: Member, workshop: Workshop) -> list[tuple[Release, str, bool]]:
-    """Return the newest release of each member that asks for a member, or what the checkout has of it.
-
-    Returns:
-        Each with the range in which it asks, and whether that allows the member's version.
-    """
-    found = []
-    for each in members():
-        if any(requirement.name == of.name for requirement in each.all_requirements):
-            newest = list(workshop.gather(each).values())[-1]
-            for requirement in newest.member.all_requirements:
-                if requirement.name == of.name:
-                    allows = requirement.specifier.contains(of.version, prereleases=True)
-                    found.append((newest, str(requirement), allows))
-    return found
+def dependants(member: Member, wheelhouse: Wheelhouse) -> Iterator[tuple[Release, Requirement]]:
+    """Yield the newest release of each member that asks for a member, with the range in which it asks."""
+    for other in members():
+        if any(need.name == member.name for need in other.all_requirements):
+            *_, newest = wheelhouse.releases(other).values()
+            yield from ((newest, need) for need in newest.member.all_requirements if need.name == member.name)
 
 
-def say_beside(what: str, trial: Trial) -> None:
-    """Print what a trial has installed, then the outcome of its tests."""
-    beside = ", ".join(f"{name} {version}" for name, version in trial.versions.items()) or "nothing"
-    say(f"beside the {what}: {beside}")
-    say(f"    {trial.test()}")
-
-
-def check(of: Member, engines: str, out: Path) -> None:
+def check(member: Member, engines: str, out: Path) -> None:
     """Do all of it.
 
     Args:
-        of: The member.
+        member: The member.
         engines: The engines to test it on, as the plugin takes them.
         out: The folder for what would be uploaded; what it held before is removed.
 
@@ -104,54 +90,61 @@ def check(of: Member, engines: str, out: Path) -> None:
         CommandError: Something could not be built, installed, or does not pass.
         NotReadyError: Something is wrong with what was built.
     """
-    say(f"{of.name} {of.version}, on Python {sys.version.split()[0]}")
+    say(f"{member.name} {member.version}, on Python {sys.version.split()[0]}")
     with tempfile.TemporaryDirectory() as scratch:
-        workshop = Workshop(Path(scratch), engines)
-        release = Release(of, build(of.folder, workshop.place / "built"), "this checkout")
-        built = release.built
-        check_files(of, built)
+        wheelhouse = Wheelhouse(Path(scratch))
+
+        def test(release: Release, resolution: str, what: str) -> None:
+            installation = Installation.make(wheelhouse, release, resolution)
+            beside = ", ".join(f"{name} {version}" for name, version in installation.versions.items())
+            say(f"beside the {what}: {beside or 'nothing'}")
+            say(f"    {installation.test(engines)}")
+
+        built = wheelhouse.build(member)
+        check_files(member, built)
         say(f"built {built.wheel.name} and {built.sdist.name}")
         say("contents, metadata and `twine check --strict`: pass")
 
         newest = [built]
-        for each in siblings(of):
-            for version, one in workshop.gather(each).items():
-                say(f"sibling {each.name} {version}, from {one.origin}")
-            newest.append(one.built)
-        if helpers := tested_with(of):
-            say(f"for its tests alone, from this checkout: {', '.join(each.name for each in helpers)}")
-        say_beside("oldest", workshop.trial(release, OLDEST))
-        say_beside("newest", workshop.trial(release, NEWEST))
+        for sibling in member.siblings:
+            for version, release in wheelhouse.releases(sibling).items():
+                say(f"sibling {sibling.name} {version}, from {release.origin}")
+            newest.append(release.built)
+        if helpers := tested_with(member):
+            say(f"for its tests alone, from this checkout: {', '.join(helper.name for helper in helpers)}")
+        itself = Release(member, built, "this checkout")
+        test(itself, OLDEST, "oldest")
+        test(itself, NEWEST, "newest")
 
-        workshop.offer(built)
-        for one, requirement, allows in dependants(of, workshop):
-            name = f"{one.member.name} {one.member.version}, from {one.origin}"
-            if not allows:
-                say(f"{name}: {requirement} does not allow it, so it keeps to an older one")
-            elif one.member.root == ROOT:
-                say(f"{name}: {requirement} allows it; `hatch test` tests them together")
+        wheelhouse.offer(built)
+        for release, need in dependants(member, wheelhouse):
+            name = f"{release.member.name} {release.member.version}, from {release.origin}"
+            if not need.specifier.contains(member.version, prereleases=True):
+                say(f"{name}: {need} does not allow it, so it keeps to an older one")
+            elif release.member.root == ROOT:
+                say(f"{name}: {need} allows it; `hatch test` tests them together")
             else:
-                say(f"{name}: {requirement} allows it")
-                for each in siblings(one.member):
-                    if each.name != of.name:
-                        workshop.gather(each)
-                say_beside("newest", workshop.trial(one, NEWEST))
+                say(f"{name}: {need} allows it")
+                for sibling in release.member.siblings:
+                    if sibling.name != member.name:
+                        wheelhouse.releases(sibling)
+                test(release, NEWEST, "newest")
 
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         for path in (built.wheel, built.sdist):
             shutil.copy(path, out)
-        described = describe(of, built, newest, workshop.place / "described")
+        described = describe(member, built, newest, wheelhouse.place / "described")
         (out / f"{built.wheel.name}.cdx.json").write_text(described, "utf-8")
 
 
-def tell_what_to_upload(of: Member, out: Path) -> None:
+def say_what_to_upload(member: Member, out: Path) -> None:
     """Print the files, their digests and the commands."""
     folder = out.relative_to(ROOT)
     say("To upload:")
     for path in sorted(out.iterdir()):
         say(f"    {folder / path.name}  sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
-    tag = f"{of.name}-v{of.version}"
+    tag = f"{member.name}-v{member.version}"
     say(f"    git tag {tag} && git push origin {tag}")
     say(f"    twine upload {folder}/*.whl {folder}/*.tar.gz")
 
@@ -162,23 +155,21 @@ def main() -> int:
     parser.add_argument("name", help="the distribution")
     parser.add_argument("--engines", default="sqlite", help="database engines for its tests (%(default)s)")
     parser.add_argument(
-        "--rehearse", action="store_true", help="tell what is left to do before a tag, and do not fail for it"
+        "--rehearse", action="store_true", help="say what is left to do before a tag, and do not fail for it"
     )
-    given = parser.parse_args()
+    chosen = parser.parse_args()
     try:
-        of = member(given.name)
-        out = ROOT / "dist" / f"{of.name}-{of.version}"
-        check(of, given.engines, out)
+        member = member_named(chosen.name)
+        out = ROOT / "dist" / f"{member.name}-{member.version}"
+        check(member, chosen.engines, out)
     except (BoundError, CommandError, LookupError, NotReadyError) as error:
-        print(*error.args, file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
-    if left := what_is_left(of):
-        say("Before it can be tagged:")
-        for line in left:
-            say(f"    {line}")
-        if not given.rehearse:
+    if left := what_is_left(member):
+        say("Before it can be tagged:", *left, sep="\n    ")
+        if not chosen.rehearse:
             return 1
-    tell_what_to_upload(of, out)
+    say_what_to_upload(member, out)
     return 0
 
 

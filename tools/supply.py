@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from members import ROOT, Member, members
+from members import ROOT, Member, members, of_others
 from wheels import Distribution, Environment, build, run
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def purl(name: str, version: str) -> str:
 
 
 def complete(bom: dict[str, Any], distribution: Distribution, ours: frozenset[str]) -> dict[str, Any]:
-    """Return a bill of materials that names the wheel it belongs to, and no folder of this machine.
+    """Let a bill of materials name the wheel that it belongs to, and no folder of this machine; return it.
 
     Args:
         bom: What cyclonedx-py wrote: it knows the wheel by its pyproject.toml alone, and the siblings by the
@@ -37,7 +37,6 @@ def complete(bom: dict[str, Any], distribution: Distribution, ours: frozenset[st
         distribution: The wheel.
         ours: The names of all members' distributions.
     """
-    bom = json.loads(json.dumps(bom))
     version = str(distribution.metadata["Version"])
     digest = hashlib.sha256(distribution.wheel.read_bytes()).hexdigest()
     bom["metadata"]["component"] |= {
@@ -67,7 +66,7 @@ def describe(member: Member, distribution: Distribution, built: Sequence[Distrib
     options = ["--output-reproducible", "--mc-type", "library", "--spec-version", "1.6"]
     command = [sys.executable, "-m", "cyclonedx_py", "environment", *options]
     written = run(*command, "--pyproject", member.folder / "pyproject.toml", environment.python)
-    bom = complete(json.loads(written), distribution, frozenset(each.name for each in built))
+    bom = complete(json.loads(written), distribution, frozenset(sibling.name for sibling in built))
     text = json.dumps(bom, indent=2, sort_keys=True) + "\n"
     if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise ValueError(f"{distribution.name}: {problem}")
@@ -84,7 +83,7 @@ def sbom(out: Path) -> None:
     out.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        built = {each: build(each.folder, place / each.name) for each in members()}
+        built = {member: build(member.folder, place / member.name) for member in members()}
         for member, distribution in built.items():
             text = describe(member, distribution, list(built.values()), place / f"{member.name}-environment")
             for path in (distribution.sdist, distribution.wheel):
@@ -109,15 +108,15 @@ def verdict(report: dict[str, Any] | None) -> tuple[bool | None, str]:
     audited = [entry for entry in entries if "skip_reason" not in entry]
     if not audited:
         return None, "skipped: no data about vulnerabilities is to be had here, so nothing is known"
-    lines = []
-    for entry in audited:
-        for found in entry["vulns"]:
-            mended = ", ".join(found["fix_versions"]) or "no version yet"
-            lines.append(f"{entry['name']} {entry['version']}: {found['id']}, mended in {mended}")
+    lines = [
+        f"{entry['name']} {entry['version']}: {known['id']}, "
+        f"fixed in {', '.join(known['fix_versions']) or 'no version yet'}"
+        for entry in audited
+        for known in entry["vulns"]
+    ]
     clean = not lines
     lines.append(f"{len(audited)} distributions audited" + (", nothing known against them" if clean else ""))
-    unknown = [entry["name"] for entry in entries if "skip_reason" in entry]
-    if unknown:
+    if unknown := [entry["name"] for entry in entries if "skip_reason" in entry]:
         lines.append(f"skipped, no data to be had: {', '.join(unknown)}")
     return clean, "\n".join(lines)
 
@@ -131,8 +130,7 @@ def audit(*, insist: bool) -> int:
     Returns:
         The exit status.
     """
-    ours = {each.name for each in members()}
-    others = {str(each) for member in members() for each in member.all_requirements if each.name not in ours}
+    others = {str(need) for member in members() for need in of_others(member.all_requirements)}
     with tempfile.TemporaryDirectory() as scratch:
         environment = Environment.make(Path(scratch), [])
         environment.install(*sorted(others))
@@ -159,11 +157,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="hatch run supply:")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("sbom")
-    asked = commands.add_parser("audit")
-    asked.add_argument("--insist", action="store_true", help="fail where no data is to be had")
-    given = parser.parse_args()
-    if given.command == "audit":
-        return audit(insist=given.insist)
+    audits = commands.add_parser("audit")
+    audits.add_argument("--insist", action="store_true", help="fail where no data is to be had")
+    chosen = parser.parse_args()
+    if chosen.command == "audit":
+        return audit(insist=chosen.insist)
     sbom(ROOT / "dist")
     return 0
 

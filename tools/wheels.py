@@ -1,4 +1,4 @@
-"""Build the members' wheels, look into them, and install them where nothing else is."""
+"""Build the members' wheels, look into them, and install and test them where nothing else is."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ BUILT_BY = ROOT / "tools" / "build-constraints.txt"
 """The one version of the build backend: another one may write other bytes."""
 
 
-IN_PROCESSES = ("-n", "auto", "--maxprocesses=4", "--dist", "loadfile")
-"""How pytest spreads tests: by files, since many tests of a file share a server."""
-
-
 class CommandError(Exception):
-    """A command failed; the text has what it printed."""
+    """A command failed; `args` are the command and what it printed."""
+
+    def __str__(self) -> str:
+        """Return both, each on lines of its own."""
+        return "\n".join(self.args)
 
 
 def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
@@ -42,21 +42,11 @@ def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None
     Raises:
         CommandError: It failed.
     """
-    return run_bytes(*command, cwd=cwd, env=env).decode()
-
-
-def run_bytes(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> bytes:
-    """Run a command whose output is no text, as `run()` does."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        check=False,
-    )
+    arguments = [str(part) for part in command]
+    variables = {**os.environ, **(env or {})}
+    done = subprocess.run(arguments, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        printed = f"{done.stdout.decode(errors='replace')}\n{done.stderr.decode(errors='replace')}"
-        raise CommandError(f"{' '.join(map(str, command))}\n{printed}")
+        raise CommandError(" ".join(arguments), f"{done.stdout}\n{done.stderr}")
     return done.stdout
 
 
@@ -160,19 +150,29 @@ class Environment:
 
     def install(self, *requirements: object) -> None:
         """Install requirements, or wheels by their paths; options of `uv pip install` are passed on."""
-        uv(
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            self.python,
-            "--constraint",
-            self.constraints,
-            *requirements,
-        )
+        options = "--quiet", "--python", self.python, "--constraint", self.constraints
+        uv("pip", "install", *options, *requirements)
 
     @property
     def installed(self) -> dict[str, str]:
         """The versions of what is installed, by name."""
         listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
-        return {entry["name"]: entry["version"] for entry in listed}
+        return {canonicalize_name(entry["name"]): entry["version"] for entry in listed}
+
+    def test(self, *arguments: object, cwd: Path) -> str:
+        """Run pytest, by files, since many tests of a file share a server.
+
+        Args:
+            arguments: Its options and paths.
+            cwd: Where it runs.
+
+        Returns:
+            The last line that it prints.
+
+        Raises:
+            CommandError: A test fails.
+        """
+        spread = "-n", "auto", "--maxprocesses=4", "--dist", "loadfile"
+        options = "-q", "-p", "no:cacheprovider", "-rfE", *spread
+        printed = run(self.python.with_name("pytest"), *options, *arguments, cwd=cwd)
+        return printed.strip().rpartition("\n")[2].strip("= ")

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -40,8 +39,8 @@ def table() -> str:
             runs = "runs without a session; only a login starts a new one"
         else:
             runs = "runs with a new, empty session"
-        noted = f"{consequence.duty.value} it" if consequence.duty else "note nothing down"
-        rows.append(f"| {rule.meaning} | {rule.standing.value} | {runs} | {noted} |")
+        duty = f"{consequence.duty.value} it" if consequence.duty else "note nothing down"
+        rows.append(f"| {rule.meaning} | {rule.standing.value} | {runs} | {duty} |")
     return "\n".join(rows)
 
 
@@ -49,12 +48,8 @@ def drawn(page: str) -> str:
     """Return the page with the diagram and the table of now between their marks."""
     for name, content in (("diagram", diagram()), ("table", table())):
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        page = re.sub(
-            f"{re.escape(begin)}.*?{re.escape(end)}",
-            lambda _, text=f"{begin}\n{content}\n{end}": text,
-            page,
-            flags=re.DOTALL,
-        )
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
     return page
 
 

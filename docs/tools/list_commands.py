@@ -51,8 +51,8 @@ def section(command: click.Command) -> str:
     paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
     options = [
         record
-        for parameter in command.params
-        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)) is not None
+        for option in command.params
+        if isinstance(option, click.Option) and (record := option.get_help_record(context)) is not None
     ]
     parts = [f"## `{command.name}`", f"    {usage}", *paragraphs]
     if options:

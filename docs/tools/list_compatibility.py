@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from members import Member, members  # the line above says where
+from members import members, of_others, pythons  # the line above says where
 
 PAGE = Path(__file__).parents[1] / "reference" / "compatibility.md"
 
@@ -26,18 +26,21 @@ Within a series `0.N` of a distribution, names and signatures stay; they can cha
 """
 
 
-def rows(described: list[Member]) -> list[str]:
+def rows() -> list[str]:
     """Return a row for each distribution."""
-    ours = {each.name for each in described}
-    found = []
-    for each in described:
-        needs = sorted(each.requirements, key=lambda requirement: requirement.name.lower())
-        siblings = [f"{need.name} {ranges(str(need.specifier))}" for need in needs if need.name in ours]
-        others = [f"{need.name} {ranges(str(need.specifier))}" for need in needs if need.name not in ours]
-        python = ranges(each.project["requires-python"])
-        cells = [f"`{each.name}`", str(each.version), python, " <br> ".join(siblings), " <br> ".join(others)]
-        found.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
-    return found
+    written = []
+    for member in members():
+        needs = sorted(member.requirements, key=lambda requirement: requirement.name.lower())
+        others = of_others(needs)
+        ours = [need for need in needs if need not in others]
+        python = ranges(member.project["requires-python"])
+        needed = [
+            " <br> ".join(f"{need.name} {ranges(str(need.specifier))}" for need in part)
+            for part in (ours, others)
+        ]
+        cells = [f"`{member.name}`", str(member.version), python, *needed]
+        written.append("|" + "".join(f" {cell} |" if cell else " |" for cell in cells))
+    return written
 
 
 def ranges(specifier: str) -> str:
@@ -45,21 +48,12 @@ def ranges(specifier: str) -> str:
     return ", ".join(sorted(specifier.split(","), key=lambda part: not part.startswith(">")))
 
 
-def pythons(described: list[Member]) -> str:
-    """Return the versions of Python that all of them name, in a sentence."""
-    named = [
-        {line.rpartition(" :: ")[2] for line in each.project["classifiers"] if " :: 3." in line}
-        for each in described
-    ]
-    versions = sorted(set.intersection(*named), key=lambda version: int(version.partition(".")[2]))
-    return f"Python {', '.join(versions[:-1])} and {versions[-1]} are the versions they name.\n"
-
-
 def page() -> str:
     """Return the page."""
-    described = members()
+    *versions, newest = pythons()
+    named = f"Python {', '.join(versions)} and {newest} are the versions they name.\n"
     head = ["| distribution | version | Python | of ours | of others |", "|---|---|---|---|---|"]
-    return "\n".join([INTRODUCTION, pythons(described), *head, *rows(described), ""])
+    return "\n".join([INTRODUCTION, named, *head, *rows(), ""])
 
 
 if __name__ == "__main__":

@@ -51,9 +51,9 @@ def errors(package: str) -> list[type[Exception]]:
     """Return the public exceptions that a package defines, by name."""
     module = importlib.import_module(package)
     things = [getattr(module, name) for name in module.__all__]
-    found = [thing for thing in things if isinstance(thing, type) and issubclass(thing, Exception)]
+    kinds = [thing for thing in things if isinstance(thing, type) and issubclass(thing, Exception)]
     root = package.partition(".")[0]
-    return sorted((cls for cls in found if cls.__module__.startswith(root)), key=lambda cls: cls.__name__)
+    return sorted((cls for cls in kinds if cls.__module__.startswith(root)), key=lambda cls: cls.__name__)
 
 
 def page() -> str:

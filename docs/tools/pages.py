@@ -6,7 +6,10 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCS = Path(__file__).parents[1]
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("*/*.md")])
@@ -14,12 +17,12 @@ PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("*/*.md")])
 
 def blocks(page: Path, language: str) -> list[str]:
     """Return the code blocks of a page in one language."""
-    return [found[1] for found in _found(page, language)]
+    return [block[1] for block in _blocks(page, language)]
 
 
-def _found(page: Path, language: str) -> list[re.Match[str]]:
+def _blocks(page: Path, language: str) -> Iterator[re.Match[str]]:
     pattern = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
-    return list(pattern.finditer(page.read_text(encoding="utf-8")))
+    return pattern.finditer(page.read_text(encoding="utf-8"))
 
 
 def run(page: Path, **names: Any) -> dict[str, Any]:
@@ -33,8 +36,8 @@ def run(page: Path, **names: Any) -> dict[str, Any]:
     # SQLAlchemy looks there for what annotations name.
     sys.modules[module.__name__] = module
     vars(module).update(names)
-    for found in _found(page, "python"):
+    for block in _blocks(page, "python"):
         # In its place in the page, for tracebacks and for `view_config`, which looks for its own line.
-        code = "\n" * found.string.count("\n", 0, found.start(1)) + found[1]
+        code = "\n" * block.string.count("\n", 0, block.start(1)) + block[1]
         exec(compile(code, page, "exec", dont_inherit=True), vars(module))  # noqa: S102 - code of ours
     return vars(module)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from websession_core import AAL1, AAL2, AAL3, PRESETS, ConfigurationError, Preset, Settings, parse_settings
+from websession_core import AAL1, AAL2, AAL3, PRESETS, ConfigurationError, Preset, Settings
 from websession_core.presets import AAL2_OF_REVISION_3
+
+from .configured import parse
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def settings(**values):
-    return parse_settings({"secret_key": "k", "model_class": object, **values}, prefix="")
-
-
 def timeouts(**values):
-    found = settings(**values)
-    return found.idle_timeout, found.absolute_timeout
+    settings = parse(**values)
+    return settings.idle_timeout, settings.absolute_timeout
 
 
 @pytest.mark.parametrize(
@@ -34,7 +32,7 @@ def test_asvs_7_1_1_a_preset_gives_both_timeouts(name, expected):
 
 
 def test_without_one_there_are_no_timeouts():
-    assert settings().preset is None
+    assert parse().preset is None
     assert timeouts() == (None, None)
 
 
@@ -45,8 +43,8 @@ def test_a_setting_of_ones_own_wins_over_the_preset():
 
 
 def test_what_was_parsed_can_be_parsed_again():
-    once = settings(preset="aal2", idle_timeout="none")
-    again = settings(preset=once.preset, idle_timeout=once.idle_timeout)
+    once = parse(preset="aal2", idle_timeout="none")
+    again = parse(preset=once.preset, idle_timeout=once.idle_timeout)
     assert again == once
     assert Settings(secret_key="k", model_class=object, preset=AAL2).idle_timeout is None
 
@@ -54,17 +52,19 @@ def test_what_was_parsed_can_be_parsed_again():
 @pytest.mark.parametrize("name", ["aal4", "", "2", 2])
 def test_what_is_no_preset_is_refused_with_the_names(name):
     with pytest.raises(ConfigurationError, match=r"preset.*use aal1, aal2, aal3"):
-        settings(preset=name)
+        parse(preset=name)
 
 
 def test_a_contradiction_names_the_presets_share_in_it():
-    with pytest.raises(ConfigurationError, match=r"^1 mistake.*\n.*idle_timeout = 3600 \(by preset\): is"):
-        settings(preset="aal2", absolute_timeout=3600)
+    with pytest.raises(
+        ConfigurationError, match=r"^1 mistake.*\n.*idle_timeout = 3600 \(by session\.preset\): is"
+    ):
+        parse(preset="aal2", absolute_timeout=3600)
 
 
 def test_a_wrong_preset_is_the_only_mistake():
     with pytest.raises(ConfigurationError, match=r"^1 mistake in"):
-        settings(preset="aal9", extension_delay=None)
+        parse(preset="aal9", extension_delay=None)
 
 
 def test_presets_have_names_and_make_sense():

@@ -20,24 +20,10 @@ from websession_core import (
 )
 from websession_core.settings import COOKIE_MAX_AGE_LIMIT
 
+from .configured import Model, mistakes, parse
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Model:
-    """Stands for a mapped class."""
-
-
-def parse(prefix: str = "session.", **given: Any) -> Settings:
-    """The settings that these options, beside the required ones, give."""
-    options = {"secret_key": "key", "model_class": Model} | given
-    return parse_settings({f"{prefix}{name}": value for name, value in options.items()}, prefix=prefix)
-
-
-def mistakes(**given: Any) -> dict[str, Mistake]:
-    with pytest.raises(ConfigurationError) as caught:
-        parse(**given)
-    return {mistake.setting.removeprefix("session."): mistake for mistake in caught.value.mistakes}
 
 
 class TestDefaults:
@@ -255,7 +241,7 @@ class TestMistakes:
 
         assert mistakes(cookie_path="x" * 1000)["cookie_path"].value == "'" + "x" * 76 + "..."
         assert mistakes(cookie_path=Thing())["cookie_path"].value == "<Thing>"
-        assert mistakes(cookie_path=Model)["cookie_path"].value == f"{__name__}.Model"
+        assert mistakes(cookie_path=Model)["cookie_path"].value == f"{Model.__module__}.Model"
 
 
 class TestConverters:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
+from websession_models import FullyFeaturedSession, Store
+
+# pytest's importlib mode, which the workspace uses, puts no folder of tests on the path.
+sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +64,23 @@ def make_engine(websession_database_url: str) -> Iterator[Callable[..., Engine]]
 def engine(make_engine: Callable[..., Engine]) -> Engine:
     """An engine on the test's database."""
     return make_engine()
+
+
+@pytest.fixture
+def model(base) -> type:
+    """A session model with all features."""
+
+    class WebSession(FullyFeaturedSession, base):
+        __tablename__ = "session"
+
+    return WebSession
+
+
+@pytest.fixture
+def store(model, base, engine) -> Store:
+    """The store of `model`, whose tables are there."""
+    base.metadata.create_all(engine)
+    return Store.for_model(model)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 import pytest
+from inserting import insert_session
 from sqlalchemy import Engine, ForeignKey, String, create_engine, event, select, text, update
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
@@ -78,20 +79,6 @@ def written_by(duty) -> Activity:
 
 
 @pytest.fixture
-def model(base):
-    class WebSession(FullyFeaturedSession, base):
-        __tablename__ = "session"
-
-    return WebSession
-
-
-@pytest.fixture
-def store(model, base, engine) -> Store:
-    base.metadata.create_all(engine)
-    return Store.for_model(model)
-
-
-@pytest.fixture
 def companion(store):
     return store.features.companion
 
@@ -102,10 +89,7 @@ def bookkeeper(store, engine) -> Bookkeeper:
 
 
 def insert_one(store, engine, activity=AS_READ):
-    session_id = fresh_session_id()
-    with engine.begin() as connection:
-        store.insert(connection, SessionRow(session_id, 900, 1, 5, "{}", "{}", activity=activity))
-    return session_id
+    return insert_session(store, engine, epoch=5, activity=activity)
 
 
 def read(store, engine, session_id) -> SessionRow | None:
@@ -696,9 +680,7 @@ class TestSQLite:
     @pytest.mark.parametrize("duty", Duty)
     def test_every_duty_is_really_committed(self, store, engine, reader, duty):
         activity = None if duty is Duty.RECORD else AS_READ
-        session_id = fresh_session_id()
-        with reader.begin() as connection:
-            store.insert(connection, SessionRow(session_id, 900, 1, 5, "{}", "{}", activity=activity))
+        session_id = insert_one(store, reader, activity)
 
         assert Bookkeeper(store, engine).perform(due(duty, session_id, as_read=activity))
 

@@ -46,12 +46,6 @@ def model(base, user):
 
 
 @pytest.fixture
-def store(base, model, engine) -> Store:
-    base.metadata.create_all(engine)
-    return Store.for_model(model)
-
-
-@pytest.fixture
 def row(store, user, engine) -> SessionRow:
     """The stored session of a user."""
     row = SessionRow(

@@ -6,6 +6,7 @@ import uuid
 from typing import ClassVar
 
 import pytest
+import websession_models.overview
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from websession_core.policies import Overrides
@@ -198,3 +199,11 @@ def test_reading_does_not_keep_anybody_from_writing(make_engine, full):
             Store.for_model(full).delete(writer, uuid.UUID(int=1 << 96))
     with reading(ours) as connection:
         assert overview(connection, full, now=NOW).active == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("Wish", OwnOverrides), ("distinct_wishes", distinct_overrides), ("reading", reading)]
+)
+def test_what_had_another_name_is_still_there_and_warns(old, new):
+    with pytest.warns(DeprecationWarning, match=rf"overview\.{old} is called .*\.{new.__name__} now"):
+        assert getattr(websession_models.overview, old) is new

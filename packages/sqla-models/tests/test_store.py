@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import threading
-import uuid
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +10,7 @@ from functools import partial
 from typing import ClassVar
 
 import pytest
+from inserting import insert_session
 from sqlalchemy import JSON, DateTime, ForeignKey, Integer, String, event, select
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
@@ -66,31 +66,21 @@ def model(base):
     return WebSession
 
 
-@pytest.fixture
-def store(model, base, engine) -> Store:
-    base.metadata.create_all(engine)
-    return Store.for_model(model)
-
-
-def insert_one(store: Store, connection, *, data: str = "{}", flash: str = "{}", epoch: int = 0) -> uuid.UUID:
-    session_id = fresh_session_id()
-    store.insert(connection, SessionRow(session_id, 1_700_000_000, 1, epoch, data, flash))
-    return session_id
-
-
 def compact(text: str) -> str:
     return json.dumps(json.loads(text), sort_keys=True)
 
 
 def test_an_inserted_row_is_read_back_at_version_one(store, engine):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection, data='{"cart": [1, 2]}', flash='{"": ["saved"]}', epoch=3)
+        session_id = insert_session(
+            store, connection, data='{"cart": [1, 2]}', flash='{"": ["saved"]}', epoch=3
+        )
     with engine.connect() as connection:
         row = store.load(connection, session_id)
 
     assert row == SessionRow(
         id=session_id,
-        created=1_700_000_000,
+        created=900,
         version=1,
         epoch=3,
         data='{"cart": [1, 2]}',
@@ -100,7 +90,7 @@ def test_an_inserted_row_is_read_back_at_version_one(store, engine):
 
 def test_an_unknown_key_loads_nothing(store, engine):
     with engine.begin() as connection:
-        insert_one(store, connection)
+        insert_session(store, connection)
         assert store.load(connection, fresh_session_id()) is None
 
 
@@ -118,7 +108,7 @@ def test_an_unknown_key_loads_nothing(store, engine):
 )
 def test_an_update_writes_what_is_given_and_counts_the_version(store, engine, given):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
         written = store.update(connection, session_id, version=1, **given)
         row = store.load(connection, session_id)
 
@@ -310,7 +300,7 @@ class TestFeatures:
 
 def test_an_update_leaves_other_sessions_alone(store, engine):
     with engine.begin() as connection:
-        first, second = insert_one(store, connection), insert_one(store, connection)
+        first, second = insert_session(store, connection), insert_session(store, connection)
         store.update(connection, first, version=1, data='{"a": 1}')
         row = store.load(connection, second)
 
@@ -319,7 +309,7 @@ def test_an_update_leaves_other_sessions_alone(store, engine):
 
 def test_an_update_of_another_version_or_of_no_row_writes_nothing(store, engine):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
         assert not store.update(connection, session_id, version=2, data='{"a": 1}')
         assert not store.update(connection, fresh_session_id(), version=1, data='{"a": 1}')
         row = store.load(connection, session_id)
@@ -329,7 +319,7 @@ def test_an_update_of_another_version_or_of_no_row_writes_nothing(store, engine)
 
 def test_deleting_says_whether_there_was_a_row(store, engine):
     with engine.begin() as connection:
-        session_id, other = insert_one(store, connection), insert_one(store, connection)
+        session_id, other = insert_session(store, connection), insert_session(store, connection)
         assert store.delete(connection, session_id)
         assert not store.delete(connection, session_id)
         assert store.load(connection, session_id) is None
@@ -338,9 +328,9 @@ def test_deleting_says_whether_there_was_a_row(store, engine):
 
 def test_a_rollback_undoes_everything(store, engine):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
     with engine.connect() as connection:
-        new = insert_one(store, connection)
+        new = insert_session(store, connection)
         store.update(connection, session_id, version=1, data='{"a": 1}')
         connection.rollback()
         assert store.load(connection, new) is None
@@ -351,7 +341,7 @@ def test_a_rollback_undoes_everything(store, engine):
 def test_every_legal_document_means_the_same_on_every_engine(store, engine, ascii_only):
     text = json.dumps(NASTY, ensure_ascii=ascii_only)
     with engine.begin() as connection:
-        session_id = insert_one(store, connection, data=text, flash=text)
+        session_id = insert_session(store, connection, data=text, flash=text)
         inserted = store.load(connection, session_id)
         store.update(connection, session_id, version=1, data="{}", flash="{}")
         store.update(connection, session_id, version=2, data=text, flash=text)
@@ -365,7 +355,7 @@ def test_every_legal_document_means_the_same_on_every_engine(store, engine, asci
 def test_the_text_comes_back_as_it_was_but_for_the_order_where_keys_are_reordered(store, engine):
     text = '{"b": 1, "aa": 2, "a": {"d": 1, "c": 2}}'
     with engine.begin() as connection:
-        row = store.load(connection, insert_one(store, connection, data=text))
+        row = store.load(connection, insert_session(store, connection, data=text))
         reordered = store.reorders_keys(connection)
 
     assert reordered == (engine.dialect.name == "postgresql")
@@ -382,7 +372,7 @@ def test_an_overridden_json_column_keeps_the_text_on_every_engine(base, engine):
     store = Store.for_model(WebSession)
     text = '{"b":1,"a":1e16}'
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
         store.update(connection, session_id, version=1, data=text)
         row = store.load(connection, session_id)
         assert not store.reorders_keys(connection)
@@ -396,7 +386,7 @@ def test_the_engines_own_json_functions_are_never_asked(store, make_engine):
 
     engine = make_engine(json_serializer=refuse, json_deserializer=partial(json.loads, parse_float=Decimal))
     with engine.begin() as connection:
-        session_id = insert_one(store, connection, data='{"price": 0.1}')
+        session_id = insert_session(store, connection, data='{"price": 0.1}')
         store.update(connection, session_id, version=1, flash='{"": [0.1]}')
         row = store.load(connection, session_id)
 
@@ -409,7 +399,7 @@ def test_a_converter_registered_with_the_sqlite_driver_is_never_asked(store, mak
     try:
         engine = make_engine(connect_args={"detect_types": sqlite3.PARSE_DECLTYPES})
         with engine.begin() as connection:
-            row = store.load(connection, insert_one(store, connection, data='{"a": 1}'))
+            row = store.load(connection, insert_session(store, connection, data='{"a": 1}'))
     finally:
         sqlite3.converters.pop("JSON")
 
@@ -424,7 +414,7 @@ def test_every_method_runs_one_statement_which_is_compiled_once(store, engine, s
         cached.append(given["context"].cache_hit is CacheStats.CACHE_HIT)
 
     def use(connection) -> None:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
         store.load(connection, session_id)
         store.update(connection, session_id, version=1, data="{}")
         store.update(connection, session_id, version=2, flash="{}", epoch=1)
@@ -442,7 +432,7 @@ def test_every_method_runs_one_statement_which_is_compiled_once(store, engine, s
 
 def test_of_two_writers_that_read_the_same_version_the_second_is_told(store, engine):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
     options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "READ COMMITTED"}
     reader = engine.execution_options(**options)
     with reader.connect() as first, reader.connect() as second:
@@ -459,7 +449,7 @@ def test_of_two_writers_that_read_the_same_version_the_second_is_told(store, eng
 @pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"], indirect=True)
 def test_a_writer_that_waited_for_anothers_commit_is_told_that_it_lost(store, engine):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
     reader = engine.execution_options(isolation_level="READ COMMITTED")
     outcome: list[bool] = []
     about_to_write = threading.Event()
@@ -494,7 +484,7 @@ def test_the_models_own_columns_take_their_defaults(base, engine):
     base.metadata.create_all(engine)
     store = Store.for_model(WebSession)
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
         inserted = connection.execute(select(WebSession.theme, WebSession.language, WebSession.written)).one()
         store.update(connection, session_id, version=1, data="{}")
         written = connection.scalar(select(WebSession.written))
@@ -517,7 +507,7 @@ def test_the_application_writes_its_own_columns_as_an_object_in_the_same_transac
     base.metadata.create_all(engine)
     store = Store.for_model(WebSession)
     with Session(engine) as db:
-        session_id = insert_one(store, db.connection())
+        session_id = insert_session(store, db.connection())
         row = store.load(db.connection(), session_id)
         db.get(WebSession, session_id).user = User(name="Ada")
         db.flush()
@@ -548,13 +538,13 @@ class TestSingleTableInheritance:
     def test_a_new_row_is_an_object_of_the_models_class(self, models, engine):
         for model in models:
             with Session(engine) as db:
-                session_id = insert_one(Store.for_model(model), db.connection())
+                session_id = insert_session(Store.for_model(model), db.connection())
                 assert type(db.get(models[0], session_id)) is model
 
     def test_rows_of_other_classes_are_not_the_models(self, models, engine):
         web, api, robot = models
         with engine.begin() as connection:
-            session_id = insert_one(Store.for_model(web), connection)
+            session_id = insert_session(Store.for_model(web), connection)
             for stranger in (api, robot):
                 store = Store.for_model(stranger)
                 assert store.load(connection, session_id) is None
@@ -565,7 +555,7 @@ class TestSingleTableInheritance:
     def test_rows_of_subclasses_are_the_models_too(self, models, engine):
         web, api, robot = models
         with engine.begin() as connection:
-            session_id = insert_one(Store.for_model(robot), connection)
+            session_id = insert_session(Store.for_model(robot), connection)
             for each in (web, api, robot):
                 assert Store.for_model(each).load(connection, session_id) is not None
 
@@ -581,7 +571,7 @@ def test_sessions_of_two_models_do_not_mix(base, engine):
     base.metadata.create_all(engine)
     web, admin = Store.for_model(WebSession), Store.for_model(AdminSession)
     with engine.begin() as connection:
-        session_id = insert_one(web, connection)
+        session_id = insert_session(web, connection)
         admin.insert(connection, SessionRow(session_id, 1, 1, 0, '{"a": 1}', "{}"))
         web.update(connection, session_id, version=1, data='{"web": true}')
 
@@ -591,7 +581,7 @@ def test_sessions_of_two_models_do_not_mix(base, engine):
 
 def test_a_rows_repr_shows_neither_the_data_nor_the_whole_identifier(store, engine):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection, data='{"pin": 4711}', flash='{"": ["hush"]}')
+        session_id = insert_session(store, connection, data='{"pin": 4711}', flash='{"": ["hush"]}')
         row = store.load(connection, session_id)
 
     for shown in (repr(row), str(row), f"{row}"):
@@ -604,7 +594,7 @@ def test_a_rows_repr_shows_neither_the_data_nor_the_whole_identifier(store, engi
 
 def test_a_databases_error_does_not_show_the_data(store, engine):
     with engine.begin() as connection:
-        session_id = insert_one(store, connection)
+        session_id = insert_session(store, connection)
     with engine.connect() as connection, pytest.raises(IntegrityError) as caught:
         store.insert(connection, SessionRow(session_id, 1, 1, 0, '{"pin": 4711}', "{}"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-BENCHMARKS = ROOT / "packages" / "testing" / "benchmarks"
+BENCHMARKS = ROOT / "tools" / "bench"
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
 
 

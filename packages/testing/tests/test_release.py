@@ -7,18 +7,18 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from changelog import changes, untold, write
-from members import ROOT, Member, member, members, tools_of_the_tests
+from changelog import changes, code_without_fragment, write
+from installations import TESTS, Wheelhouse
+from members import ROOT, Member, member_named, members, tools_of_the_tests
 from packaging.requirements import Requirement
 from packaging.version import Version
 from ranges import raised
 from release import what_is_left
-from trials import PROVES, releases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EACH = pytest.mark.parametrize("each", members(), ids=lambda each: each.folder.name)
+EACH = pytest.mark.parametrize("member", members(), ids=lambda member: member.folder.name)
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -45,7 +45,7 @@ def commit(root: Path) -> None:
 
 
 def set_version(member: Member, version: str) -> None:
-    (member.package / "__about__.py").write_text(f'__version__ = "{version}"\n')
+    member.about.write_text(f'__version__ = "{version}"\n')
 
 
 def add_fragment(member: Member, name: str = "7.feature.md", text: str = "Sessions sing.") -> None:
@@ -58,22 +58,22 @@ def test_changed_code_without_a_fragment_is_named(core: Member) -> None:
     added = core.package / "new.py"
     added.write_text("")
 
-    found = untold(core, changes("main", core.root))
+    code = code_without_fragment(core, changes("main", core.root))
 
-    assert found == [path.relative_to(core.root).as_posix() for path in (added, module)]
+    assert code == [path.relative_to(core.root).as_posix() for path in (added, module)]
 
 
 @pytest.mark.parametrize("name", ["7.feature.md", "7.feature.2.md", "+inner.misc.md"])
-def test_a_fragment_tells_of_changed_code_whether_committed_or_not(core: Member, name: str) -> None:
+def test_a_fragment_speaks_for_changed_code_whether_committed_or_not(core: Member, name: str) -> None:
     git(core.root, "branch", "before")
     (core.package / "new.py").write_text("")
     commit(core.root)
-    assert untold(core, changes("before", core.root))
+    assert code_without_fragment(core, changes("before", core.root))
 
     add_fragment(core, name)
-    assert untold(core, changes("before", core.root)) == []
+    assert code_without_fragment(core, changes("before", core.root)) == []
     commit(core.root)
-    assert untold(core, changes("before", core.root)) == []
+    assert code_without_fragment(core, changes("before", core.root)) == []
 
 
 def test_a_release_needs_no_fragment_any_more(core: Member) -> None:
@@ -84,14 +84,14 @@ def test_a_release_needs_no_fragment_any_more(core: Member) -> None:
     set_version(core, "0.2.0")
     write(core)
     commit(core.root)
-    assert untold(core, changes("before", core.root)) == []
+    assert code_without_fragment(core, changes("before", core.root)) == []
 
 
 def test_tests_pages_and_the_version_need_no_fragment(core: Member) -> None:
     (core.folder / "tests" / "test_new.py").write_text("")
     (core.folder / "README.md").write_text("Short.")
     set_version(core, "0.2.0")
-    assert untold(core, changes("main", core.root)) == []
+    assert code_without_fragment(core, changes("main", core.root)) == []
 
 
 def test_fragments_become_the_section_of_the_version_in_the_changelog(core: Member) -> None:
@@ -111,21 +111,21 @@ def test_fragments_become_the_section_of_the_version_in_the_changelog(core: Memb
 
 
 @EACH
-def test_every_members_fragments_make_a_section(each: Member) -> None:
-    section = write(each, draft=True)
-    assert f"## {each.version} (" in section
-    for fragment in (each.folder / "newsfragments").glob("*.md"):
+def test_every_members_fragments_make_a_section(member: Member) -> None:
+    section = write(member, draft=True)
+    assert f"## {member.version} (" in section
+    for fragment in (member.folder / "newsfragments").glob("*.md"):
         assert fragment.read_text().split()[0] in section
 
 
 @EACH
-def test_hatch_version_writes_the_version_that_counts(each: Member) -> None:
-    assert each.folder / each.settings["version"]["path"] == each.package / "__about__.py"
+def test_hatch_version_writes_the_version_that_counts(member: Member) -> None:
+    assert member.folder / member.described["tool"]["hatch"]["version"]["path"] == member.about
 
 
 def test_the_ranges_of_siblings_follow_a_new_series_and_nothing_else_changes() -> None:
-    glue = member("websession-pyramid")
-    versions = {each.name: (each.version.major, each.version.minor) for each in members()}
+    glue = member_named("websession-pyramid")
+    versions = {member.name: (member.version.major, member.version.minor) for member in members()}
     before = (glue.folder / "pyproject.toml").read_text("utf-8")
     assert raised(glue, versions) == before
 
@@ -136,7 +136,7 @@ def test_the_ranges_of_siblings_follow_a_new_series_and_nothing_else_changes() -
     assert "websession-crypto" in changed
 
 
-def test_what_is_left_to_do_before_a_tag_is_told_until_nothing_is(core: Member) -> None:
+def test_what_is_left_to_do_before_a_tag_is_said_until_nothing_is(core: Member) -> None:
     add_fragment(core)
     fragment, section, changed = what_is_left(core)
     assert "7.feature.md" in fragment
@@ -155,12 +155,12 @@ def test_what_is_left_to_do_before_a_tag_is_told_until_nothing_is(core: Member) 
     assert tagged.startswith("websession-core-v0.1.0 exists: raise the version")
 
 
-def test_a_trial_has_the_tools_of_the_workspaces_own_tests() -> None:
+def test_a_release_is_tested_with_the_tools_of_the_workspaces_own_tests() -> None:
     assert {"pytest", "hypothesis", "setuptools"} <= {Requirement(line).name for line in tools_of_the_tests()}
 
 
 def test_the_tests_that_prove_a_release_are_there() -> None:
-    assert {test for tests in PROVES.values() for test in tests if not (ROOT / test).exists()} == set()
+    assert {test for tests in TESTS.values() for test in tests if not (ROOT / test).exists()} == set()
 
 
 def test_siblings_are_built_from_their_tags_and_from_the_checkout_where_it_is_newer(
@@ -168,11 +168,11 @@ def test_siblings_are_built_from_their_tags_and_from_the_checkout_where_it_is_ne
 ) -> None:
     git(core.root, "tag", "websession-core-v0.1.0")
     git(core.root, "tag", "websession-core-vintage")
-    of_the_tag = releases(core, tmp_path / "first")
+    of_the_tag = Wheelhouse(tmp_path / "first").releases(core)
     set_version(core, "0.1.1")
     commit(core.root)
 
-    both = releases(core, tmp_path / "second")
+    both = Wheelhouse(tmp_path / "second").releases(core)
 
     assert {str(version): one.origin for version, one in of_the_tag.items()} == {
         "0.1.0": "tag websession-core-v0.1.0"

@@ -1,4 +1,4 @@
-"""What the members bring along is explained, and what is told of it is true."""
+"""What the members bring along is explained, and what is said of it is true."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ VULNERABLE = {
 def test_a_known_vulnerability_fails_the_audit_and_is_named() -> None:
     clean, text = verdict({"dependencies": [CLEAN, UNKNOWN, VULNERABLE]})
     assert clean is False
-    assert "pycryptodome 3.18.0: PYSEC-2024-3, mended in 3.19.1" in text
+    assert "pycryptodome 3.18.0: PYSEC-2024-3, fixed in 3.19.1" in text
     assert "skipped, no data to be had: webob" in text
 
 
@@ -82,7 +82,7 @@ def test_an_audit_that_finds_nothing_says_how_much_it_looked_at() -> None:
 
 
 @pytest.mark.parametrize("report", [None, {"dependencies": [UNKNOWN, UNKNOWN]}], ids=["no answer", "no data"])
-def test_an_audit_without_data_is_told_as_skipped_and_not_as_passed(report) -> None:
+def test_an_audit_without_data_says_skipped_and_not_passed(report) -> None:
     clean, text = verdict(report)
     assert clean is None
     assert text.startswith("skipped: no data")

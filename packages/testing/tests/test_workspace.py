@@ -1,14 +1,16 @@
 """What holds the workspace together: members, versions and commands are each named in one way everywhere."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from matrix import interpreter, pythons
-from members import ROOT, Member, members
+from matrix import interpreter
+from members import ROOT, Member, members, pythons
 
 MEMBERS = members()
 TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
@@ -39,7 +41,16 @@ def scripts(environment: str) -> set[str]:
     return inherited | set(table.get("scripts", {}))
 
 
-PATTERNS = ("*.md", ".ci/run", ".*.yaml", ".github/**/*", "docs/**/*.md", "packages/**/*.md", "tools/*.py")
+PATTERNS = (
+    "*.md",
+    ".ci/run",
+    ".*.yaml",
+    ".github/**/*",
+    "docs/**/*.md",
+    "packages/**/*.md",
+    "tools/**/*.md",
+    "tools/**/*.py",
+)
 
 
 def test_every_command_that_a_page_a_workflow_or_a_tool_names_exists() -> None:
@@ -103,10 +114,45 @@ def test_types_and_layers_are_checked_in_every_package() -> None:
     assert sorted(TOOLS["importlinter"]["root_packages"]) == sorted(packages)
 
 
-def test_imports_run_only_downwards() -> None:
+def lint_imports(path: str = "") -> subprocess.CompletedProcess[str]:
+    """Run what `hatch run checks:layers` runs.
+
+    Args:
+        path: A folder in which packages are looked for first.
+    """
     lint = Path(sys.executable).with_name("lint-imports")
-    run = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH")]))}
+    return subprocess.run(
+        [lint, "--no-cache"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_imports_run_only_downwards_and_in_no_circle() -> None:
+    run = lint_imports()
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("planted", "imported"),
+    [
+        (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .lifecycle import Verdict",
+            "lifecycle",
+        ),
+        ("def late():\n    from .lifecycle import judge", "lifecycle"),
+        ("def late():\n    from . import judge", ""),
+    ],
+    ids=["for typing alone", "in a function", "of the package itself"],
+)
+def test_a_circle_of_imports_is_found(tmp_path: Path, planted: str, imported: str) -> None:
+    shutil.copytree(ROOT / "packages" / "core" / "src", tmp_path, dirs_exist_ok=True)
+    module = tmp_path / "websession_core" / "state.py"
+    module.write_text(f"{module.read_text('utf-8')}\n\n{planted}\n", "utf-8")
+    run = lint_imports(str(tmp_path))
+    assert run.returncode == 1, run.stdout + run.stderr
+    line = len(module.read_text("utf-8").splitlines())
+    target = f"websession_core.{imported}".rstrip(".")
+    assert f"websession_core.state:{line} imports {target}\n" in run.stdout
 
 
 @each_member

@@ -4,7 +4,7 @@
 
     SessionError
     ├── ConfigurationError        the operator's settings are wrong; lists all mistakes
-    ├── UnstorableValueError      the application put a value in the session that cannot be kept
+    ├── UnstorableValueError      the application put a value in the session that cannot be stored
     ├── MalformedPayloadError     the stored text is not what this package writes
     ├── EncryptedDataError        the stored text is encrypted, and no key at hand opens it
     ├── TooManySessionsError      a user has as many sessions as they may have
@@ -13,7 +13,7 @@
         └── NoTransactionError    ... because there is none
 
 The type says whose fault it is. Errors carry evidence as attributes, but never a secret, a
-ticket or a value of somebody's session: type names and key paths only.
+ticket or a value of a session: type names and key paths only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DOCUMENTATION: Final = "https://pyramid-sqlalchemy-sessions.readthedocs.io/en/la
 
 
 class SessionError(Exception):
-    """The root: whatever goes wrong with a web session and is ours to tell.
+    """The root: whatever goes wrong with a web session and is ours to report.
 
     Beneath its message, a traceback shows where the error is documented: a note (PEP 678), which is not part
     of the message.
@@ -78,10 +78,10 @@ class Mistake:
 
 
 class ConfigurationError(SessionError):
-    """The settings are wrong. All that is wrong with them is told at once.
+    """The settings are wrong. All that is wrong with them is reported at once.
 
     Attributes:
-        mistakes: Every mistake found, at least one, in the order they were found.
+        mistakes: Every mistake, at least one, in the order in which they were met.
     """
 
     mistakes: tuple[Mistake, ...]
@@ -89,8 +89,7 @@ class ConfigurationError(SessionError):
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
         if not self.mistakes:
-            msg = "a ConfigurationError needs at least one mistake"
-            raise ValueError(msg)
+            raise ValueError("a ConfigurationError needs at least one mistake")
         super().__init__(self.mistakes)
 
     def __str__(self) -> str:
@@ -128,8 +127,8 @@ class MalformedPayloadError(SessionError, ValueError):
 class EncryptedDataError(SessionError):
     """What is stored of a session cannot be read, because it is encrypted, or should be and is not.
 
-    The key is missing or another one, or somebody changed the row or copied something into it. Which of these
-    cannot be told.
+    The key is missing or another one, or the row was changed, or something was copied into it. Nothing shows
+    which of these it is.
     """
 
 

@@ -1,4 +1,4 @@
-"""When an old encryption key may go, for somebody who changes the key.
+"""When an old encryption key may go, for anyone who changes the key.
 
 Nothing here decides anything about a request. It says what the rules of `websession_core.lifecycle` come to.
 """

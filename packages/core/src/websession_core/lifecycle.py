@@ -1,4 +1,4 @@
-"""All the rules: whether a ticket opens its session, what is to be noted down about it, and when it ends.
+"""All the rules: whether a ticket opens its session, what is to be recorded about it, and when it ends.
 
 Theory of operation
 ===================
@@ -45,23 +45,23 @@ second jar. The new ticket leaps `GENERATION_LEAP` generations ahead. The compan
 the rotation; the new ticket acknowledges itself at its first use, and no acknowledgement of the old epoch
 that is written late can come near it.
 
-*A session of nobody* is not renewed: it is worth no theft, and a late candidate cannot overwrite the
+*An anonymous session* is not renewed: it is not worth stealing, and a late candidate cannot overwrite the
 login's cookie. If its cookie is outdated, by a new key for example, a request that writes it brings another:
 a write and a login of one session exclude each other, so that only a response to the write that is overtaken
 by the login's own could still land after it.
 
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
-row's is therefore never an alarm. A higher epoch opens nothing, since the row tells of another user, but
+row's is therefore never an alarm. A higher epoch opens nothing, since the row is about another user, but
 harms nothing either. All writes compare, so what was decided from an old copy does not take effect.
 
-What cannot be told from a theft
---------------------------------
+What looks like a theft
+-----------------------
 
 - A browser that loses cookies it has already used (restored after a crash from a copy on disk, a cloned
   virtual machine): that is a second jar.
-- A candidate for a session that belongs to somebody, still under way when the same browser logs in again,
-  or a cookie that a write of nobody's session has brought up to date, still under way when it logs in: it can
-  land after the login's cookie. The user must log in once more.
+- A candidate for a session that belongs to a user, still under way when the same browser logs in again,
+  or a cookie that a write of an anonymous session has brought up to date, still under way when it logs in:
+  it can land after the login's cookie. The user must log in once more.
 - A rotation whose response never arrives: the old cookie is dead all the same. The user, whose login
   failed visibly, logs in again (`NewSession.LOGIN`); the row left behind is revoked if the old ticket is
   shown later than 2 *G*.
@@ -77,9 +77,9 @@ which it has ended. Windows of grace are closed: *G* after the renewal the old t
 1* after it is not.
 
 Clocks step back. An age is never negative: a time up to `CLOCK_STEP` ahead of now counts as now, so that
-small steps log nobody out, and a recorded activity far ahead is written anew, so that a session does not
+small steps log nobody out, and a recorded activity far ahead is written again, so that a session does not
 outlive its timeout by it. A time still further ahead is nonsense, and counts as long ago: nothing lives
-for ever by a clock that was a year fast.
+forever by a clock that was a year fast.
 
 Timeouts can be switched on, off and changed while rows exist. The settings of now decide and the stored
 deadline, whichever is earlier. A model that can record activity does so without an idle timeout, too, so
@@ -142,12 +142,12 @@ GENERATION_LEAP: Final = 2**16
 """How many generations a rotation skips: more than an old epoch's late writes can ever catch up."""
 
 # While there is no idle timeout, a model that has the column records activity so often (seconds): when the
-# timeout is switched on, whoever is active must not be logged out.
+# timeout is switched on, anyone who is active must not be logged out.
 _UNTIMED_DELAY: Final = 60
 
 
 class Standing(StrEnum):
-    """What a ticket is, seen from its session's row; the value is the reason told to people."""
+    """What a ticket is, seen from its session's row; the value is the reason shown to people."""
 
     CURRENT = "current"
     ACKNOWLEDGEMENT = "acknowledges a renewal"
@@ -164,7 +164,7 @@ class Standing(StrEnum):
 
 
 class Duty(StrEnum):
-    """What is to be noted down, each one a single compare-and-set write."""
+    """What is to be recorded, each duty in a single compare-and-set write."""
 
     RECORD = "record"
     """Insert the companion row, which a session from before that table has not."""
@@ -176,7 +176,7 @@ class Duty(StrEnum):
     """A candidate has come back and becomes the current ticket."""
     RESCHEDULE = "reschedule"
     """The session's own timeouts were changed: the deadline follows."""
-    REDATE = RenamedMember("RESCHEDULE")
+    REDATE = RenamedMember("REDATE", "RESCHEDULE")
     REMOVE = "remove"
     """The session has ended: delete its rows."""
     REVOKE = "revoke"
@@ -200,7 +200,7 @@ class Consequence:
     Attributes:
         opens: Whether the request runs with the session.
         instead: What may take its place if it does not (or if the application ends it).
-        duty: What is to be noted down in any case.
+        duty: What is to be recorded in any case.
         becomes: The standing of the same ticket once that took effect.
     """
 
@@ -461,8 +461,8 @@ class Verdict:
         standing: What the ticket is.
         ticket: The ticket that was judged.
         state: The row it was judged by; None: there was none.
-        policies: The policies it was judged by, the session's own wishes included.
-        duties: What is to be noted down when the request ends, in this order.
+        policies: The policies it was judged by, the session's own overrides included.
+        duties: What is to be recorded when the request ends, in this order.
         insists: Whether the touch among them has to wait for a lock for a bounded time: it is so overdue
             that a user who is active would be timed out.
     """
@@ -496,12 +496,12 @@ def judge(
     *,
     _timing: _Timing = _TIMING,
 ) -> Verdict:
-    """Say what a ticket is, by the row as it was read and at the moment the request arrived.
+    """Return what a ticket is, by the row as it was read and at the moment the request arrived.
 
     Args:
         ticket: What the request's cookie carried.
         state: The session's row; None: there is none.
-        policies: What the settings say now; the session's own wishes in `state` are applied here.
+        policies: What the settings say now; the session's own overrides in `state` are applied here.
         now: When the request arrived, Unix seconds.
 
     Returns:
@@ -650,7 +650,7 @@ class Bookkeeping:
         insists: Whether it has to wait for a lock for a bounded time, rather than not at all.
         epoch: What the session row's epoch must still be, compared in the same statement without locking
             that row; None: it does not matter. It keeps a candidate from following a login that was
-            committed meanwhile, and an expired session that somebody has just logged into from being removed.
+            committed meanwhile, and an expired session that a user has just logged into from being removed.
         candidate: The ticket to send, only if the write took effect.
     """
 
@@ -663,7 +663,7 @@ class Bookkeeping:
     candidate: Ticket | None = None
 
     def __repr__(self) -> str:
-        # As for `Ticket`: neither the whole identifier nor the attempts.
+        # Neither the whole identifier nor the attempts, as in the repr of `Ticket`.
         return f"<Bookkeeping {self.duty} of {self.session_id.hex[:4]}…: {', '.join(self.values)}>"
 
 
@@ -738,7 +738,7 @@ def reschedule(ticket: Ticket, state: SessionState, policies: Policies, now: int
 
     Args:
         ticket: The session's ticket.
-        state: The session with its new wishes.
+        state: The session with its new overrides.
         policies: What the settings say now.
         now: The time of writing, Unix seconds.
     """
@@ -753,8 +753,8 @@ def reissue(verdict: Verdict, now: int, *, written: bool = False) -> Ticket | No
 
     For sessions that are not renewed: the attributes or the key of the cookie have changed, or a persistent
     cookie has used up a tenth of its Max-Age. Nothing is written. (With renewal, a candidate does this for a
-    session that belongs to somebody, and is the only cookie ever sent for it; one that belongs to nobody gets
-    another cookie from a request that writes it.)
+    session that belongs to a user, and is the only cookie ever sent for it; an anonymous one gets another
+    cookie from a request that writes it.)
 
     Args:
         verdict: What was decided when the request arrived.
@@ -798,8 +798,8 @@ def begin(
         session_id: A fresh identifier of 128 random bits.
         policies: What the settings say now.
         now: When it begins, Unix seconds.
-        owned: Whether it belongs to somebody; None: the model knows no users.
-        overrides: What this session wants otherwise than the settings say.
+        owned: Whether it belongs to a user; None: the model knows no users.
+        overrides: What this session has otherwise than the settings say.
     """
     policies = policies.effective(overrides)
     activity = Activity(

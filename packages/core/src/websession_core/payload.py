@@ -32,9 +32,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from enum import Enum
 from operator import itemgetter
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias, TypeVar, overload
+from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, overload
 
 from .errors import MalformedPayloadError
 from .storable import MAX_DEPTH, require_storable, require_storable_key
@@ -60,16 +59,10 @@ class _SupportsKeysAndGetItem(Protocol[_V_co]):
     def __getitem__(self, key: str, /) -> _V_co: ...
 
 
-class _Missing(Enum):
-    """A key that is not there; an enumeration, so that type checkers can tell it from a value."""
-
-    MISSING = "missing"
-
-
-_MISSING: Final = _Missing.MISSING
-
-_Form: TypeAlias = "str | Literal[_Missing.MISSING] | None"
+_Form: TypeAlias = str | None
 """A value's serialized form; MISSING if there is no value, None if it has no such form."""
+
+_MISSING: Final = ""  # no JSON text is empty
 
 # --- text ---------------------------------------------------------------------------------------
 
@@ -138,9 +131,8 @@ def loads(text: str, *, reorder: bool = False) -> Any:
         return _decode_sorted(text) if reorder else _decode_as_it_is(text)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else "it is not JSON"
-    # Not chained: json's error carries the whole text, which is somebody's session.
-    msg = f"the stored session cannot be read: {reason}"
-    raise MalformedPayloadError(msg)
+    # Not chained: json's error carries the whole text, which is a session's data.
+    raise MalformedPayloadError(f"the stored session cannot be read: {reason}")
 
 
 def _fingerprint(value: Any) -> str | None:
@@ -163,12 +155,7 @@ def _clone(value: _T, memo: dict[int, Any]) -> _T:
     """
     if type(value) is not list and type(value) is not dict:
         return value
-    known = memo.get(id(value))
-    if known is not None:
-        return known  # type: ignore[no-any-return]
-    result: Any = [] if type(value) is list else {}
-    memo[id(value)] = result
-    todo: list[tuple[Any, Any]] = [(value, result)]
+    todo: list[tuple[Any, Any]] = []
 
     def twin(item: Any) -> Any:
         if type(item) is not list and type(item) is not dict:
@@ -179,6 +166,7 @@ def _clone(value: _T, memo: dict[int, Any]) -> _T:
             todo.append((item, copy))
         return copy
 
+    result = twin(value)
     while todo:
         source, target = todo.pop()
         if type(source) is list:
@@ -191,7 +179,7 @@ def _clone(value: _T, memo: dict[int, Any]) -> _T:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A moment in the life of a `Payload` or of `FlashQueues`, to be given back to its ``restore``.
+    """A moment in the life of a `Payload` or of `FlashQueues`, for its ``restore``.
 
     Opaque: what is inside is not part of the interface.
     """
@@ -220,7 +208,7 @@ class _Tracked:
         # Per key that may differ from the text: its serialized form there. None: it had none.
         self._originals: dict[str, _Form] = {}
         self._forced = False
-        # The last text given out to be stored, with the forms of the containers above at that moment; None
+        # The last text handed out to be stored, with the forms of the containers above at that moment; None
         # once a key was set or removed since.
         self._serialized: tuple[str, dict[str, _Form]] | None = None
 
@@ -233,8 +221,7 @@ class _Tracked:
             return {}
         data = loads(text)
         if type(data) is not dict:
-            msg = "the stored session cannot be read: it is not a JSON object"
-            raise MalformedPayloadError(msg)
+            raise MalformedPayloadError("the stored session cannot be read: it is not a JSON object")
         # What is in its values is put in order when it is handed out, if it ever is.
         return dict(sorted(data.items(), key=_by_key)) if self._reorder else data
 
@@ -250,12 +237,9 @@ class _Tracked:
         if data is None:
             return False
         for key, original in self._originals.items():
-            if key not in data:
-                if original is not _MISSING:
-                    return True
-            elif original is _MISSING:
+            if (key in data) is (original == _MISSING):
                 return True
-            else:
+            if key in data:
                 form = _fingerprint(data[key])
                 # None is the form of what has none, and is never the same as anything.
                 if form is None or form != original:
@@ -272,7 +256,7 @@ class _Tracked:
         return self._forced or bool(self._originals and self._differs())
 
     def mark_changed(self) -> None:
-        """Have it stored, whether it changed or not."""
+        """Let it be stored, whether it changed or not."""
         self._forced = True
 
     def serialize(self) -> str:
@@ -306,7 +290,7 @@ class _Tracked:
         return text
 
     def rebase(self, text: str) -> None:
-        """Take note that ``text``, which `serialize` returned, has been stored.
+        """Record that ``text``, which `serialize` returned, has been stored.
 
         From now on a change is one against it. Values handed out before stay tracked: what is changed
         through them after `serialize` is found.
@@ -315,7 +299,7 @@ class _Tracked:
         if data is not None:
             if self._serialized is not None and self._serialized[0] == text:
                 # No key was set since, so only what is in a container may have changed, or may change yet.
-                # One that was first handed out after `serialize` keeps the form it was found in.
+                # One that was first handed out after `serialize` keeps the form that it had then.
                 forms = self._serialized[1]
                 self._originals = {
                     key: forms.get(key, original)
@@ -365,7 +349,7 @@ class _Tracked:
         self._data = None
         if snapshot._keys is not None:
             base = self._decoded(snapshot._text)
-            # Nobody held the other values then, so they are what the text says.
+            # No code had hold of the other values then, so they are what the text says.
             memo: dict[int, Any] = {}
             base.update({key: _clone(value, memo) for key, value in snapshot._values.items()})
             self._data = {key: base[key] for key in snapshot._keys}
@@ -381,7 +365,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
     of these; keys are ``str``. What cannot be stored in one of the supported databases, or would come
     back changed, is refused with `UnstorableValueError` when it is assigned, and then nothing is
     changed, not even by an ``update`` with many keys. What is changed in place (``payload["cart"]["apples"]
-    = 3``) is found without being told, and checked by `serialize`.
+    = 3``) is found without a call, and checked by `serialize`.
 
     Not safe for concurrent use by several threads.
 
@@ -487,8 +471,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         """
         key = next(reversed(self), None)
         if key is None:
-            msg = "popitem(): the session is empty"
-            raise KeyError(msg)
+            raise KeyError("popitem(): the session is empty")
         return key, self.pop(key)
 
     @overload
@@ -515,7 +498,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
 
 
 class FlashQueues(_Tracked):
-    """Messages kept until they are shown, in named queues, apart from a session's data.
+    """Messages that wait until they are shown, in named queues, apart from a session's data.
 
     Not safe for concurrent use by several threads.
 
@@ -531,8 +514,7 @@ class FlashQueues(_Tracked):
     def _decoded(self, text: str) -> dict[str, Any]:
         data = super()._decoded(text)
         if not all(type(queue) is list for queue in data.values()):
-            msg = "the stored flash messages cannot be read: a queue is not a list"
-            raise MalformedPayloadError(msg)
+            raise MalformedPayloadError("the stored flash messages cannot be read: a queue is not a list")
         if self._reorder:
             _put_in_order(data)
         return data

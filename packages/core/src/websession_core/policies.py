@@ -37,7 +37,7 @@ _REISSUE_PART: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class IdleTimeout:
-    """The session ends when nobody used it for some time (OWASP ASVS 5.0, 7.3.1).
+    """The session ends when it was not used for some time (OWASP ASVS 5.0, 7.3.1).
 
     Activity is not recorded more often than every `extension_delay` seconds. A session therefore ends
     at the latest `timeout` seconds after its last use, and at the earliest `extension_delay` seconds sooner.
@@ -45,7 +45,7 @@ class IdleTimeout:
     Args:
         timeout: Seconds without use after which the session has ended, from 1 to :data:`LONGEST`.
         extension_delay: Seconds that must have passed since the recorded activity before it is recorded
-            anew, from 0 (every request) to less than `timeout`. None: a tenth of `timeout`, at most 60.
+            again, from 0 (every request) to less than `timeout`. None: a tenth of `timeout`, at most 60.
 
     Raises:
         TypeError: A duration is not an integer.
@@ -64,7 +64,7 @@ class IdleTimeout:
 
     @property
     def delay(self) -> int:
-        """The extension delay that holds, in seconds: the one given, or the default."""
+        """The extension delay that holds, in seconds: its own, or the default."""
         if self.extension_delay is not None:
             return self.extension_delay
         return min(self.timeout // 10, _LONGEST_DEFAULT_DELAY)
@@ -108,7 +108,7 @@ class Renewal:
         timeout: Seconds after which a ticket is renewed, at least twice `grace`; None: never.
         grace: A bound in seconds, from 1 to half of :data:`LONGEST`, on the time from a browser's sending a
             request to its having processed the response, differences between the servers' clocks included.
-        max_tries: After so many candidates that nobody acknowledged the session ends; at least 1.
+        max_tries: The session ends after so many candidates that no browser acknowledged; at least 1.
 
     Raises:
         TypeError: A number is not an integer.
@@ -130,7 +130,7 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What one session wants otherwise than the settings say.
+    """What one session has otherwise than the settings say.
 
     In every field None means: as the settings say; and 0 means: not at all (for `extension_delay`: record
     the activity of every request; for `cookie_max_age`: a cookie that ends with the browser).
@@ -212,27 +212,20 @@ class Policies:
         return None if self.cookie_max_age is None else self.cookie_max_age // _REISSUE_PART
 
     def overridden(self, overrides: Overrides) -> Policies:
-        """Return these policies with a session's own wishes in their place.
+        """Return these policies with a session's overrides in their place.
 
-        For the moment at which the wishes are set, all or nothing.
+        For the moment at which they are set, all or nothing.
 
         Raises:
             ValueError: Together they make no sense; the message says which two.
         """
-        wish = _merge(self, overrides)
-        return Policies(
-            idle=IdleTimeout(wish.idle_timeout, wish.extension_delay) if wish.idle_timeout else None,
-            absolute=AbsoluteTimeout(wish.absolute_timeout) if wish.absolute_timeout else None,
-            renewal=Renewal(wish.renewal_timeout or None, self.renewal.grace, self.renewal.max_tries),
-            not_before=self.not_before,
-            cookie_max_age=wish.cookie_max_age or None,
-            cookie_version=self.cookie_version,
-        )
+        own = _merge(self, overrides)
+        return self._with(own, own.idle_timeout, own.extension_delay, own.renewal_timeout)
 
     def effective(self, overrides: Overrides | None) -> Policies:
         """Return the policies that hold for a session; never raises.
 
-        For every request. The settings may have changed since the session's wishes were set, so that
+        For every request. The settings may have changed since the overrides were set, so that
         they contradict each other now. Then the stricter one wins: an idle timeout that is not shorter than
         the absolute one never comes to pass and is left out, an extension delay that is too long is the
         default one, a renewal timeout that is too short is twice the grace.
@@ -240,30 +233,32 @@ class Policies:
         # Most sessions have none, in models that know them too, and to merge takes ten times as long.
         if overrides is None or overrides is NO_OVERRIDES or overrides == NO_OVERRIDES:
             return self
-        wish = _merge(self, overrides)
-        idle_timeout, delay = wish.idle_timeout or 0, wish.extension_delay
-        absolute_timeout, renewal_timeout = wish.absolute_timeout, wish.renewal_timeout
-        if absolute_timeout and idle_timeout >= absolute_timeout:
+        own = _merge(self, overrides)
+        idle_timeout, delay, renewal_timeout = own.idle_timeout or 0, own.extension_delay, own.renewal_timeout
+        if own.absolute_timeout and idle_timeout >= own.absolute_timeout:
             idle_timeout = 0
         if delay is not None and delay >= idle_timeout:
             delay = None
         if renewal_timeout:
             renewal_timeout = max(renewal_timeout, 2 * self.renewal.grace)
+        return self._with(own, idle_timeout, delay, renewal_timeout)
+
+    def _with(self, own: Overrides, idle: int | None, delay: int | None, renewal: int | None) -> Policies:
         return Policies(
-            idle=IdleTimeout(idle_timeout, delay) if idle_timeout else None,
-            absolute=AbsoluteTimeout(absolute_timeout) if absolute_timeout else None,
-            renewal=Renewal(renewal_timeout or None, self.renewal.grace, self.renewal.max_tries),
+            idle=IdleTimeout(idle, delay) if idle else None,
+            absolute=AbsoluteTimeout(own.absolute_timeout) if own.absolute_timeout else None,
+            renewal=Renewal(renewal or None, self.renewal.grace, self.renewal.max_tries),
             not_before=self.not_before,
-            cookie_max_age=wish.cookie_max_age or None,
             cookie_version=self.cookie_version,
+            cookie_max_age=own.cookie_max_age or None,
         )
 
 
 def _merge(policies: Policies, overrides: Overrides) -> Overrides:
-    """Return what holds for each field: the session's wish, else what the policies say."""
+    """Return what holds for every setting: the session's own, else what the policies say."""
 
-    def chosen(wish: int | None, setting: int | None) -> int | None:
-        return setting if wish is None else wish
+    def chosen(override: int | None, setting: int | None) -> int | None:
+        return setting if override is None else override
 
     idle, absolute = policies.idle, policies.absolute
     return Overrides(

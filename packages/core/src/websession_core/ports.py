@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from .renaming import renamed
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -20,19 +22,18 @@ _RowT = TypeVar("_RowT", bound="StoredRow")
 
 
 class Clock(Protocol):
-    """Tells the time; only the edge of an adapter asks it, and everything below is told ``now``."""
+    """Tells the time; only the edge of an adapter asks it, and everything below takes ``now``."""
 
     def __call__(self) -> int:
         """Return whole seconds since the Unix epoch.
 
         It may step back (a server's clock is corrected) and may differ between servers by some seconds:
-        whoever compares its values with stored ones has to expect both. It never raises.
+        anyone who compares its values with stored ones has to expect both. It never raises.
         """
-        ...
 
 
 class TicketCodec(Protocol):
-    """Turns a ticket's bytes into the text of a cookie and back; nobody without the key can do either."""
+    """Turns a ticket's bytes into the text of a cookie and back; without the key neither is possible."""
 
     def encrypt(self, plaintext: bytes, /) -> str:
         """Return the cookie's value, of characters a cookie may have (RFC 6265 section 4.1.1).
@@ -40,10 +41,9 @@ class TicketCodec(Protocol):
         Two calls give two texts. It may raise `ValueError` for more bytes than it takes; a ticket is
         always below a hundred.
         """
-        ...
 
     def decrypt(self, token: str, /) -> bytes:
-        """Return the bytes that `encrypt` was given.
+        """Return the bytes that `encrypt` took.
 
         The text comes from the network and may be anything: empty, long, not ASCII. What was not made by
         `encrypt` with one of our keys and for this purpose (this cookie's name) raises an error of the
@@ -51,25 +51,22 @@ class TicketCodec(Protocol):
         other bytes. A token of an unknown key is no attack by itself: a server may not have the newest key
         yet. The adapter treats it as no session, and leaves the cookie alone.
         """
-        ...
 
 
 class ValueCipher(Protocol):
-    """Encrypts what a store keeps, for the one place it is kept in."""
+    """Encrypts what a store keeps, for the one place where it is kept."""
 
     def encrypt(self, value: bytes, context: bytes, /) -> str:
         """Return the value encrypted, in letters, digits, ``-`` and ``_``; two calls give two texts.
 
         The context is the place. It is authenticated and not part of the text.
         """
-        ...
 
     def open(self, encrypted: str, context: bytes, /) -> OpenedValue:
-        """Return the value that `encrypt` was given with this context.
+        """Return the value that `encrypt` took with this context.
 
         Anything else, a value from another place included, raises a `ValueError` that shows nothing of it.
         """
-        ...
 
 
 class OpenedValue(Protocol):
@@ -78,12 +75,10 @@ class OpenedValue(Protocol):
     @property
     def payload(self) -> bytes:
         """The value."""
-        ...
 
     @property
     def made_with_current_key(self) -> bool:
         """Whether it would be encrypted with the same key now."""
-        ...
 
 
 class StoredRow(Protocol):
@@ -92,37 +87,30 @@ class StoredRow(Protocol):
     @property
     def id(self) -> UUID:
         """The primary key."""
-        ...
 
     @property
     def created(self) -> int:
         """When the session began, in Unix seconds."""
-        ...
 
     @property
     def version(self) -> int:
         """The number of writes so far; an update names the version it read."""
-        ...
 
     @property
     def epoch(self) -> int:
         """The number of changes of identity so far."""
-        ...
 
     @property
     def data(self) -> str:
         """The data, JSON text for a `Payload`."""
-        ...
 
     @property
     def flash(self) -> str:
         """The flash queues, JSON text for `FlashQueues`."""
-        ...
 
     @property
     def state(self) -> SessionState:
         """What the rules of :mod:`websession_core.lifecycle` need to know of it."""
-        ...
 
 
 class Store(Protocol[_ConnectionT_contra, _RowT]):
@@ -134,21 +122,19 @@ class Store(Protocol[_ConnectionT_contra, _RowT]):
     """
 
     def load(self, connection: _ConnectionT_contra, session_id: UUID, /) -> _RowT | None:
-        """Return the row, and what was noted down about it, as the connection's transaction sees it.
+        """Return the row, and what was recorded about it, as the connection's transaction sees it.
 
         None if there is none: it was deleted, has expired and was collected, is not visible yet, or never
         existed. These cannot be told apart, and the caller must not treat any of them as an attack.
         """
-        ...
 
     def insert(self, connection: _ConnectionT_contra, row: _RowT, /) -> None:
-        """Insert a new row, and with it what is noted down about it (the state's `activity`), if anything.
+        """Insert a new row, and with it what is recorded about it (the state's `activity`), if anything.
 
         A row with that identifier is an error of the database, never an update: identifiers are random, so
         it can only mean that this very session was inserted before. `ValueError`: the row has a value for
         something that the store has no place for.
         """
-        ...
 
     def update(
         self,
@@ -160,7 +146,7 @@ class Store(Protocol[_ConnectionT_contra, _RowT]):
         flash: str | None = None,
         **changes: Any,
     ) -> bool:
-        """Write what is given and add one to the version, if the row still has this version.
+        """Write the arguments and add one to the version, if the row still has this version.
 
         `data` and `flash` stay if they are None. `changes` are the row's other columns by name; among them
         None is a value: there is none, or, for the timeouts, the settings decide.
@@ -169,18 +155,19 @@ class Store(Protocol[_ConnectionT_contra, _RowT]):
         was written. The row is never inserted: a session that was ended must stay ended. `ValueError`: the
         store has no place for one of the changes.
         """
-        ...
 
     def delete(self, connection: _ConnectionT_contra, session_id: UUID, /) -> bool:
         """Delete the row, whatever its version; False if there is none, which is no error.
 
-        What was noted down about it stays: that is not the business of this transaction.
+        What was recorded about it stays: that is not the business of this transaction.
         """
-        ...
 
     def reorders_keys(self, connection: _ConnectionT_contra, /) -> bool:
         """Return whether texts come back with the keys of objects in another order.
 
         `Payload` and `FlashQueues` are then made with ``reorder=True``.
         """
-        ...
+
+
+# The columns that `Store.update` takes, before it took them all.
+__getattr__ = renamed(__name__, Changes=dict)

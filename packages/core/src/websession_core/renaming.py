@@ -13,7 +13,7 @@ __all__ = ["RenamedMember", "renamed"]
 
 
 def renamed(module: str, **things: Any) -> Callable[[str], Any]:
-    """Return a module's ``__getattr__``, by which things are known under their old names, too.
+    """Return a module's ``__getattr__``, which finds things by their old names, too.
 
     Args:
         module: The module's name.
@@ -33,21 +33,18 @@ class RenamedMember:
     """The old name of an enumeration's member.
 
     Args:
-        name: The new name.
+        old: The old name.
+        new: The new name.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __set_name__(self, owner: type[Enum], old_name: str) -> None:
-        self.old_name = f"{owner.__name__}.{old_name}"
+    def __init__(self, old: str, new: str) -> None:
+        self.old, self.new = old, new
 
     def __get__(self, instance: Enum | None, owner: type[Enum]) -> Enum:
-        _warn(self.old_name, self.name)
-        return owner[self.name]
+        _warn(f"{owner.__name__}.{self.old}", self.new)
+        return owner[self.new]
 
 
 def _warn(old: str, new: str) -> None:
-    warnings.warn(
-        f"{old} is called {new} now; the old name stays for one series", DeprecationWarning, stacklevel=3
-    )
+    message = f"{old} is called {new} now; the old name stays for one series"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)

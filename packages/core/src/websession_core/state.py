@@ -99,7 +99,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What we noted down about a session: a snapshot of its row in the companion table.
+    """What was recorded about a session: a snapshot of its row in the companion table.
 
     None in a field: the model has no such column, or the row was written before it had. Every number is
     from 0 to :data:`COUNTER_MAX`; times are Unix seconds.
@@ -146,9 +146,9 @@ class SessionState:
         created: When the session began, Unix seconds.
         epoch: How often its identity was rotated.
         rotated_at: When that last happened, Unix seconds; None: never, or not known.
-        owned: Whether it belongs to somebody; None: the model knows no users.
-        activity: What we noted down about it; None: nothing (no such table, or no such row yet).
-        overrides: What this session wants otherwise than the settings say; None: nothing.
+        owned: Whether it belongs to a user; None: the model knows no users.
+        activity: What was recorded about it; None: nothing (no such table, or no such row yet).
+        overrides: What this session has otherwise than the settings say; None: nothing.
 
     Raises:
         TypeError: Something is of a wrong type.

@@ -108,7 +108,7 @@ def _check_key(key: object) -> None:
 def _check(value: Any, level: int) -> None:
     """Refuse what some supported database cannot hold or would change.
 
-    ``level`` is the one a container found here would be at.
+    ``level`` is the one that a container here would be at.
     """
     kind = type(value)
     if kind is str:

@@ -55,7 +55,7 @@ def _file(path: str) -> str:
     if not os.path.isabs(path):  # noqa: PTH117 - a Path would swallow what is wrong with the text
         raise SourceError("names no file by its absolute path")
     try:
-        # Without waiting for whoever might write to a pipe of that name.
+        # Without waiting for anyone who might write to a pipe of that name.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no such path can be"

@@ -71,7 +71,7 @@ class TokenError(CryptoError, ValueError):
 
 
 class MalformedTokenError(TokenError):
-    """What was given is no token of any version: wrong characters, wrong length, wrong type."""
+    """This is no token of any version: wrong characters, wrong length, wrong type."""
 
 
 class UnknownTokenVersionError(TokenError):
@@ -84,7 +84,7 @@ class UnknownTokenVersionError(TokenError):
 class UnauthenticTokenError(TokenError):
     """No key of the keyring made this token for this purpose, or it was changed on its way.
 
-    Which of these is the case cannot be told, to an attacker or to us.
+    Nothing shows which of these it is, to an attacker or to us.
     """
 
 

@@ -1,4 +1,4 @@
-"""Values: bytes that are kept, encrypted and authenticated for the one place that they are kept in.
+"""Values: bytes that are stored, encrypted and authenticated for the one place where they are.
 
 An encrypted value has the form of a token (see `tokens`), and is as long as it needs to be. Its associated
 data is the label ``websession-crypto value``, the version byte, the length of the purpose in one byte, the
@@ -64,8 +64,8 @@ class ValueCodec(Codec):
         """Check an encrypted value, and only then decrypt it.
 
         Args:
-            encrypted: What was found in the database.
-            context: The place where it was found.
+            encrypted: What the database holds.
+            context: The place where it is.
 
         Raises:
             MalformedTokenError: This is no encrypted value.

@@ -91,9 +91,9 @@ class Xaes256Gcm(NeverPickled):
         """Check the tag, and only then give the plaintext.
 
         Args:
-            nonce: The 24 bytes given to `encrypt`.
+            nonce: The 24 bytes that `encrypt` took.
             ciphertext: What `encrypt` returned.
-            associated_data: As given to `encrypt`.
+            associated_data: The same as for `encrypt`.
 
         Raises:
             ValueError: `nonce` has another length.

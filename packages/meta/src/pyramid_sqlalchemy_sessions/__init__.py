@@ -21,26 +21,8 @@ from websession_core.errors import (
 from websession_core.presets import AAL1, AAL2, AAL3
 from websession_core.renaming import renamed
 from websession_crypto import generate_secret_key
-from websession_models import (
-    AbsoluteMixin,
-    AuthenticatedAtMixin,
-    BaseMixin,
-    ClientInfoMixin,
-    ConfigAbsoluteMixin,
-    ConfigCookieMixin,
-    ConfigIdleMixin,
-    ConfigRenewalMixin,
-    CSRFMixin,
-    EncryptedDataMixin,
-    FullyFeaturedSession,
-    IdleMixin,
-    RenewalMixin,
-    SchemaError,
-    SessionLimitMixin,
-    UseridMixin,
-    is_active,
-    prepare_sqlite_engine,
-)
+from websession_models import SchemaError, is_active, mixins, prepare_sqlite_engine
+from websession_models.mixins import *  # noqa: F403 - every mixin is public
 from websession_pyramid import (
     ActiveSession,
     ActiveSessions,
@@ -77,29 +59,16 @@ __all__ = [
     "AAL1",
     "AAL2",
     "AAL3",
-    "AbsoluteMixin",
     "ActiveSession",
     "ActiveSessions",
-    "AuthenticatedAtMixin",
-    "BaseMixin",
-    "CSRFMixin",
-    "ClientInfoMixin",
-    "ConfigAbsoluteMixin",
-    "ConfigCookieMixin",
-    "ConfigIdleMixin",
-    "ConfigRenewalMixin",
     "ConfigurationError",
     "CookieRefused",
     "EncryptedDataError",
-    "EncryptedDataMixin",
-    "FullyFeaturedSession",
-    "IdleMixin",
     "InvalidPreferenceError",
     "LateChangeError",
     "MissingFeatureError",
     "NoTransactionError",
     "RecentLoginRequired",
-    "RenewalMixin",
     "ReplayDetected",
     "SchemaError",
     "SessionCreated",
@@ -108,7 +77,6 @@ __all__ = [
     "SessionExpired",
     "SessionFactory",
     "SessionInvalidated",
-    "SessionLimitMixin",
     "SessionLoaded",
     "SessionOverrides",
     "SessionRegenerated",
@@ -118,7 +86,6 @@ __all__ = [
     "TooManySessionsError",
     "UnstorableValueError",
     "UnsupportedSetupError",
-    "UseridMixin",
     "WebSession",
     "__version__",
     "active_sessions",
@@ -131,5 +98,6 @@ __all__ = [
     "prepare_sqlite_engine",
     "web_session_factories",
 ]
+__all__ += mixins.__all__
 
 __getattr__ = renamed(__name__, SessionPreferences=SessionOverrides)

@@ -182,24 +182,24 @@ class ActiveSessions:
             .where(columns["userid"] == userid, is_alive, features.criterion())
             .order_by(used.desc(), columns["id"])
         )
-        present, ended = self._session.id, unit.ended
+        present, copy = self._session.id, unit.working_copy
         return [
             (
                 session_id,
                 ActiveSession(_handle(session_id), userid, session_id == present, *rest),
             )
-            for session_id, *rest in unit.connection().execute(statement)
-            if session_id not in ended
+            for session_id, *rest in copy.attached.connection().execute(statement)
+            if session_id not in copy.pending.ended
         ]
 
     def _end(self, sessions: Iterable[tuple[UUID, ActiveSession]]) -> int:
-        unit, count = self._session.unit_for_change(), 0
+        copy, count = self._session.unit_for_change().working_copy, 0
         for session_id, session in sessions:
             count += 1
             if session.is_present:
                 self._session.invalidate()
             else:
-                unit.end(session_id, "ended by the user's other session")
+                copy.end(session_id, "ended by the user's other session")
         return count
 
 

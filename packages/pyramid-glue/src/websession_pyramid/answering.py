@@ -17,12 +17,9 @@ from .contents import OVERRIDES
 if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
-    from websession_core.state import Ticket
-    from websession_models import SessionRow
 
     from .kit import SessionKit
-    from .opening import Opening
-    from .pending import Pending
+    from .working_copy import WorkingCopy
 
 __all__ = ["KEEP", "Answer", "CookieOrder", "prepare_answer"]
 
@@ -61,34 +58,26 @@ KEEP = Answer(CookieOrder.KEEP)
 """The browser keeps the cookie that it has."""
 
 
-def prepare_answer(
-    kit: SessionKit, opening: Opening, row: SessionRow | None, pending: Pending, *, forgets: bool
-) -> Answer:
+def prepare_answer(kit: SessionKit, copy: WorkingCopy, *, forgets: bool) -> Answer:
     """Decide what the browser is told, and encrypt the cookie.
 
     Args:
         kit: Whose session it is.
-        opening: What became of the browser's cookie.
-        row: The row as it was written; None: there is none.
-        pending: What the transaction has done.
+        copy: The session as it was written.
         forgets: Whether a logout leaves the browser with a cookie of ours.
     """
+    row, pending = copy.contents.row, copy.pending
     if row is None:
         # Only a logout removes a cookie: one whose session was not found may just have been replaced by a
         # parallel login, and one that does not decrypt may need a key this server has yet to get.
         return Answer(CookieOrder.DELETE) if forgets else KEEP
-    ticket = pending.ticket or _reissued(kit, opening, row, pending)
+    ticket, verdict, opened = pending.ticket, copy.opening.verdict, copy.opening.row
+    if ticket is None and verdict is not None:
+        if not pending.written.isdisjoint(OVERRIDES):
+            verdict = dataclasses.replace(verdict, policies=kit.effective_policies(row.overrides))
+        written = opened is not None and row.version != opened.version
+        ticket = reissue(verdict, kit.clock(), written=written)
     if ticket is None:
         return KEEP
     max_age = kit.effective_policies(row.overrides).cookie_max_age
     return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age)
-
-
-def _reissued(kit: SessionKit, opening: Opening, row: SessionRow, pending: Pending) -> Ticket | None:
-    verdict, opened = opening.verdict, opening.row
-    if verdict is None:
-        return None
-    if not pending.written.isdisjoint(OVERRIDES):
-        verdict = dataclasses.replace(verdict, policies=kit.effective_policies(row.overrides))
-    written = opened is not None and row.version != opened.version
-    return reissue(verdict, kit.clock(), written=written)

@@ -19,7 +19,6 @@ from websession_models import Bookkeeper, engine_like
 
 from .contents import OVERRIDES
 from .events import SessionRenewed, announce, short_name
-from .pending import Pending
 from .retries import is_error_retryable
 
 if TYPE_CHECKING:
@@ -29,19 +28,14 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
     from sqlalchemy import Connection
-    from sqlalchemy.orm import Session
     from websession_core.lifecycle import Bookkeeping
-    from websession_core.state import Ticket
-    from websession_models import SessionRow
 
     from .kit import SessionKit
-    from .opening import Opening
+    from .working_copy import WorkingCopy
 
 __all__ = ["after_transaction", "will_be_retried"]
 
 log = logging.getLogger(__name__)
-
-NOTHING_PENDING = Pending()
 
 
 def will_be_retried(request: Request) -> bool:
@@ -95,15 +89,10 @@ class BestEffortBookkeeper:
 
 def after_transaction(
     kit: SessionKit,
-    dbsession: Session,
-    origin: Connection | None,
-    *,
-    opening: Opening,
+    copy: WorkingCopy,
     request: Request,
     response: Response | None,
-    pending: Pending = NOTHING_PENDING,
-    row: SessionRow | None = None,
-    ticket: Ticket | None = None,
+    *,
     can_renew: bool = True,
     within_test: bool = False,
 ) -> Sequence[str]:
@@ -111,14 +100,9 @@ def after_transaction(
 
     Args:
         kit: Whose session it is.
-        dbsession: The application's database session.
-        origin: The connection that read or wrote the row; None: none did.
-        opening: What became of the browser's cookie.
+        copy: The session, as it was read or as it was written.
         request: The request that the browser sent.
         response: The response; None: there is none.
-        pending: What the transaction has done.
-        row: The row as it is now.
-        ticket: The ticket of that row.
         can_renew: Whether the response has room for a renewed cookie; else no renewal begins.
         within_test: Whether a test holds one doomed transaction around everything: the bookkeeping is done in
             it, since nothing that it has written is visible elsewhere.
@@ -126,16 +110,19 @@ def after_transaction(
     Returns:
         What was done, for a person to read.
     """
+    opening, pending, row, ticket = copy.opening, copy.pending, copy.contents.row, copy.ticket
+    origin = None if copy.writer is None else copy.writer.origin
     verdict = opening.verdict
     is_resettled = not pending.written.isdisjoint(OVERRIDES)
-    if origin is None or not (pending.deleted or is_resettled or (verdict is not None and verdict.duties)):
+    has_duties = verdict is not None and bool(verdict.duties)
+    if copy.writer is None or origin is None or not (pending.deleted or is_resettled or has_duties):
         return ()  # as in most requests: do not touch the engine for nothing
     if within_test:
-        if not dbsession.is_active:
+        if not copy.writer.dbsession.is_active:
             return ()  # a flush has failed in the test's transaction, where nothing more can be written
-        within = dbsession.connection(bind_arguments={"mapper": kit.settings.model_class})
+        within = copy.writer.connection()
         keeper = BestEffortBookkeeper(kit, within, within)
-    elif not origin.closed and not dbsession.in_transaction():
+    elif not origin.closed and not copy.writer.dbsession.in_transaction():
         # The application has bound its session to one connection, in whose transaction everything happens;
         # no other connection would see any of it.
         return ()

@@ -135,11 +135,11 @@ def _facts(factory: SessionFactory, session: object) -> Iterator[tuple[str, str]
     if holder is None:
         yield "state", "not touched by this request"
         return
-    row = holder.contents.row or holder.opening.row
+    row = holder.working_copy.contents.row or holder.working_copy.opening.row
     yield "state", _state(holder)
-    verdict = holder.opening.verdict
+    verdict = holder.working_copy.opening.verdict
     yield "cookie", "none was sent" if verdict is None else verdict.reason
-    for refusal in holder.opening.refusals:
+    for refusal in holder.working_copy.opening.refusals:
         yield "refused cookie", refusal.reason
     renewed = Duty.RENEW in holder.bookkeeping_log
     order = CookieOrder.SET if renewed else holder.answer_ready.order
@@ -152,11 +152,11 @@ def _facts(factory: SessionFactory, session: object) -> Iterator[tuple[str, str]
 def _state(holder: Holder) -> str:
     if not isinstance(holder, UnitOfWork):
         return "read outside of a transaction"
-    if holder.contents.row is None:
+    if holder.working_copy.contents.row is None:
         return "new, and nothing to store"
     if holder.phase is Phase.ABORTED:
         return "rolled back with the transaction"
-    return "began in this request" if holder.began_here else "read from the database"
+    return "began in this request" if holder.working_copy.began_here else "read from the database"
 
 
 def _row_facts(factory: SessionFactory, row: SessionRow) -> Iterator[tuple[str, str]]:

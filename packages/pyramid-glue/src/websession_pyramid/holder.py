@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from transaction import Transaction
 
     from .answering import Answer
-    from .contents import Contents
     from .opening import Opening
     from .unit_of_work import UnitOfWork
+    from .working_copy import WorkingCopy
 
 __all__ = ["Holder"]
 
@@ -23,24 +23,18 @@ class Holder(Protocol):
     """Holds one session for one request.
 
     Attributes:
-        contents: What the session holds.
-        opening: What became of the browser's cookie.
+        working_copy: The session in memory.
         answer_ready: What the browser is told with the response.
         bookkeeping_log: What was recorded at the end of the request, for a person to read.
     """
 
-    contents: Contents
-    opening: Opening
+    working_copy: WorkingCopy
     answer_ready: Answer
     bookkeeping_log: Sequence[str]
 
     @property
     def joined(self) -> Transaction | None:
         """The transaction that it takes part in and whose end it is told of, None if there is none."""
-
-    @property
-    def began_here(self) -> bool:
-        """Whether the session begins with this request."""
 
     @property
     def last_committed(self) -> UnitOfWork | None:
@@ -59,8 +53,8 @@ class Holder(Protocol):
     def announce(self, before: Opening | None) -> None:
         """Tell the subscribers what was found in the browser's cookie, if that is news."""
 
-    def change(self, request_at_hand: Callable[[], Request]) -> Contents:
-        """Return the contents, about to be changed.
+    def change(self, request_at_hand: Callable[[], Request]) -> WorkingCopy:
+        """Return the session, about to be changed.
 
         Raises:
             NoTransactionError: There is no transaction to store the change in.
@@ -71,19 +65,6 @@ class Holder(Protocol):
 
         Raises:
             NoTransactionError: Nothing can be written any more.
-        """
-
-    def start_over(self, contents: Contents, reason: str) -> None:
-        """End the session, and go on with other contents."""
-
-    def rotate(self, reason: str) -> None:
-        """Give the session a new identity."""
-
-    def end_excess_sessions(self, userid: Any) -> None:
-        """Keep a user within the number of sessions that they may have, before they log in once more.
-
-        Raises:
-            TooManySessionsError: They have so many, and the settings say that the new one is refused.
         """
 
     def drop_changes(self) -> None:

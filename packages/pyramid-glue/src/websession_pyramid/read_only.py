@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Never
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +23,8 @@ from .answering import KEEP
 from .bookkeeping import after_transaction
 from .opening import Opening, announce_opening, judged
 from .request_transaction import TransactionState, database_session
+from .row_writer import RowWriter
+from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,11 +32,9 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
     from sqlalchemy import Connection
-    from sqlalchemy.orm import Session
     from transaction import Transaction
     from websession_core.state import Ticket
 
-    from .contents import Contents
     from .kit import SessionKit
     from .tickets import Refusal
 
@@ -55,8 +55,7 @@ class ReadOnlySession:
             connection may be its own.
 
     Attributes:
-        contents: What the session holds; nothing if it could not be read, which is logged.
-        opening: What became of the browser's cookie.
+        working_copy: The session in memory; nothing is in it if it could not be read, which is logged.
         state: As given, or seen later.
         joined: None: it takes part in no transaction.
         last_committed: None, likewise.
@@ -76,19 +75,12 @@ class ReadOnlySession:
     ) -> None:
         self.state = state
         self._kit = kit
-        self._dbsession: Session | None = None
-        self._origin: Connection | None = None
         self._patient = patient
         self._request = request
-        self._answered = False
-        self._warned = False
-        self.opening = self._read(request)
-        self.contents = self.opening.contents()
-
-    @property
-    def began_here(self) -> bool:
-        """Whether the session begins with this request, as far as that can be said without storing it."""
-        return self.contents.row is None
+        self._writer: RowWriter | None = None
+        self._answered = self._warned = False
+        self.working_copy = WorkingCopy(kit, request, self._read(request))
+        self.working_copy.writer = self._writer
 
     def belongs_to(self, transaction: Transaction) -> bool:
         """Return whether this is still the session to look at in a transaction that is live."""
@@ -106,17 +98,17 @@ class ReadOnlySession:
         Args:
             before: What was found before, in the same request; None: nothing was looked at.
         """
-        announce_opening(self._request, self._kit.attribute, self.opening, before)
+        announce_opening(self._request, self._kit.attribute, self.working_copy.opening, before)
 
-    def change(self, request_at_hand: Callable[[], Request]) -> Contents:
-        """Return the contents, about to be changed for nothing.
+    def change(self, request_at_hand: Callable[[], Request]) -> WorkingCopy:
+        """Return the session, about to be changed for nothing.
 
         Raises:
             NoTransactionError: No transaction has begun, or it is being committed.
         """
         if self.state is TransactionState.ENDED:
             self._warn_of_dropped_change("the transaction of this request has ended")
-            return self.contents
+            return self.working_copy
         if self.state is TransactionState.COMMITTING:
             raise NoTransactionError(
                 "the session cannot be changed here: the transaction is being committed, and what has not "
@@ -138,38 +130,22 @@ class ReadOnlySession:
         """
         raise NoTransactionError("this needs the request's transaction, and that has ended")
 
-    def start_over(self, contents: Contents, reason: str) -> None:
-        """Show other contents from now on."""
-        self.contents = contents
-
-    def rotate(self, reason: str) -> None:
-        """Do nothing: an identity changes in the database, or not at all."""
-
-    def end_excess_sessions(self, userid: Any) -> None:
-        """Do nothing: the user does not log in."""
-
     def drop_changes(self) -> None:
         """Do nothing: there are none that could be stored."""
 
     def answer(self, request: Request, response: Response | None) -> None:
         """Do the bookkeeping: activity counts whatever became of the request."""
-        if self.contents.is_changed:
+        copy = self.working_copy
+        if copy.contents.is_changed:
             self._warn_of_dropped_change("no transaction is active")
-        if self._answered or self._dbsession is None:
-            return
-        self._answered = True
-        self.bookkeeping_log = after_transaction(
-            self._kit,
-            self._dbsession,
-            self._origin,
-            opening=self.opening,
-            request=request,
-            response=response,
-        )
+        if not self._answered:
+            self._answered = True
+            self.bookkeeping_log = after_transaction(self._kit, copy, request, response)
 
     def detach(self) -> None:
         """Forget the request, whose end this was."""
         self._request = None
+        self.working_copy.detach()
 
     def _warn_of_dropped_change(self, reason: str) -> None:
         if not self._warned:
@@ -193,7 +169,7 @@ class ReadOnlySession:
             return nothing
         # An application that has bound its session to one connection has everything happen on that; no other
         # connection would see any of it.
-        self._dbsession = dbsession if isinstance(bind, Engine) else None
+        self._writer = RowWriter(kit, dbsession, request) if isinstance(bind, Engine) else None
         if self.state is TransactionState.COMMITTING and dbsession.in_transaction():
             # Its own connection, which may hold the lock that another one would wait for. A database session
             # that has just committed refuses, and holds no lock any more.
@@ -216,7 +192,8 @@ class ReadOnlySession:
 
     def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
         kit = self._kit
-        self._origin = connection
+        if self._writer is not None:
+            self._writer.origin = connection
         row = kit.store.load(connection, ticket.session_id)
         policies = kit.policies(None if row is None else row.overrides)
         reorder = kit.store.reorders_keys(connection)

@@ -13,6 +13,7 @@ from pyramid.exceptions import ConfigurationError as PyramidConfigurationError
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.interfaces import IRequestExtensions, ISecurityPolicy
 from websession_core.errors import ConfigurationError, Mistake
+from websession_models.features import feature_of_column
 
 from .factory import web_session_factories
 from .security import policy_sessions
@@ -134,11 +135,8 @@ def recent_login_mistakes(registry: Registry) -> Iterator[Mistake]:
         where = f"recent_login of {', '.join(dict.fromkeys(views))}"
         factory = factories.get(attribute)
         if factory is not None:
-            missing = [
-                mixin
-                for column, mixin in (("userid", "UseridMixin"), ("authenticated_at", "AuthenticatedAtMixin"))
-                if not factory.has(column)
-            ]
+            needed = ("userid", "authenticated_at")
+            missing = [feature_of_column(column).name for column in needed if not factory.has(column)]
             if missing:
                 model: Any = factory.settings.model_class
                 yield Mistake(

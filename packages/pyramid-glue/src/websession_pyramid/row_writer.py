@@ -49,21 +49,18 @@ class RowWriter:
         kit: Whose sessions these are.
         dbsession: The application's database session.
         browser_request: The request that the browser sent, which tells who the client is.
-        savepoints: What follows the savepoints of the database session.
 
     Attributes:
         dbsession: As given.
-        savepoints: As given.
+        savepoints: What follows its savepoints; set by who uses the writer.
         origin: The connection that read or wrote the row last; None: none has so far.
     """
 
     __slots__ = ("_instance", "_kit", "_request", "dbsession", "origin", "savepoints")
 
-    def __init__(
-        self, kit: SessionKit, dbsession: Session, browser_request: Request, savepoints: SavepointStack
-    ) -> None:
+    def __init__(self, kit: SessionKit, dbsession: Session, browser_request: Request | None) -> None:
         self.dbsession = dbsession
-        self.savepoints = savepoints
+        self.savepoints: SavepointStack
         self.origin: Connection | None = None
         self._kit = kit
         self._request = browser_request

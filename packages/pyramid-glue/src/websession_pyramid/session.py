@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from .holder import Holder
     from .kit import SessionKit
+    from .working_copy import WorkingCopy
 
 __all__ = ["WebSession"]
 
@@ -83,7 +84,7 @@ class WebSession(MutableMapping[str, Any]):
     @property
     def new(self) -> bool:
         """Whether the session began with this request."""
-        return self._open().began_here
+        return self._open().working_copy.began_here
 
     def invalidate(self) -> None:
         """End the session: its row is deleted in the transaction, and the browser's cookie with it.
@@ -182,7 +183,7 @@ class WebSession(MutableMapping[str, Any]):
         holder = self._holder
         if holder is None:
             return "<WebSession, not looked at yet>"
-        row, state = holder.contents.row, holder.description
+        row, state = holder.working_copy.contents.row, holder.description
         name = "not stored" if row is None else f"{row.id.hex[:4]}…"
         return f"<WebSession {name}, {state}>"
 
@@ -274,25 +275,25 @@ class WebSession(MutableMapping[str, Any]):
         """
         self._require("userid")
         self._kit.check_userid(userid)
-        holder = self._open_for_change()
-        holder.end_excess_sessions(userid)
-        if userid is not None and holder.contents.value("userid") not in (None, userid):
-            self._leave_to_another_user(holder, keep_data=keep_data)
-        contents = holder.contents
+        copy = self._open_for_change()
+        copy.end_excess_sessions(userid)
+        if userid is not None and copy.contents.value("userid") not in (None, userid):
+            self._leave_to_another_user(copy, keep_data=keep_data)
+        contents = copy.contents
         contents.set_value("userid", userid)
         if self._kit.has("authenticated_at"):
             contents.set_value("authenticated_at", None if userid is None else self._kit.clock())
-        self._rotate(holder, "nobody is logged in any more" if userid is None else "a user has logged in")
+        self._rotate(copy, "nobody is logged in any more" if userid is None else "a user has logged in")
 
     @staticmethod
-    def _leave_to_another_user(holder: Holder, *, keep_data: bool) -> None:
-        before = holder.contents
+    def _leave_to_another_user(copy: WorkingCopy, *, keep_data: bool) -> None:
+        before = copy.contents
         dropped = before.describe(with_data=not keep_data)
         if dropped:
             name = "" if before.row is None else f" {short_name(before.row.id)}"
             log.info("Another user has logged in: the session%s ended, and with it %s", name, dropped)
         after = before.for_another_row() if keep_data else Contents()
-        holder.start_over(after, "another user has logged in")
+        copy.start_over(after, "another user has logged in")
 
     @property
     def login_age(self) -> int | None:
@@ -357,7 +358,9 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is none that could be committed.
         """
-        return self._open_for_change().for_writing()
+        holder = self._open()
+        holder.change(self._request_at_hand)
+        return holder.for_writing()
 
     # -- private -------------------------------------------------------------------------------------------
 
@@ -369,25 +372,23 @@ class WebSession(MutableMapping[str, Any]):
             )
 
     def _read(self) -> Contents:
-        return self._open().contents
+        return self._open().working_copy.contents
 
     def _change(self) -> Contents:
-        return self._open().change(self._request_at_hand)
+        return self._open().change(self._request_at_hand).contents
 
-    def _open_for_change(self) -> Holder:
-        holder = self._open()
-        holder.change(self._request_at_hand)
-        return holder
+    def _open_for_change(self) -> WorkingCopy:
+        return self._open().change(self._request_at_hand)
 
     def _request_at_hand(self) -> Request:
         return self._requests()[0]
 
-    def _rotate(self, holder: Holder, reason: str) -> None:
+    def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
         if self._kit.has(_CSRF_COLUMN):
-            holder.contents.set_value(_CSRF_COLUMN, None)
-        holder.contents.payload.pop(_CSRF_KEY, None)
-        holder.rotate(reason)
+            copy.contents.set_value(_CSRF_COLUMN, None)
+        copy.contents.payload.pop(_CSRF_KEY, None)
+        copy.rotate(reason)
 
     def _open(self) -> Holder:
         """Return what holds the session now.
@@ -430,7 +431,7 @@ class WebSession(MutableMapping[str, Any]):
             holder.see_the_end()
         before, self._holder = self._holder, holder
         if holder is not before:
-            holder.announce(None if before is None else before.opening)
+            holder.announce(None if before is None else before.working_copy.opening)
         return holder
 
     def _open_in(self, transaction: Transaction, request: Request, browser_request: Request) -> Holder:

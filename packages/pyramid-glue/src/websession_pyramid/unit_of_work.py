@@ -33,9 +33,8 @@ from zope.interface import implementer
 from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError
-from .events import SessionCreated, SessionInvalidated, SessionRegenerated, announce, short_name
+from .events import SessionCreated, announce, short_name
 from .opening import NO_COOKIE, Opening, announce_opening, judged
-from .pending import Pending
 from .request_transaction import (
     database_session,
     is_outer_test_transaction,
@@ -43,8 +42,8 @@ from .request_transaction import (
     would_abort,
 )
 from .row_writer import RowWriter
-from .savepoints import SavepointStack, TransactionSavepoint
-from .user_limit import sessions_in_the_way
+from .savepoints import TransactionSavepoint
+from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,11 +51,9 @@ if TYPE_CHECKING:
 
     from pyramid.request import Request
     from pyramid.response import Response
-    from sqlalchemy import Connection
     from transaction import Transaction, TransactionManager
     from websession_core.state import Ticket
 
-    from .contents import Contents, ContentsSnapshot
     from .kit import SessionKit
 
 __all__ = ["Phase", "UnitOfWork"]
@@ -86,8 +83,7 @@ class UnitOfWork:
             ended by itself; None: there was none. This one goes on with the ticket that the other has left.
 
     Attributes:
-        contents: What the session holds.
-        opening: What became of the browser's cookie.
+        working_copy: The session in memory; made by :meth:`load`.
         phase: Where the unit is in its life.
         transaction: The transaction it belongs to.
         joined: The same while the unit takes part in it and will be told of its end; else None.
@@ -96,6 +92,7 @@ class UnitOfWork:
     """
 
     bookkeeping_log: Sequence[str] = ()
+    working_copy: WorkingCopy
 
     def __init__(
         self,
@@ -105,8 +102,6 @@ class UnitOfWork:
         manager: TransactionManager,
         previous: UnitOfWork | None = None,
     ) -> None:
-        self.opening = NO_COOKIE
-        self.contents: Contents  # made by load()
         self.phase = Phase.OPEN
         self.transaction = transaction
         self.transaction_manager = manager  # the name is IDataManager's
@@ -115,12 +110,8 @@ class UnitOfWork:
         self._kit = kit
         self._request = request
         self._previous = previous
-        self._writer: RowWriter | None = None
-        self._pending = Pending()
         self._managed = is_within_pyramid_tm(request)
-        self._hooked = False
-        self._warned = False
-        self._announced = self._answered = False
+        self._hooked = self._warned = self._announced = self._answered = False
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -134,22 +125,18 @@ class UnitOfWork:
         Raises:
             SQLAlchemyError: The row could not be read.
         """
-        kit = self._kit
+        kit, writer = self._kit, None
         if self._previous is None:
             ticket, refusals = kit.tickets.read(self._request)
         else:
             ticket, refusals = self._previous.ticket_left, ()
+        opening = Opening(refusals=refusals) if refusals else NO_COOKIE
         if ticket is not None:
-            writer = self._attach(request)
+            writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
             row, reorder = writer.read(ticket.session_id)
             policies = kit.policies(None if row is None else row.overrides)
-            self.opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
-        elif refusals:
-            self.opening = Opening(refusals=refusals)
-        self.contents = self.opening.contents()
-        if self._writer is not None:
-            # Not before: the rollback of a savepoint that is open already goes back to what was just read.
-            self._writer.savepoints.follow(self._writer.dbsession)
+            opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
             # doomed transaction around many requests would only gather dead managers in it.
@@ -162,18 +149,13 @@ class UnitOfWork:
         Args:
             before: What was found before, in the same request; None: nothing was looked at.
         """
-        if self._announced:
-            return
-        self._announced = True
-        if self._previous is None or not self.opening.verdict:
-            announce_opening(self._request, self._kit.attribute, self.opening, before)
+        opening = self.working_copy.opening
+        if not self._announced:
+            self._announced = True
+            if self._previous is None or not opening.verdict:
+                announce_opening(self._request, self._kit.attribute, opening, before)
 
-    # -- changes in memory ---------------------------------------------------------------------------------
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether a change can still reach the database in this transaction."""
-        return self.phase is Phase.OPEN or self.phase is Phase.SEALED
+    # -- what holds the session, for `WebSession` ------------------------------------------------------------
 
     @property
     def last_committed(self) -> UnitOfWork | None:
@@ -183,38 +165,23 @@ class UnitOfWork:
     @property
     def ticket_left(self) -> Ticket | None:
         """The ticket that the browser has, or gets with the response, when this unit is committed."""
-        return self._pending.ticket if self._is_logged_out else self._ticket
-
-    @property
-    def _ticket(self) -> Ticket | None:
-        verdict = self.opening.verdict
-        return self._pending.ticket or (None if verdict is None else verdict.ticket)
-
-    @property
-    def _is_logged_out(self) -> bool:
-        starts_over = self._pending.starts_over and not self.opening.only_a_login_may_follow
-        return self.contents.row is None and starts_over
-
-    @property
-    def began_here(self) -> bool:
-        """Whether the session began in this transaction."""
-        return self.opening.row is None or self._pending.starts_over
+        copy = self.working_copy
+        return copy.pending.ticket if copy.is_logged_out else copy.ticket
 
     @property
     def description(self) -> str:
         """Where it is in its life, for a person to read."""
         return self.phase.value
 
+    def belongs_to(self, transaction: Transaction) -> bool:
+        """Return whether this is still the session to look at in a transaction that is live."""
+        return self.transaction is transaction and self.phase is not Phase.ABORTED
+
     def see_the_end(self) -> None:
         """Do nothing: its transaction tells it."""
 
-    @property
-    def ended(self) -> frozenset[UUID]:
-        """The sessions that this transaction deletes, or has deleted already."""
-        return self._pending.ended
-
-    def change(self, request_at_hand: Callable[[], Request]) -> Contents:
-        """Return the contents, about to be changed, and see to it that the change is noticed at commit.
+    def change(self, request_at_hand: Callable[[], Request]) -> WorkingCopy:
+        """Return the session, about to be changed, and see to it that the change is noticed at commit.
 
         Args:
             request_at_hand: Returns the request at hand, as for :meth:`load`.
@@ -222,28 +189,24 @@ class UnitOfWork:
         Raises:
             NoTransactionError: The request has gone, and the transaction goes on without it.
         """
-        if not self.is_writable:
+        copy = self.working_copy
+        if not copy.is_writable:
             if not self._warned:
                 self._warned = True
                 log.warning(
                     "A change of the session was dropped, because the transaction of this request has ended"
                 )
-            return self.contents
+            return copy
         request = request_at_hand()
-        if self._writer is None:
-            writer = self._attach(request)
-            writer.savepoints.follow(writer.dbsession)
+        if copy.writer is None:
+            copy.attach(database_session(request, self._kit.settings.dbsession_name))
         if getattr(request, "exception", None) is not None:
-            self._pending = dataclasses.replace(self._pending, by_error_page=True)
+            copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
         if self.joined is not None and not self._hooked and self.phase is Phase.OPEN:
             # Once more after each run of the hooks: one that was registered after ours may be the change.
             self.transaction.addBeforeCommitHook(self._join_database)
             self._hooked = True
-        return self.contents
-
-    def belongs_to(self, transaction: Transaction) -> bool:
-        """Return whether this is still the session to look at in a transaction that is live."""
-        return self.transaction is transaction and self.phase is not Phase.ABORTED
+        return copy
 
     def for_writing(self) -> UnitOfWork:
         """Return the unit itself, if it can still write.
@@ -251,60 +214,9 @@ class UnitOfWork:
         Raises:
             NoTransactionError: Its transaction has ended.
         """
-        if not self.is_writable:
+        if not self.working_copy.is_writable:
             raise NoTransactionError("this needs the request's transaction, and that has ended")
         return self
-
-    def start_over(self, contents: Contents, reason: str) -> None:
-        """Let the present row be deleted, and go on under a new identifier.
-
-        Args:
-            contents: What the session holds from now on.
-            reason: Why, for the event.
-        """
-        row, self.contents = self.contents.row, contents
-        if not self.is_writable:
-            return
-        self._pending = self._pending.starting_over(row)
-        if row is not None:
-            self._announce(SessionInvalidated, row.id, reason)
-
-    def rotate(self, reason: str) -> None:
-        """Let the next write give the session a new identity; old cookies are dead once it commits.
-
-        Args:
-            reason: Why, for the event.
-        """
-        row = self.contents.row
-        if row is not None and self.is_writable:
-            self.contents.rotating = True
-            self._announce(SessionRegenerated, row.id, reason)
-
-    def end(self, session_id: UUID, reason: str) -> None:
-        """Let another session's row be deleted with what this one writes.
-
-        Args:
-            session_id: Its primary key.
-            reason: Why, for the event.
-        """
-        self._delete_later([session_id])
-        self._announce(SessionInvalidated, session_id, reason)
-
-    def end_excess_sessions(self, userid: Any) -> None:
-        """Keep a user within the number of sessions that they may have, before they log in once more.
-
-        Args:
-            userid: Who is about to log in.
-
-        Raises:
-            TooManySessionsError: They have so many, and the settings say that the new one is refused.
-        """
-        if userid is None or self._kit.settings.max_per_user is None or not self.is_writable:
-            return
-        expired, excess = sessions_in_the_way(self._kit, self.connection(), self.contents, self.ended, userid)
-        self._delete_later(expired)
-        for session_id in excess:
-            self.end(session_id, "its user has logged in elsewhere, and may have no more sessions")
 
     def delete_all(self, but: UUID | None) -> int:
         """Delete all sessions of the model at once; return how many there were.
@@ -312,7 +224,7 @@ class UnitOfWork:
         Args:
             but: One to be left; None: none.
         """
-        writer = self._attached
+        writer = self.working_copy.attached
         count = writer.delete_all(but)
         writer.mark_changed(self.transaction_manager)
         return count
@@ -323,15 +235,15 @@ class UnitOfWork:
         Returns:
             The row as an object of the model's class.
         """
-        self._pending = dataclasses.replace(self._pending, is_wanted=True)
+        copy = self.working_copy
+        copy.want_row()
         self._write()
-        row = self.contents.row
-        if row is None:
+        if copy.contents.row is None:
             raise LateChangeError(
                 "the session cannot be stored in this request: its cookie is older than the session's "
                 "present identity, and only a login starts a new one"
             )
-        return self._attached.instance(row.id)
+        return copy.attached.instance(copy.contents.row.id)
 
     # -- the data manager (transaction.interfaces.ISavepointDataManager) -----------------------------------
 
@@ -341,7 +253,8 @@ class UnitOfWork:
         Several sessions of one request are written in the order of their tables, whichever it has touched
         first: two requests that write the same rows wait for each other but cannot deadlock.
         """
-        twophase = self._writer is not None and self._writer.dbsession.twophase
+        writer = self.working_copy.writer
+        twophase = writer is not None and writer.dbsession.twophase
         before = "sqlalchemy.twophase" if twophase else "~sqlalchemy"
         # zope.sqlalchemy goes on with a colon.
         return f"{before}!{self._kit.store.features.table.fullname}"
@@ -376,7 +289,7 @@ class UnitOfWork:
 
     def savepoint(self) -> TransactionSavepoint:
         """Return the present state, for ``request.tm.savepoint()``."""
-        return TransactionSavepoint(self._snapshot(), self._restore)
+        return TransactionSavepoint(self.working_copy.snapshot(), self.working_copy.restore)
 
     # -- after the transaction -----------------------------------------------------------------------------
 
@@ -405,34 +318,25 @@ class UnitOfWork:
             self._end(Phase.COMMITTED)
         elif in_test:
             self.drop_changes()
-        if self.is_writable:
+        if self.working_copy.is_writable:
             return
         committed = self.phase is Phase.COMMITTED
         if response is not None and committed:
             self.answer_ready.send(self._kit, request, response)
-        if self._writer is not None:
-            self.bookkeeping_log = after_transaction(
-                self._kit,
-                self._writer.dbsession,
-                self._writer.origin,
-                within_test=in_test,
-                opening=self.opening,
-                pending=self._pending,
-                row=self.contents.row,
-                ticket=self._ticket,
-                request=request,
-                response=response,
-                can_renew=self.answer_ready.order is CookieOrder.KEEP,
-            )
-        if response is not None and committed and self.contents.row is not None and self.began_here:
-            announce(
-                request, self._kit.attribute, SessionCreated, short_name(self.contents.row.id), "first stored"
-            )
+        copy = self.working_copy
+        can_renew = self.answer_ready.order is CookieOrder.KEEP
+        self.bookkeeping_log = after_transaction(
+            self._kit, copy, request, response, can_renew=can_renew, within_test=in_test
+        )
+        row = copy.contents.row
+        if response is not None and committed and row is not None and copy.began_here:
+            announce(request, self._kit.attribute, SessionCreated, short_name(row.id), "first stored")
 
     def detach(self) -> None:
         """Forget the request, whose end this was, unless the transaction goes on without it."""
-        if not self.is_writable:
-            self._request = self._writer = None  # what is over does not look at them again
+        if not self.working_copy.is_writable:
+            self._request = None  # what is over does not look at it again
+            self.working_copy.detach()
         if self._previous is not None:
             self._previous.detach()
 
@@ -440,76 +344,31 @@ class UnitOfWork:
         """Take note that the transaction is over without a commit."""
         if self.phase is Phase.ABORTED:
             return
-        if self._pending.by_error_page and self._may_have_work():
+        if self.working_copy.pending.by_error_page and self._may_have_work():
             log.warning("What an error page changed in the session was dropped: the transaction was aborted")
         self._end(Phase.ABORTED)
-        self.contents, self._pending, self.answer_ready = self.opening.contents(), Pending(), KEEP
+        self.working_copy.reset()
+        self.answer_ready = KEEP
 
     # -- private -------------------------------------------------------------------------------------------
-
-    @property
-    def _attached(self) -> RowWriter:
-        if self._writer is None:  # cannot be: whoever needs it has called change()
-            raise LateChangeError("the session has no database session")
-        return self._writer
-
-    def _attach(self, request: Request) -> RowWriter:
-        dbsession = database_session(request, self._kit.settings.dbsession_name)
-        savepoints = SavepointStack(self._snapshot, self._restore)
-        self._writer = RowWriter(self._kit, dbsession, self._request, savepoints)
-        return self._writer
-
-    def connection(self) -> Connection:
-        """Return the connection of the request's transaction."""
-        return self._attached.connection()
-
-    def _announce(self, event: Any, session_id: UUID, reason: str) -> None:
-        announce(self._request, self._kit.attribute, event, short_name(session_id), reason)
-
-    def _delete_later(self, session_ids: Sequence[UUID]) -> None:
-        to_delete = (*self._pending.to_delete, *session_ids)
-        self._pending = dataclasses.replace(self._pending, to_delete=to_delete)
 
     def _join_database(self) -> None:
         self._hooked = False
         try:
-            if self._has_work():
-                self.connection()
+            if self.working_copy.has_work:
+                self.working_copy.attached.connection()
         except Exception as error:  # noqa: BLE001 - a hook that raises leaves the transaction open forever
             # The data manager will meet the same error where it aborts everything, and all can be seen of it.
             log.debug("The database could not be reached before the commit (%s)", type(error).__name__)
 
-    def _has_work(self) -> bool:
-        contents, pending = self.contents, self._pending
-        return bool(pending.to_delete) or pending.stores(contents, self.opening, changed=contents.is_changed)
-
     def _write(self) -> None:
-        """Write what has changed since the last write."""
-        contents, pending, writer = self.contents, self._pending, self._writer
-        # Everything is checked and serialized before the first statement, so nothing half-written stays.
-        data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
-        changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_due = pending.stores(contents, self.opening, changed=changed)
-        if not (is_due or pending.to_delete):
-            return
-        if writer is None or (self.phase is Phase.SEALED and not writer.dbsession.in_transaction()):
-            raise LateChangeError(
-                "the session was changed when the database session had already left the commit (it closes in "
-                "its `commit` step if it has nothing to write); change the session earlier, or write "
-                "something through the database session as well"
-            )
-        self._pending = pending = writer.delete_rows(pending)
-        if is_due:
-            self._pending = writer.store(contents, pending, self._ticket, data, flash)
-        contents.take_as_written(data, flash)
-        if self.joined is not None:
-            writer.mark_changed(self.transaction_manager)
+        manager = None if self.joined is None else self.transaction_manager
+        self.working_copy.write(manager, sealed=self.phase is Phase.SEALED)
 
     def _prepare_answer(self) -> None:
-        row, request = self.contents.row, self._request
-        has_cookie = self._previous is not None or (row is None and self._kit.tickets.has_cookie(request))
-        forgets = self._is_logged_out and has_cookie
-        self.answer_ready = prepare_answer(self._kit, self.opening, row, self._pending, forgets=forgets)
+        copy, tickets = self.working_copy, self._kit.tickets
+        forgets = copy.is_logged_out and (self._previous is not None or tickets.has_cookie(self._request))
+        self.answer_ready = prepare_answer(self._kit, copy, forgets=forgets)
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""
@@ -527,23 +386,10 @@ class UnitOfWork:
 
     def _may_have_work(self) -> bool:
         try:
-            return self._has_work()
+            return self.working_copy.has_work
         except ValueError:  # something in it cannot be serialized: it was changed, then
             return True
 
     def _end(self, phase: Phase) -> None:
         self.phase = phase
-        if self._writer is not None:
-            self._writer.savepoints.forget()  # which hold the unit
-
-    def _snapshot(self) -> tuple[Contents, ContentsSnapshot, Pending]:
-        return self.contents, self.contents.snapshot(), self._pending
-
-    def _restore(self, snapshot: tuple[Contents, ContentsSnapshot, Pending]) -> None:
-        if not self.is_writable:
-            return
-        undone = self.contents.row
-        self.contents, state, self._pending = snapshot
-        self.contents.restore(state)
-        if self._writer is not None:
-            self._writer.undo(undone, self.contents.row)
+        self.working_copy.close()

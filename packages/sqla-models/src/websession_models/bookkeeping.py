@@ -61,7 +61,7 @@ _WriteT = TypeVar("_WriteT", "Update", "Delete")
 class Bookkeeper:
     """Performs the bookkeeping of one model's sessions on one engine.
 
-    Cheap to make: the statements are kept with the store. Use it when the application's transaction is over
+    Cheap to make: the statements are cached with the store. Use it when the application's transaction is over
     and its connection is back in the pool; `engine_like` tells its engine.
 
     In-memory SQLite has a single connection (per thread, or for all of them with `StaticPool`), which may be
@@ -168,10 +168,8 @@ _statements: weakref.WeakKeyDictionary[Store, dict[str, _Statements]] = weakref.
 class _Statements:
     """The bookkeeping of one model on one dialect: entries in, work on a connection out.
 
-    Statements are kept by what they compare and write, so that SQLAlchemy compiles each of them once.
+    Statements are cached by what they compare and write, so that SQLAlchemy compiles each of them once.
     """
-
-    __slots__ = ("_activity", "_built", "_companion", "_dialect", "_features", "name")
 
     def __init__(self, features: ModelFeatures, dialect: str) -> None:
         self.name = features.name
@@ -301,7 +299,7 @@ class _Statements:
         return write.where(table.columns[KEY] == lock.scalar_subquery())
 
     def _by_key(self, write: _WriteT, table: Table) -> _WriteT:
-        return write.where(table.columns[KEY] == bindparam(ID, type_=table.columns[KEY].type))
+        return write.where(_is_the_one(table.columns[KEY]))
 
     def _lock(
         self,
@@ -313,10 +311,9 @@ class _Statements:
         removes: bool = False,
     ) -> Select[Any]:
         def build() -> Select[Any]:
-            columns = self._activity
             conditions: list[ColumnElement[bool]] = [
-                columns[name].is_not_distinct_from(bindparam(_EXPECTED + name, type_=columns[name].type))
-                for name in expected
+                column.is_not_distinct_from(bindparam(_EXPECTED + column.name, type_=column.type))
+                for column in map(self._activity.__getitem__, expected)
             ]
             if epoch:
                 conditions.append(self._session_exists(self._epoch()))
@@ -327,19 +324,15 @@ class _Statements:
     def _locking(
         self, table: Table, *conditions: ColumnElement[bool], waits: bool = False, removes: bool = False
     ) -> Select[Any]:
-        if table is self._companion:
-            key = table.columns[KEY]
-            conditions = (key == bindparam(ID, type_=key.type), *conditions)
-        else:
-            key = self._session_key
-            conditions = (*self._session(), *conditions)
+        key = table.columns[KEY] if table is self._companion else self._session_key
+        which = [_is_the_one(key)] if table is self._companion else self._session()
         # PostgreSQL: NO KEY UPDATE is what an UPDATE takes that leaves the key alone. MariaDB and MySQL:
         # with NOWAIT, because SKIP LOCKED and a lock wait timeout of 0 are too much for MariaDB (error 1180).
         # SQLite has no row locks, and SQLAlchemy leaves the clause out.
         nowait = self._dialect in _MYSQL and not waits
         return (
             select(key)
-            .where(*conditions)
+            .where(*which, *conditions)
             .with_for_update(nowait=nowait, skip_locked=not (waits or nowait), key_share=not removes)
         )
 
@@ -347,24 +340,22 @@ class _Statements:
         values = [cast(value, column.type) for column, value in self._values(written).items()]
         missing = ~exists().where(companion.columns[KEY] == self._session_key).correlate(self._features.table)
         source = select(self._session_key, *values).where(*self._session(), missing)
-        # The count of an INSERT's rows is not kept unless asked for.
+        # The count of an INSERT's rows is not preserved unless asked for.
         statement = insert(companion).from_select([KEY, *written], source)
         return statement.execution_options(preserve_rowcount=True)
 
     def _read_companion(self) -> Select[Any] | None:
-        companion = self._companion
-        if companion is None:
+        if self._companion is None:
             return None
-        key = companion.columns[KEY]
-        return select(key).where(key == bindparam(ID, type_=key.type))
+        key = self._companion.columns[KEY]
+        return select(key).where(_is_the_one(key))
 
     @property
     def _session_key(self) -> Column[Any]:
         return self._features.columns["id"]
 
     def _session(self) -> list[ColumnElement[bool]]:
-        key = self._session_key
-        return [key == bindparam(ID, type_=key.type), self._features.criterion()]
+        return [_is_the_one(self._session_key), self._features.criterion()]
 
     def _epoch(self) -> ColumnElement[bool]:
         column = self._features.columns["epoch"]
@@ -395,6 +386,10 @@ class _Statements:
             self._built[key] = build()
         statement: _T = self._built[key]
         return statement
+
+
+def _is_the_one(key: Column[Any]) -> ColumnElement[bool]:
+    return key == bindparam(ID, type_=key.type)
 
 
 _EXPECTED: Final = PREFIX + "expected_"

@@ -1,4 +1,4 @@
-"""What a session model offers: checked and computed once per class, and kept outside of it.
+"""What a session model offers: checked and computed once per class, and recorded outside of it.
 
 Nothing is written to the model class, so two applications in one process cannot change each other's sessions.
 Nothing here configures mappers either: a model's relationships may name classes that are imported later.
@@ -173,18 +173,13 @@ class ModelFeatures:
             model has no polymorphic identity.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_eager",
-        "_model",
-        "activity",
-        "columns",
-        "companion",
-        "identity",
-        "mixins",
-        "name",
-        "table",
-    )
+    name: str
+    table: Table
+    columns: Mapping[str, Column[Any]]
+    mixins: frozenset[type]
+    companion: Table | None
+    activity: Mapping[str, Column[Any]]
+    identity: tuple[Column[Any], Any] | None
 
     def __init__(self, model: type) -> None:
         """Check a class and record what it offers.
@@ -209,16 +204,11 @@ class ModelFeatures:
             raise TypeError(table)
         self.table = table
         self.mixins = frozenset(feature.mixin for feature in _features_in(model))
-        self.columns: Mapping[str, Column[Any]] = {
-            name: mapper.columns[name] for name, *_ in _declared_columns(model)
-        }
+        self.columns = {name: mapper.columns[name] for name, *_ in _declared_columns(model)}
         used = _activity_in(model)
-        self.companion: Table | None = companion_of(table) if used else None
-        self.activity: Mapping[str, Column[Any]] = (
-            {}
-            if self.companion is None
-            else {column.name: column for column in self.companion.columns if column.name in used}
-        )
+        self.companion = companion_of(table) if used else None
+        columns = () if self.companion is None else self.companion.columns
+        self.activity = {column.name: column for column in columns if column.name in used}
         self.identity = _identity(mapper)
 
     def __repr__(self) -> str:
@@ -367,7 +357,7 @@ def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
         if column is not None:
             yield from _column_problems(name, column, declared, is_typed=is_typed)
     for column in table.columns:
-        if not any(column is known for known in (*ours, mapper.polymorphic_on)) and _needs_a_value(column):
+        if not any(column is our for our in (*ours, mapper.polymorphic_on)) and _needs_a_value(column):
             yield f"column {column.name!r} is NOT NULL without a default: no new session could be inserted"
 
 

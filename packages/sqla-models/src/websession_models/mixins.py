@@ -4,7 +4,7 @@ Mixins declare columns and nothing else. Every column can be declared again in t
 name or further arguments, and the model may have columns and relationships of its own.
 
 What the application says about a session is in the model's row and is written in the application's
-transaction. What we note down about it is in the companion table (see `websession_models.companion`), which
+transaction. What we record about it is in the companion table (see `companion`), which
 the timeout and renewal mixins declare. All features combine freely; which ones a model has can change at any
 time, with rows in the table: a new column needs a migration, and none needs a value.
 """
@@ -74,7 +74,7 @@ class BaseMixin:
     id: Mapped[uuid.UUID] = mapped_column(
         SessionId(), primary_key=True, default=fresh_session_id, sort_order=-50
     )
-    """The random primary key. It never changes while the session lives, whoever logs in."""
+    """The random primary key. It never changes while the session lives, not at a login either."""
 
     created: Mapped[int] = mapped_column(BigInteger, nullable=False, default=_now, sort_order=-49)
     """When the session began, in Unix seconds."""
@@ -108,7 +108,7 @@ class UseridMixin:
     """
 
     userid: Mapped[int | None] = mapped_column(Integer, nullable=True, index=True, sort_order=-45)
-    """Whose session it is; NULL: nobody's. Changing it changes the `epoch` in the same statement."""
+    """Whose session it is; NULL: it is anonymous. Changing it changes the `epoch` in the same statement."""
 
 
 class CSRFMixin:
@@ -128,7 +128,7 @@ class AuthenticatedAtMixin:
 class ClientInfoMixin:
     """The session knows which browser it was begun with, and from where: for a page "your devices".
 
-    Noted down when it begins and at each login, so that nothing is written for it alone. First and last use
+    Recorded when it begins and at each login, so that nothing is written for it alone. First and last use
     are `created` and the companion's `active_at`.
     """
 
@@ -148,7 +148,7 @@ class SessionLimitMixin:
     """
 
     session_slot: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-35)
-    """The number; NULL: the session belongs to nobody, or there was no limit when its user logged in."""
+    """The number; NULL: the session is anonymous, or there was no limit when its user logged in."""
 
 
 class IdleMixin:
@@ -198,7 +198,7 @@ class EncryptedDataMixin:
     """The data and the flash messages are stored encrypted; the other columns are not.
 
     Put it in front of `BaseMixin`. In `data` and `flash` there is a JSON string then, in columns of the same
-    type, so that a model can be given it at any time without a migration; ``pyramid-sessions encrypt``, or
+    type, so that a model can get it at any time without a migration; ``pyramid-sessions encrypt``, or
     `encrypt_all`, encrypts the rows that are there. The key is the setting `data_secret_key`, or comes with
     the `Store`, without which no row can be made.
     """
@@ -242,6 +242,6 @@ def slots_index(table: str) -> str:
     """Return the name of the index that keeps a user's sessions within the limit.
 
     Args:
-        table: the name of the session model's table.
+        table: The name of the session model's table.
     """
     return f"uq_{table}_session_slot"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,7 @@ from sqlalchemy.dialects.mysql import LONGBLOB
 from sqlalchemy.types import LargeBinary
 from websession_core.policies import Overrides
 
+from . import own_transactions
 from .features import features_of
 from .queries import last_used, with_companion
 from .rows import OVERRIDES
@@ -56,19 +58,19 @@ class Overview:
     Active is a session that is not past its deadline (or has none). What a model cannot tell is None.
 
     Attributes:
-        active: how many are active.
-        idle: how many of these were not used for the time that was asked about.
-        anonymous: how many of these belong to nobody.
-        users: how many users have any of these.
-        most_of_one_user: the highest number of active sessions of one user.
-        expired: how many are past their deadline and not purged.
-        without_deadline: how many of the active have no deadline, so that no purge will ever find them.
-        oldest: when the oldest active one began, in Unix seconds; None also: there is none.
-        payload_mean: the mean size of the active sessions' data, in bytes; None also: there are none.
-        payload_largest: the largest, in bytes; None also: there are none.
-        last_used: how many active sessions were last used less than each of `AGES` ago (and not less than
+        active: How many are active.
+        idle: How many of these were not used for the time that was asked about.
+        anonymous: How many of these have no user.
+        users: How many users have any of these.
+        most_of_one_user: The highest number of active sessions of one user.
+        expired: How many are past their deadline and not purged.
+        without_deadline: How many of the active have no deadline, so that no purge will ever find them.
+        oldest: When the oldest active one began, in Unix seconds; None also: there is none.
+        payload_mean: The mean size of the active sessions' data, in bytes; None also: there are none.
+        payload_largest: The largest, in bytes; None also: there are none.
+        last_used: How many active sessions were last used less than each of `AGES` ago (and not less than
             the one before), and in the last place the others.
-        sizes: how many active sessions have data up to each of `SIZES` (and above the one before), and in the
+        sizes: How many active sessions have data up to each of `SIZES` (and above the one before), and in the
             last place the others.
     """
 
@@ -90,10 +92,10 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
     """Return the sessions in numbers, by two passes over the table.
 
     Args:
-        connection: from `reading()`.
-        model: the session model.
+        connection: From `reading()`.
+        model: The session model.
         now: Unix seconds.
-        idle_after: after how many seconds without use an active session counts as idle.
+        idle_after: After how many seconds without use an active session counts as idle.
     """
     features = features_of(model)
     columns = features.columns
@@ -168,9 +170,9 @@ class Backlog:
     """What a purge would find, and would never find.
 
     Attributes:
-        expired: how many sessions are past their deadline.
-        since: the earliest of these deadlines, in Unix seconds; None: there is none.
-        without_deadline: how many sessions have no deadline.
+        expired: How many sessions are past their deadline.
+        since: The earliest of these deadlines, in Unix seconds; None: there is none.
+        without_deadline: How many sessions have no deadline.
     """
 
     expired: int
@@ -182,8 +184,8 @@ def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
     """Return what a purge would find; None: the model has no deadlines.
 
     Args:
-        connection: from `reading()`.
-        model: the session model.
+        connection: From `reading()`.
+        model: The session model.
         now: Unix seconds.
     """
     features = features_of(model)
@@ -215,8 +217,8 @@ def distinct_overrides(connection: Connection, model: type) -> tuple[OwnOverride
     """Return every combination of overrides that sessions have, by one pass over the table.
 
     Args:
-        connection: from `reading()`.
-        model: the session model.
+        connection: From `reading()`.
+        model: The session model.
     """
     features = features_of(model)
     columns = features.columns
@@ -238,12 +240,12 @@ class Listed:
     """One line of a list of sessions.
 
     Attributes:
-        id: the primary key; its first eight hexadecimal digits are what people are shown.
-        userid: whose it is; None: nobody's, or the model knows no users.
-        created: when it began, in Unix seconds.
-        last_used: when it was last used as far as that was recorded, in Unix seconds.
-        expires_at: its deadline, in Unix seconds; None: none is recorded.
-        payload: the size of its data, in bytes.
+        id: The primary key; its first eight hexadecimal digits are what people are shown.
+        userid: Whose it is; None: it is anonymous, or the model knows no users.
+        created: When it began, in Unix seconds.
+        last_used: When it was last used as far as that was recorded, in Unix seconds.
+        expires_at: Its deadline, in Unix seconds; None: none is recorded.
+        payload: The size of its data, in bytes.
     """
 
     id: uuid.UUID
@@ -273,16 +275,16 @@ def list_sessions(
     """Return sessions, the last used first, past their deadlines or not.
 
     Args:
-        connection: from `reading()`.
-        model: the session model.
-        limit: how many at most; None: all.
-        userid: only this user's, None: only those of nobody; if it is not given, of whoever.
-        created_before: only those that began before this moment, in Unix seconds.
-        used_before: only those last used before this moment, in Unix seconds.
-        prefix: only those whose identifier's hexadecimal digits begin so.
+        connection: From `reading()`.
+        model: The session model.
+        limit: How many at most; None: all.
+        userid: Only this user's, None: only anonymous ones; without it: anyone's.
+        created_before: Only those that began before this moment, in Unix seconds.
+        used_before: Only those last used before this moment, in Unix seconds.
+        prefix: Only those whose identifier's hexadecimal digits begin so.
 
     Raises:
-        ValueError: the model knows no users, or `prefix` is not of hexadecimal digits.
+        ValueError: The model knows no users, or `prefix` is not of hexadecimal digits.
     """
     features = features_of(model)
     columns, used = features.columns, last_used(features)
@@ -322,10 +324,10 @@ def ids_by_prefix(
     """Return the sessions whose identifiers begin so, by the primary key's index.
 
     Args:
-        connection: from `reading()`.
-        model: the session model.
-        prefix: hexadecimal digits, 1 to 32; hyphens are left out.
-        limit: how many at most.
+        connection: From `reading()`.
+        model: The session model.
+        prefix: Hexadecimal digits, 1 to 32; hyphens are left out.
+        limit: How many at most.
 
     Raises:
         ValueError: `prefix` is something else.
@@ -363,3 +365,21 @@ def _parts(
     for lower, upper in itertools.pairwise(below):
         yield and_(~lower, upper)
     yield ~below[-1]
+
+
+_RENAMED: Final = {
+    "Wish": OwnOverrides,
+    "distinct_wishes": distinct_overrides,
+    "reading": own_transactions.reading,
+}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _RENAMED:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        new = _RENAMED[name]
+        where = f"{new.__module__}.{new.__name__}"
+        warnings.warn(f"{__name__}.{name} is called {where} now", DeprecationWarning, stacklevel=2)
+        return new

@@ -76,7 +76,7 @@ def engine_like(connection: Connection) -> Engine:
 
 @contextmanager
 def short_transaction(engine: Engine, *, insists: bool) -> Iterator[Connection]:
-    """Give a connection with a transaction at READ COMMITTED that is committed at the end of the block.
+    """Open a connection with a transaction at READ COMMITTED that is committed at the end of the block.
 
     Args:
         engine: The application's, with whatever isolation level and event listeners it has.
@@ -99,7 +99,7 @@ def short_transaction(engine: Engine, *, insists: bool) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Give a connection with a transaction that reads and disturbs nobody; it is rolled back in the end.
+    """Open a connection with a transaction that reads and disturbs nobody; it is rolled back in the end.
 
     Args:
         engine: The application's, with whatever isolation level and event listeners it has.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["MARGIN", "PurgeReport", "UnpurgeableModelError", "purge"]
 
 MARGIN: Final = 60
-"""For how long an expired session is left alone, in seconds, unless told otherwise."""
+"""For how long an expired session is left alone, in seconds, by default."""
 
 _BATCH: Final = 500
 _IDS: Final = PREFIX + "ids"
@@ -55,12 +55,12 @@ class PurgeReport:
     """What a purge has done so far.
 
     Attributes:
-        sessions: how many sessions were deleted; of a dry run: how many would be.
-        orphans: how many companion rows were deleted whose session somebody else had deleted.
-        left: how many were left because somebody else, another purge for example, was at work with them.
-        refused: how many the database would not delete: a foreign key of the application's refers to them.
-        finished: whether all that was expired at the beginning was looked at, so that no limit ended it.
-        seconds: how long it took.
+        sessions: How many sessions were deleted; of a dry run: how many would be.
+        orphans: How many companion rows were deleted whose session somebody else had deleted.
+        left: How many were left because somebody else, another purge for example, was at work with them.
+        refused: How many the database would not delete: a foreign key of the application's refers to them.
+        finished: Whether all that was expired at the beginning was looked at, so that no limit ended it.
+        seconds: How long it took.
     """
 
     sessions: int = 0
@@ -88,25 +88,25 @@ def purge(
     Several may run at the same time; they share the work.
 
     Args:
-        engine: where the sessions are, with any isolation level.
-        model: the session model.
-        now: the time, in Unix seconds.
-        margin: for how many seconds after its deadline a session is left alone: longer than any request
+        engine: Where the sessions are, with any isolation level.
+        model: The session model.
+        now: The time, in Unix seconds.
+        margin: For how many seconds after its deadline a session is left alone: longer than any request
             takes, and than any two servers' clocks differ.
-        max_rows: how many sessions to delete at most; None: no limit.
-        max_seconds: after how many seconds to begin no further batch; None: no limit.
-        batch: how many sessions to delete in one transaction.
-        dry_run: count them only.
-        progress: called after each batch with what was done so far.
+        max_rows: How many sessions to delete at most; None: no limit.
+        max_seconds: After how many seconds to begin no further batch; None: no limit.
+        batch: How many sessions to delete in one transaction.
+        dry_run: Count them only.
+        progress: Called after each batch with what was done so far.
 
     Returns:
         What was done.
 
     Raises:
-        UnpurgeableModelError: the model has no deadlines.
-        ModelError: the class cannot be a session model.
+        UnpurgeableModelError: The model has no deadlines.
+        ModelError: The class cannot be a session model.
         ValueError: `margin`, `max_rows`, `max_seconds` or `batch` is negative, or `batch` is 0.
-        sqlalchemy.exc.SQLAlchemyError: the database cannot be had, or refuses something else.
+        sqlalchemy.exc.SQLAlchemyError: The database cannot be had, or refuses something else.
     """
     if min(margin, max_rows or 0, max_seconds or 0) < 0 or batch < 1:
         raise ValueError("margin, max_rows, max_seconds must not be negative, nor batch less than 1")
@@ -118,9 +118,9 @@ def purge(
             with reading(engine) as connection:
                 return execute(connection, statements.count, {_CUTOFF: cutoff}).scalar() or 0
 
-        found = in_turn(engine, count)
-        limited = found if max_rows is None else min(found, max_rows)
-        return PurgeReport(limited, finished=limited == found, seconds=time.monotonic() - started)
+        expired = in_turn(engine, count)
+        limited = expired if max_rows is None else min(expired, max_rows)
+        return PurgeReport(limited, finished=limited == expired, seconds=time.monotonic() - started)
     run = _Run(engine, statements, cutoff)
     finished = False
     while not finished:
@@ -154,12 +154,12 @@ class _Run:
             with reading(self._engine) as connection:
                 return self._statements.expired(connection, self._cutoff, self._after, size)
 
-        found = in_turn(self._engine, read)
-        if found:
-            expires_at, session_id = found[-1]
+        rows = in_turn(self._engine, read)
+        if rows:
+            expires_at, session_id = rows[-1]
             self._after = (expires_at, session_id)
-            self._delete([each for _, each in found])
-        return len(found) < size
+            self._delete([session_id for _, session_id in rows])
+        return len(rows) < size
 
     def _delete(self, ids: Sequence[uuid.UUID]) -> None:
         """Delete what can be deleted; if something keeps all of them, by halves."""
@@ -246,15 +246,15 @@ class _Statements:
         self, connection: Connection, cutoff: int, after: tuple[int, uuid.UUID] | None, size: int
     ) -> Sequence[Any]:
         """Return deadlines and keys of the next sessions that are past their deadline, oldest first."""
-        given: dict[str, object] = {_CUTOFF: cutoff, _LIMIT: size}
+        parameters: dict[str, object] = {_CUTOFF: cutoff, _LIMIT: size}
         if after is None:
-            return execute(connection, self._first, given).all()
-        given.update({_AFTER: after[0], _AFTER_ID: after[1]})
-        return execute(connection, self._next, given).all()
+            return execute(connection, self._first, parameters).all()
+        parameters.update(zip((_AFTER, _AFTER_ID), after, strict=True))
+        return execute(connection, self._next, parameters).all()
 
     def delete(self, connection: Connection, ids: Sequence[uuid.UUID], cutoff: int) -> tuple[int, int]:
         """Delete those of the sessions that are still expired and that nobody else holds."""
-        ours = self._ids(connection, self._lock_companions, ids, {_CUTOFF: cutoff})
+        ours = self._ids(connection, self._lock_companions, ids, **{_CUTOFF: cutoff})
         if not ours:
             return 0, 0
         sessions = self._ids(connection, self._lock_sessions, ours)
@@ -263,19 +263,15 @@ class _Statements:
             orphans -= set(self._ids(connection, self._read_sessions, sorted(orphans)))
         if sessions:
             execute(connection, self._delete_sessions, {_IDS: sessions})
-        gone = [*sessions, *sorted(orphans)]
-        if gone:
-            execute(connection, self._delete_companions, {_IDS: gone})
+        companions = [*sessions, *sorted(orphans)]
+        if companions:
+            execute(connection, self._delete_companions, {_IDS: companions})
         return len(sessions), len(orphans)
 
     def _ids(
-        self,
-        connection: Connection,
-        statement: Select[Any],
-        ids: Sequence[uuid.UUID],
-        given: dict[str, object] | None = None,
+        self, connection: Connection, statement: Select[Any], ids: Sequence[uuid.UUID], **more: object
     ) -> list[uuid.UUID]:
-        return list(execute(connection, statement, {_IDS: list(ids), **(given or {})}).scalars())
+        return list(execute(connection, statement, {_IDS: list(ids), **more}).scalars())
 
     def _expired(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         # By what is read, without a lock: what has been purged by another meanwhile is not found when it is

@@ -1,4 +1,4 @@
-"""Ending sessions from outside of a request: at once, whatever they hold and whoever is at work with them."""
+"""Ending sessions from outside of a request: at once, also while a request is at work with one."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class RevokeReport:
     """What a revocation has done so far.
 
     Attributes:
-        ended: how many sessions were ended.
-        gone: how many were not there any more.
-        held: the sessions whose rows somebody else has kept locked all the time.
+        ended: How many sessions were ended.
+        gone: How many were not there any more.
+        held: The sessions whose rows somebody else has kept locked all the time.
     """
 
     ended: int
@@ -49,17 +49,17 @@ def revoke(
 ) -> RevokeReport:
     """End sessions: delete their rows, each in a short transaction of its own.
 
-    A request that is at work with one of them loses: what it wanted to write finds no row, and it is told to
-    start anew. The next request of that browser has no session.
+    A request that is at work with one of them loses: what it wants to write finds no row, and it has to run
+    again. The next request of that browser has no session.
 
     Args:
-        engine: where the sessions are.
-        store: of the model whose sessions these are.
-        session_ids: the primary keys.
-        progress: called after each of them with 1.
+        engine: Where the sessions are.
+        store: Of the model whose sessions these are.
+        session_ids: The primary keys.
+        progress: Called after each of them with 1.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database cannot be had, or a foreign key of the application's
+        sqlalchemy.exc.SQLAlchemyError: The database cannot be had, or a foreign key of the application's
             forbids the deletion.
     """
     bookkeeper = Bookkeeper(store, engine)

@@ -79,18 +79,9 @@ class SessionRow:
         values = {**_NO_VALUES, **values, **columns}
         if len(values) > len(_NO_VALUES):
             raise TypeError(f"no feature has a column {', '.join(map(repr, values.keys() - _NO_VALUES))}")
-        assign = object.__setattr__
-        assign(self, "id", id)
-        assign(self, "created", created)
-        assign(self, "version", version)
-        assign(self, "epoch", epoch)
-        assign(self, "data", data)
-        assign(self, "flash", flash)
-        assign(self, "rotated_at", rotated_at)
-        assign(self, "overrides", overrides)
-        assign(self, "activity", activity)
-        assign(self, "knows_users", knows_users)
-        assign(self, "values", values)
+        single = id, created, version, epoch, data, flash, rotated_at, overrides, activity, knows_users
+        for name, value in zip(self.__slots__, (*single, values), strict=True):
+            object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _NO_VALUES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, Uuid, inspect
@@ -136,45 +137,35 @@ def schema_error(error: StatementError, tables: Iterable[str]) -> SchemaError:
 
 
 def _differences(bind: Engine | Connection, table: Table) -> Iterator[SchemaProblem]:
-    inspector = inspect(bind)
+    inspector, problem = inspect(bind), partial(SchemaProblem, table.name)
     try:
-        found = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
+        columns = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
     except NoSuchTableError:
-        found = {}
-    if not found:
-        yield SchemaProblem(table.name, None, "is missing", REMEDY)
+        columns = {}
+    if not columns:
+        yield problem(None, "is missing", REMEDY)
         return
     for column in table.columns:
-        actual = found.get(column.name)
+        actual = columns.get(column.name)
         if actual is None:
-            yield SchemaProblem(table.name, column.name, "is missing", REMEDY)
+            yield problem(column.name, "is missing", REMEDY)
         else:
-            yield from _column_differences(table, column, actual, bind.dialect)
-    for name, actual in found.items():
+            for what, remedy in _column_differences(column, actual, bind.dialect):
+                yield problem(column.name, what, remedy)
+    for name, actual in columns.items():
         if name not in table.columns and not actual["nullable"] and actual.get("default") is None:
-            yield SchemaProblem(
-                table.name,
-                name,
-                "is not in the model and must not be NULL, so no session can be inserted",
-                "give it a default, make it nullable, or remove it",
-            )
+            what = "is not in the model and must not be NULL, so no session can be inserted"
+            yield problem(name, what, "give it a default, make it nullable, or remove it")
     key = inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]
     wanted = [column.name for column in table.primary_key.columns]
     if key != wanted:
-        yield SchemaProblem(
-            table.name, None, f"has another primary key than {', '.join(wanted)}", "make it the primary key"
-        )
+        yield problem(None, f"has another primary key than {', '.join(wanted)}", "make it the primary key")
     indexed: list[Sequence[str | None]] = [key, *_indexed(inspector, table)]
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
-        columns = [column.name for column in index.columns]
-        if columns and not any(each[: len(columns)] == columns for each in indexed):
-            yield SchemaProblem(
-                table.name,
-                columns[0],
-                "has no index, so looking for it reads the whole table",
-                REMEDY,
-                fatal=False,
-            )
+        names = [column.name for column in index.columns]
+        if names and not any(others[: len(names)] == names for others in indexed):
+            what = "has no index, so looking for it reads the whole table"
+            yield problem(names[0], what, REMEDY, fatal=False)
 
 
 def _indexed(inspector: Any, table: Table) -> Iterable[list[str | None]]:
@@ -185,34 +176,21 @@ def _indexed(inspector: Any, table: Table) -> Iterable[list[str | None]]:
 
 
 def _column_differences(
-    table: Table, column: Column[Any], actual: ReflectedColumn, dialect: Dialect
-) -> Iterator[SchemaProblem]:
+    column: Column[Any], actual: ReflectedColumn, dialect: Dialect
+) -> Iterator[tuple[str, str]]:
     expected, kind = column.type.dialect_impl(dialect), actual["type"]
     if isinstance(expected, TypeDecorator):
         expected = expected.type_engine(dialect)
+    change = f"change its type to {expected.compile(dialect)} by a migration"
     if _family(expected, dialect) != _family(kind, dialect):
-        yield SchemaProblem(
-            table.name,
-            column.name,
-            f"is {kind!r} and should be {expected.compile(dialect)}",
-            "change its type by a migration; alembic's compare_type finds such differences",
-        )
+        remedy = "change its type by a migration; alembic's compare_type finds such differences"
+        yield f"is {kind!r} and should be {expected.compile(dialect)}", remedy
     elif isinstance(expected, BigInteger) and not isinstance(kind, BigInteger) and dialect.name != "sqlite":
-        yield SchemaProblem(
-            table.name,
-            column.name,
-            "has 32 bits, which end in the year 2038",
-            f"change its type to {expected.compile(dialect)} by a migration",
-        )
+        yield "has 32 bits, which end in the year 2038", change
     elif isinstance(expected, String) and _length(kind) < (expected.length or 0):
-        yield SchemaProblem(
-            table.name,
-            column.name,
-            f"holds {_length(kind):.0f} characters and should hold {expected.length}",
-            f"change its type to {expected.compile(dialect)} by a migration",
-        )
+        yield f"holds {_length(kind):.0f} characters and should hold {expected.length}", change
     if column.nullable and not actual["nullable"]:
-        yield SchemaProblem(table.name, column.name, "must be nullable", "drop its NOT NULL by a migration")
+        yield "must be nullable", "drop its NOT NULL by a migration"
 
 
 def _length(kind: TypeEngine[Any]) -> float:

@@ -31,7 +31,7 @@ def prepare_sqlite_engine(engine: Engine) -> Engine:
     """Make every transaction of an SQLite engine begin with the write lock, waiting for it if need be.
 
     Call it where the engine is created, before it is used. Connections are set to write-ahead logging
-    (whoever only reads, another process for example, does not block the writer). A transaction waits for the
+    (who only reads, another process for example, does not block the writer). A transaction waits for the
     one before it as long as the driver's ``timeout`` says, which is five seconds unless the engine was
     created with another one: ``connect_args={"timeout": 30}``. Foreign keys stay as they are: SQLite enforces
     none unless you say ``PRAGMA foreign_keys=ON``.

@@ -2,7 +2,7 @@
 
 Statements are SQLAlchemy Core, built once per model from its mapped columns, and run on the application's
 own connection: inside its transaction, without its ORM session's autoflush, and visible to it at once.
-Whoever calls takes care of the transaction.
+The transaction is the caller's business.
 
 JSON crosses this border as text. The application's engine may have a `json_serializer` or a
 `json_deserializer` of its own (`parse_float=Decimal`), a driver may decode JSON by itself: neither
@@ -34,16 +34,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import (
-        Column,
-        ColumnElement,
-        Connection,
-        Delete,
-        Dialect,
-        Insert,
-        Select,
-        Update,
-    )
+    from sqlalchemy import Column, ColumnElement, Connection, Delete, Dialect, Insert, Select, Update
     from sqlalchemy.orm import Session
     from websession_core import ports
 
@@ -283,30 +274,7 @@ _TEXTS: Final = frozenset({"data", "flash"})
 
 
 class _Statements:
-    """The statements of one model for one dialect; kept, so that SQLAlchemy compiles each of them once."""
-
-    __slots__ = (
-        "_absent",
-        "_activity",
-        "_columns",
-        "_dialect",
-        "_features",
-        "_inserted",
-        "_is_session",
-        "_knows_users",
-        "_overrides",
-        "_plain",
-        "_source",
-        "_updates",
-        "_where",
-        "delete",
-        "has_jsonb",
-        "insert",
-        "insert_both",
-        "insert_companion",
-        "rewrite",
-        "select",
-    )
+    """The statements of one model for one dialect, built once, so that SQLAlchemy compiles each once."""
 
     def __init__(self, features: ModelFeatures, dialect: Dialect) -> None:
         columns = features.columns
@@ -317,7 +285,7 @@ class _Statements:
         self._updates: dict[tuple[str, ...], Update] = {}
         self._is_session = key == bindparam(ID, type_=key.type)
         self._where: list[ColumnElement[bool]] = [self._is_session, features.criterion()]
-        # Not the key, which whoever asks for the row knows: to make a UUID of it takes longer than the rest.
+        # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
         self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
@@ -347,7 +315,7 @@ class _Statements:
         self.delete: Delete = delete(features.table).where(*self._where)
 
     def _can_insert_both(self) -> bool:
-        """Return whether one statement can insert the row and its companion, which saves a journey."""
+        """Return whether one statement can insert the row and its companion, which saves a round trip."""
         ours = set(self._columns.values())
         # A function that makes a default may want to see the other values: that needs a statement of its own.
         others = [column for column in self._features.table.columns if column not in ours]

@@ -67,7 +67,7 @@ class SessionId(TypeDecorator[uuid.UUID]):
         return dialect.type_descriptor(LargeBinary(16))
 
     def process_bind_param(self, value: uuid.UUID | None, dialect: Dialect) -> uuid.UUID | bytes | None:
-        """Return what the driver is given: the UUID itself on PostgreSQL, else its 16 bytes."""
+        """Return what the driver gets: the UUID itself on PostgreSQL, else its 16 bytes."""
         if value is None:
             return None
         if not isinstance(value, uuid.UUID):

@@ -26,9 +26,9 @@ class UsersSession:
     """One session of a user.
 
     Attributes:
-        id: the primary key.
-        slot: its number; None: it has none.
-        has_ended: whether it is past its deadline.
+        id: The primary key.
+        slot: Its number; None: it has none.
+        has_ended: Whether it is past its deadline.
     """
 
     id: uuid.UUID
@@ -45,9 +45,9 @@ def users_sessions(
     """Return a user's sessions as the connection's transaction sees them, the first logged in first.
 
     Args:
-        connection: the application's.
-        features: of a model with `UseridMixin` and `SessionLimitMixin`.
-        userid: whose.
+        connection: The application's.
+        features: Of a model with `UseridMixin` and `SessionLimitMixin`.
+        userid: Whose.
         now: Unix seconds.
     """
     columns = features.columns
@@ -66,8 +66,8 @@ def is_slot_taken(error: IntegrityError, features: ModelFeatures) -> bool:
     """Return whether another login has taken the number that this one wanted.
 
     Args:
-        error: what the insert or update of a session raised.
-        features: the model's.
+        error: What the insert or update of a session raised.
+        features: The model's.
     """
     message = str(error.orig)
     # SQLite names the columns, the others the index.

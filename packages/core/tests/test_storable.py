@@ -1,0 +1,237 @@
+"""What a session can hold, seen through a `Payload`."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import pytest
+from websession_core import Payload, UnstorableValueError, loads
+from websession_core.storable import MAX_DEPTH
+
+STORED = '{"cart":{"apples":1,"pears":[1,2]},"name":"Ann","tags":["a"]}'
+
+
+@pytest.fixture
+def payload() -> Payload:
+    return Payload(STORED)
+
+
+def nested(levels: int) -> Any:
+    """That many lists inside each other."""
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Number(IntEnum):
+    ONE = 1
+
+
+class Word(StrEnum):
+    A = "a"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Fraction(float):
+    __slots__ = ()
+
+
+class TestRefusedValues:
+    @pytest.mark.parametrize(
+        ("value", "remedy"),
+        [
+            ((1, 2), "use a list"),
+            ({1}, "use a sorted list"),
+            (frozenset(), "use a sorted list"),
+            (datetime(2026, 1, 1, tzinfo=UTC), "use value.isoformat()"),
+            (date(2026, 1, 1), "use value.isoformat()"),
+            (timedelta(1), "use value.total_seconds()"),
+            (Decimal("1.0"), "use str(value)"),
+            (UUID(int=1), "use str(value)"),
+            (b"x", "use text"),
+            (bytearray(), "use text"),
+            (1j, "two numbers"),
+            (Colour.RED, "use its value"),
+            (Number.ONE, "use its value"),
+            (Word.A, "use its value"),
+            (Text("x"), "use str(value)"),
+            (Fraction(1), "use float(value)"),
+            (OrderedDict(), "use dict(value)"),
+            (MappingProxyType({}), "use dict(value)"),
+            (Payload(), "use dict(value)"),
+            (range(3), "use list(value)"),
+            (object(), "use text, numbers"),
+            (Payload, "use text, numbers"),
+        ],
+        ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+    )
+    def test_a_type_that_json_lacks_is_refused_with_a_remedy(self, value: Any, remedy: str) -> None:
+        payload = Payload()
+
+        with pytest.raises(UnstorableValueError) as caught:
+            payload["v"] = value
+
+        assert caught.value.path == "v"
+        assert type(value).__name__ in caught.value.reason
+        assert remedy in caught.value.reason
+        assert payload == {}
+        assert not payload.is_changed
+
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            ("a\0b", "NUL"),
+            ("\ud800", "surrogate"),
+            (float("nan"), "NaN"),
+            (float("inf"), "infinity"),
+            (float("-inf"), "infinity"),
+            (-0.0, "0.0"),
+            (1e16, "integer"),
+            (-1e300, "integer"),
+            (2**64, "float"),
+            (-(2**63) - 1, "float"),
+        ],
+    )
+    def test_a_value_that_some_database_cannot_hold_is_refused(self, value: Any, reason: str) -> None:
+        for wrapped, path in ((value, "v"), ([value], "v[0]"), ({"k": value}, "v.k")):
+            with pytest.raises(UnstorableValueError, match=reason) as caught:
+                Payload()["v"] = wrapped
+            assert caught.value.path == path
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "",
+            "\x01\x7f\u2028\ufeff\U0010ffff",
+            0.0,
+            0.1,
+            -1e15,
+            9999999999999998.0,
+            5e-324,
+            2**64 - 1,
+            -(2**63),
+            True,
+            None,
+            [],
+            {},
+            {"": {"": [None]}},
+        ],
+    )
+    def test_a_value_that_all_databases_hold_is_taken_and_comes_back_the_same(self, value: Any) -> None:
+        payload = Payload()
+        payload["v"] = value
+
+        back = Payload(payload.serialize())["v"]
+        assert repr(back) == repr(value)
+
+    @pytest.mark.parametrize(
+        ("key", "path"),
+        [("a\0b", r"['a\x00b']"), ("\udc80", r"['\udc80']")],
+    )
+    def test_a_key_that_is_no_storable_text_is_refused_and_named(self, key: str, path: str) -> None:
+        payload = Payload()
+
+        with pytest.raises(UnstorableValueError) as caught:
+            payload[key] = 1
+        assert caught.value.path == path
+        with pytest.raises(UnstorableValueError) as caught:
+            payload["v"] = {key: 1}
+        assert caught.value.path == f"v{path}"
+        assert payload == {}
+
+    @pytest.mark.parametrize("key", [1, None, b"secret", ("secret",), Text("secret"), Word.A])
+    def test_a_key_of_another_type_is_refused_by_its_type_alone(self, key: Any) -> None:
+        for value, path in (({key: 1}, "v"), ([{key: 1}], "v[0]")):
+            with pytest.raises(UnstorableValueError) as caught:
+                Payload()["v"] = value
+            assert caught.value.path == path
+            assert type(key).__name__ in caught.value.reason
+        with pytest.raises(UnstorableValueError, match=r"^the session: ") as caught:
+            Payload()[key] = 1
+        assert "secret" not in str(caught.value)
+
+    def test_nesting_is_limited_counting_the_payload_itself(self) -> None:
+        payload = Payload()
+        payload["v"] = nested(MAX_DEPTH - 1)
+
+        with pytest.raises(UnstorableValueError, match="nesting"):
+            payload["v"] = nested(MAX_DEPTH)
+        with pytest.raises(UnstorableValueError, match="nesting"):
+            payload["v"] = nested(100_000)
+        payload["v"] = nested(1)
+        payload["v"].append(nested(MAX_DEPTH - 1))
+        with pytest.raises(UnstorableValueError, match="nesting"):
+            payload.serialize()
+
+    def test_a_container_inside_itself_is_refused(self) -> None:
+        payload = Payload()
+        loop: dict[str, Any] = {}
+        loop["me"] = loop
+
+        with pytest.raises(UnstorableValueError, match="inside itself"):
+            payload["v"] = loop
+        payload["v"] = {}
+        payload["v"]["me"] = payload["v"]
+        assert payload.is_changed
+        with pytest.raises(UnstorableValueError, match="inside itself"):
+            payload.serialize()
+
+    @pytest.mark.parametrize(
+        ("spoil", "path"),
+        [
+            (lambda cart: cart.update(x=(1,)), "cart.x"),
+            (lambda cart: cart["pears"].append({1}), "cart.pears[2]"),
+            (lambda cart: cart.update({"two words": [{"é": b""}]}), "cart['two words'][0]['\\xe9']"),
+            (lambda cart: cart.update({"": 1j}), "cart['']"),
+            (lambda cart: cart.update({"x" * 1000: 1j}), f"cart['{'x' * 60}...']"),
+        ],
+    )
+    def test_what_was_spoiled_in_place_is_refused_by_serialize_naming_the_path(
+        self, payload: Payload, spoil: Any, path: str
+    ) -> None:
+        spoil(payload["cart"])
+
+        with pytest.raises(UnstorableValueError) as caught:
+            payload.serialize()
+        assert caught.value.path == path
+
+    def test_a_refusal_shows_no_value_and_carries_no_other_error(self) -> None:
+        with pytest.raises(UnstorableValueError) as caught:
+            Payload()["v"] = ["top secret\0"]
+
+        assert not re.search("secret", str(caught.value))
+        assert caught.value.__context__ is None
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda payload: payload.update(a=1, name="Bob", b=(1,)),
+            lambda payload: payload.update({"a": 1, "name": "Bob", 3: 1}),
+            lambda payload: payload.update([("a", 1), ("b", {1})]),
+            lambda payload: payload.update({"a": 1}, b=object()),
+            lambda payload: payload.__ior__({"a": 1, "b": -0.0}),
+            lambda payload: payload.setdefault("a", (1,)),
+            lambda payload: payload.__setitem__("name", b""),
+        ],
+    )
+    def test_one_refused_value_leaves_everything_as_it_was(self, payload: Payload, write: Any) -> None:
+        with pytest.raises(UnstorableValueError):
+            write(payload)
+
+        assert payload == loads(STORED)
+        assert not payload.is_changed

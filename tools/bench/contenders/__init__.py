@@ -1,0 +1,63 @@
+"""The contenders: small applications that do the same thing with a session, each in its library's own way.
+
+Each module has a function `make(**options)` that returns a `worker.Contender`. The views are:
+
+- ``/untouched`` does not look at the session,
+- ``/read`` answers with the session's ``counter``,
+- ``/write`` adds one to it,
+- ``/new`` stores `payload()` in a new session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def payload(size: int = 100) -> dict[str, Any]:
+    """Return what a session holds: a counter, a cart, and a note that makes its JSON `size` bytes long."""
+    items = [{"article": number, "name": "earl grey, loose", "pieces": 2} for number in range(size // 100)]
+    data = {"counter": 1, "cart": items, "language": "en", "note": ""}
+    return data | {"note": "x" * max(0, size - len(json.dumps(data)))}
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return the versions of the distributions that are installed."""
+    installed = {}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            installed[name] = version(name)
+    return installed
+
+
+def session_views(size: int = 100) -> dict[str, Callable[[Any], str]]:
+    """Return the views for what is the attribute `session` of their argument, a request mostly.
+
+    Args:
+        size: Of the payload, in bytes of JSON.
+    """
+    data = payload(size)
+
+    def read(request: Any) -> str:
+        return str(request.session["counter"])
+
+    def write(request: Any) -> str:
+        request.session["counter"] += 1
+        return str(request.session["counter"])
+
+    def new(request: Any) -> str:
+        request.session.update(data)
+        return ""
+
+    return {"untouched": lambda _request: "", "read": read, "write": write, "new": new}
+
+
+def let_sqlite_hurry(connection: Any, _record: object) -> None:
+    """Flush nothing to disk, and let readers and writers work side by side; for SQLAlchemy's `connect`."""
+    for pragma in ("synchronous=OFF", "journal_mode=WAL"):
+        connection.execute(f"PRAGMA {pragma}").close()

@@ -1,0 +1,35 @@
+"""A virtual environment for each peer: their requirements contradict one another and ours."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from wheels import Environment  # the line above says where
+
+
+def interpreter(name: str, requirements: tuple[str, ...]) -> Path:
+    """Return the Python of an environment, which is made if need be.
+
+    It lies in the environment that the benchmarks run in, and goes when hatch removes that.
+
+    Args:
+        name: Its name.
+        requirements: What it has; with none, it is that of the benchmarks itself.
+
+    Raises:
+        CommandError: It cannot be made.
+    """
+    if not requirements:
+        return Path(sys.executable)
+    place = Path(sys.prefix) / "peers" / name
+    installed = place / "requirements.txt"
+    wanted = "\n".join(requirements)
+    if not installed.is_file() or installed.read_text("utf-8") != wanted:
+        shutil.rmtree(place, ignore_errors=True)
+        Environment.make(place, []).install(*requirements)
+        installed.write_text(wanted, "utf-8")
+    return place / "bin" / "python"
