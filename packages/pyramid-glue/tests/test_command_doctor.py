@@ -117,7 +117,7 @@ def test_the_isolation_level_in_force_is_told(doctor, websession_engine_name, le
 
 
 @ON_SQLITE
-class TestOfTheSettings:
+class TestTheDoctorFinds:
     @pytest.mark.parametrize(
         ("case", "severity", "words"),
         [
@@ -133,7 +133,7 @@ class TestOfTheSettings:
             (("session__idle_timeout", "900", "timeouts"), "info", "AAL3"),
         ],
     )
-    def test_each_weakness_is_found(self, doctor, case, severity, words):
+    def test_a_weak_setting(self, doctor, case, severity, words):
         setting, value, check = case
         found = doctor(**{setting: value})[check]
         assert any(each.startswith(severity) and words in each for each in found), found
@@ -161,13 +161,13 @@ class TestOfTheSettings:
         file.chmod(0o644)
         assert "chmod o-rwx site.ini" in command("doctor", str(file)).stdout
 
-    def test_statements_are_logged_with_their_values(self, doctor, caplog):
+    def test_statements_that_are_logged_with_their_values(self, doctor, caplog):
         assert doctor()["logging"] == []
         caplog.set_level(logging.INFO, "sqlalchemy.engine")
         assert "hide_parameters=True" in doctor()["logging"][0]
 
 
-class TestOfSqlite:
+class TestTheDoctorFindsOfSQLiteThat:
     @ON_SQLITE
     def test_the_recipe_is_missing(self, doctor, monkeypatch):
         assert doctor()["sqlite"] == []
@@ -190,17 +190,19 @@ class TestOfSqlite:
         assert "do not begin with SQLite's write lock" in finding
         assert REMEDY in finding
 
-    def test_a_database_in_memory(self, command, tmp_path):
+    def test_the_database_is_in_memory(self, command, tmp_path):
         result = command("doctor", command_site.write_ini(tmp_path, "sqlite://", **SOUND))
         assert "in-memory" in result.stdout
         command_site.engines.pop().dispose()
 
 
-class TestOfPurging:
+class TestTheDoctorTells:
     @pytest.mark.parametrize(
         ("ago", "severity", "words"), [(600, "info", "10 minutes"), (864000, "warning", "10 days")]
     )
-    def test_the_oldest_expired_session_tells_of_the_last_purge(self, doctor, ago, severity, words):
+    def test_how_long_ago_the_last_purge_was_by_the_oldest_expired_session(
+        self, doctor, ago, severity, words
+    ):
         assert doctor()["purging"] == []
         add_expired(ago)
         (finding,) = doctor()["purging"]

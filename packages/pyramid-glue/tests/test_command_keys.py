@@ -114,7 +114,7 @@ class TestRotateKey:
 
 
 @ON_SQLITE
-class TestTrouble:
+class TestTheCommandSaysThat:
     """Mistakes are told in sentences with a remedy, on standard error, with a status of their kind."""
 
     def test_there_is_no_such_file(self, command, ini):
@@ -134,7 +134,7 @@ class TestTrouble:
         assert result.exit_code == 2
         assert "Give an ini file" in result.stderr
 
-    def test_mistakes_in_the_settings_are_listed(self, command, ini):
+    def test_the_settings_have_mistakes_and_lists_them(self, command, ini):
         result = command("rotate-key", ini(session__cookie_max_age="soon", session__secret_key="hunter2"))
         assert result.exit_code == 3
         assert "session.cookie_max_age" in result.stderr
@@ -174,7 +174,7 @@ def test_variables_reach_the_configuration(command, ini):
 
 
 @ON_SQLITE
-def test_it_runs_as_a_command_of_its_own(ini):
+def test_pyramid_sessions_runs_as_a_command_of_its_own(ini):
     command = Path(sys.executable).with_name("pyramid-sessions")
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run(

@@ -161,7 +161,7 @@ def test_two_applications_in_one_process_do_not_influence_each_other():
     assert (two.settings.cookie_name, two.settings.model_class) == ("two", Other)
 
 
-class TestWarnings:
+class TestTheLogAtStartUp:
     """Warnings of a set-up in which sessions cannot keep all their promises."""
 
     @pytest.fixture
@@ -183,23 +183,23 @@ class TestWarnings:
 
         return of
 
-    def test_a_perfect_quick_start_warns_of_nothing(self, warnings):
+    def test_is_empty_for_a_perfect_quick_start(self, warnings):
         assert warnings() == []
 
-    def test_pyramid_tm_is_missing(self, warnings):
+    def test_warns_that_pyramid_tm_is_missing(self, warnings):
         (message,) = warnings(tm=False)
         assert "config.include('pyramid_tm')" in message
 
-    def test_the_transaction_manager_is_implicit(self, warnings):
+    def test_warns_that_the_transaction_manager_is_implicit(self, warnings):
         (message,) = warnings({"tm.manager_hook": None})
         assert "tm.manager_hook = pyramid_tm.explicit_manager" in message
 
-    def test_a_managers_hook_of_the_applications_is_taken_as_it_is(self, warnings):
+    def test_takes_a_managers_hook_of_the_applications_as_it_is(self, warnings):
         assert warnings({"tm.manager_hook": pyramid_tm.explicit_manager}) == []
 
     @pytest.mark.parametrize("annotate", [True, False])
     @pytest.mark.parametrize("kind", ["policy with the helper", "legacy policy", "other policy"])
-    def test_every_request_would_read_the_session(self, warnings, annotate, kind):
+    def test_warns_that_every_request_would_read_the_session(self, warnings, annotate, kind):
         class WithHelper:
             def __init__(self):
                 self.helper = SessionAuthenticationHelper()

@@ -21,7 +21,7 @@ from websession_core.errors import (
     UnstorableValueError,
 )
 from websession_core.settings import parse_settings
-from websession_models import SchemaError
+from websession_models import ModelError, SchemaError
 
 OURS = ("pyramid_sqlalchemy_sessions", "websession_", "pytest_websession")
 
@@ -55,7 +55,7 @@ def test_an_error_says_where_it_is_documented_and_it_is(error):
         for heading in re.findall(r"^#+ (.*)$", (DOCS / "reference" / "errors.md").read_text(), re.MULTILINE)
     }
     arguments = {ConfigurationError: [[Mistake("a", "b", "c", "d")]]}.get(
-        error, ["x"] * (2 if error in {SchemaError, UnstorableValueError} else 1)
+        error, ["x"] * (2 if error in {ModelError, SchemaError, UnstorableValueError} else 1)
     )
     (note,) = error(*arguments).__notes__
     page, _, anchor = note.removeprefix(f"See {DOCUMENTATION}").partition("#")
