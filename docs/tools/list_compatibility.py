@@ -18,9 +18,9 @@ PAGE = Path(__file__).parents[1] / "reference" / "compatibility.md"
 INTRODUCTION = """\
 # Compatibility
 
-What each distribution in its present version works with. Each is released alone; `pip install -U
-pyramid-sqlalchemy-sessions` finds versions that go together. The lower ends of the ranges and the newest
-versions inside them are what the tests run on.
+What each distribution in its present version works with. Each is released alone;
+`pip install -U "pyramid-sqlalchemy-sessions>=0.2"` finds versions that go together. The lower ends of the
+ranges and the newest versions inside them are what the tests run on.
 
 Within a series `0.N` of a distribution, names and signatures stay; they can change with the next one.
 """

@@ -321,3 +321,20 @@ def test_no_frame_of_ours_shows_a_refused_key_in_a_crash_report(key):
         assert ours
         for frame in ours:
             assert not [name for name, value in (frame.locals or {}).items() if str(key) in value], frame.name
+
+
+def test_including_the_library_reads_the_settings_once():
+    readings = []
+
+    def count(frame, event, _argument):
+        if event == "call" and frame.f_code.co_qualname == "Draft.__init__":
+            readings.append(frame)
+
+    settings = {"session.secret_key": SECRET_KEY, "session.model_class": Session}
+    with Configurator(settings=settings) as config:
+        sys.setprofile(count)
+        try:
+            config.include("websession_pyramid")
+        finally:
+            sys.setprofile(None)
+    assert len(readings) == 1

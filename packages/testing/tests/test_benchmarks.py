@@ -92,7 +92,7 @@ def test_a_workers_memory_is_flat_and_every_cache_has_a_limit():
     # `hatch run bench:memory` makes a hundred times as many requests, of 100,000 sessions.
     ended = run("memory.py", "--requests", "10000", "--sessions", "300")
     assert ended.returncode == 0, ended.stderr
-    assert "websession_pyramid.factory." in ended.stdout, "it has found no cache"
+    assert "websession_pyramid.tickets." in ended.stdout, "it has found no cache"
 
 
 def test_a_purge_is_measured_beside_workers_that_lose_nothing():

@@ -6,11 +6,14 @@ import base64
 import configparser
 import dataclasses
 import re
+import sys
+import types
 
 import pytest
 import webtest
 import zope.sqlalchemy
 from pages import DOCS, blocks, run
+from pyramid.authorization import Allow, Authenticated
 from pyramid.config import Configurator
 from pyramid.csrf import get_csrf_token
 from pyramid.security import remember
@@ -25,7 +28,7 @@ from pyramid_sqlalchemy_sessions import (
     get_session_factory,
     prepare_sqlite_engine,
 )
-from sqlalchemy import create_engine, event, inspect
+from sqlalchemy import create_engine, event, inspect, select
 from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from waitress import adjustments, proxy_headers
 
@@ -124,6 +127,169 @@ def test_columns_with_names_and_indexes_of_the_applications_own_serve_as_well(se
     table = inspect(engine)
     assert "created_at" in {column["name"] for column in table.get_columns("login")}
     assert ["userid", "created_at"] in [index["column_names"] for index in table.get_indexes("login")]
+
+
+class Root:
+    """The context of all views."""
+
+    __acl__ = ((Allow, Authenticated, ("account", "lock_out")),)
+
+    def __init__(self, request):
+        pass
+
+
+class TestTheViewsOfThePageOnUsers:
+    """They log in and out, and ask for the password once more."""
+
+    @pytest.fixture
+    def page(self):
+        page = run(HOW_TO / "users.md")
+        page["User"].check_password = lambda user, password: password == f"{user.name}'s"
+        return page
+
+    @pytest.fixture
+    def app(self, serve, page):
+        def configure(config):
+            config.include(page["includeme"])
+            config.set_root_factory(Root)
+            for name in ("home", "login", "logout", "delete_account"):
+                config.add_route(name, f"/{name}")
+            config.scan(sys.modules[page["__name__"]])
+
+        browser, _ = serve(
+            page["Session"],
+            configure,
+            {"tm.annotate_user": "false"},
+            who=lambda request: request.identity and request.identity.name,
+            fill=lambda request: request.session.update(cart="tea"),
+            cart=lambda request: request.session.get("cart"),
+            sign_up=page["sign_up"],
+        )
+        return browser.app
+
+    @pytest.fixture(autouse=True)
+    def _people(self, websession_dbsession, page):
+        websession_dbsession.add_all(page["User"](name=name) for name in ("ada", "noor"))
+
+    @staticmethod
+    def log_in(browser, name):
+        answer = browser.post("/login", {"name": name, "password": f"{name}'s"}, status=303)
+        assert answer.location.endswith("/home")
+
+    def test_log_in_and_out(self, websession_browser):
+        browser = websession_browser
+        answer = browser.post("/login", {"name": "ada", "password": "a guess"}, status=303)
+        assert answer.location.endswith("/login")
+        assert browser.get("/who").json is None
+        self.log_in(browser, "ada")
+        assert browser.get("/who").json == "ada"
+        browser.post("/logout", status=303)
+        assert browser.get("/who").json is None
+
+    def test_keep_a_visitors_cart_and_not_another_users(self, websession_browser):
+        browser = websession_browser
+        browser.get("/fill")
+        for name, cart in (("ada", "tea"), ("ada", "tea"), ("noor", None)):
+            self.log_in(browser, name)
+            assert (browser.get("/who").json, browser.get("/cart").json) == (name, cart)
+
+    def test_let_a_guests_account_become_a_real_one_with_the_cart(self, websession_browser):
+        browser = websession_browser
+        self.log_in(browser, "ada")
+        browser.get("/fill")
+        browser.post("/sign_up", {"name": "grace"})
+        assert (browser.get("/who").json, browser.get("/cart").json) == ("grace", "tea")
+
+    def test_ask_for_the_password_once_more_after_five_minutes(
+        self, websession_browser, websession_clock, websession_dbsession, page
+    ):
+        browser = websession_browser
+        self.log_in(browser, "ada")
+        websession_clock.advance(minutes=5, seconds=1)
+        answer = browser.post("/delete_account", status=303)
+        assert answer.location.endswith("/login?next=%2Fdelete_account")
+        assert browser.get("/who").json == "ada"
+        self.log_in(browser, "ada")
+        assert browser.post("/delete_account", status=303).location.endswith("/home")
+        assert browser.get("/who").json is None
+        assert websession_dbsession.scalars(select(page["User"].name)).all() == ["noor"]
+
+
+def test_a_user_who_does_not_tick_remember_me_is_not_remembered_any_more(serve):
+    log_in = run(HOW_TO / "timeouts.md")["log_in"]
+    browser, _ = serve(
+        FullSession,
+        configure=lambda config: config.set_security_policy(SessionSecurityPolicy()),
+        login=lambda request: log_in(request, types.SimpleNamespace(id=7)),
+        timeouts=lambda request: [
+            getattr(request.session.settings, name)
+            for name in ("idle_timeout", "absolute_timeout", "cookie_max_age")
+        ],
+    )
+    assert "Max-Age=2592000;" in browser.post("/login", {"remember_me": "on"}).headers["Set-Cookie"]
+    assert browser.get("/timeouts").json == [0, 2592000, 2592000]
+    assert "Max-Age" not in browser.post("/login").headers["Set-Cookie"]
+    assert browser.get("/timeouts").json == [None, None, None]
+
+
+class TestThePageOnSeveralSessions:
+    """Its settings start, and its view goes by the session that it names."""
+
+    @pytest.fixture
+    def browser(self, serve, monkeypatch):
+        page = run(HOW_TO / "several-sessions.md")
+        monkeypatch.setenv("ADMIN_SESSION_KEY", generate_secret_key())
+        monkeypatch.setitem(
+            sys.modules, "yourproject", types.SimpleNamespace(models=sys.modules[page["__name__"]])
+        )
+        ini = configparser.ConfigParser()
+        ini.read_string("[app:main]\n" + "".join(blocks(HOW_TO / "several-sessions.md", "ini")))
+
+        class Policy:
+            customers = SessionSecurityPolicy()
+            administrators = SessionSecurityPolicy(session="admin_session")
+
+            def of(self, request):
+                return self.administrators if request.path == "/lock_out" else self.customers
+
+            def identity(self, request):
+                return self.of(request).identity(request)
+
+            def permits(self, request, context, permission):
+                return self.of(request).permits(request, context, permission)
+
+        def configure(config):
+            config.add_web_session("admin_session")
+            config.set_security_policy(Policy())
+            config.set_root_factory(Root)
+            config.add_route("lock_out", "/lock_out")
+            config.scan(sys.modules[page["__name__"]])
+
+        browser, _ = serve(
+            page["Session"],
+            configure,
+            {**ini["app:main"], "tm.annotate_user": "false"},
+            enter=lambda request: request.session.login(int(request.params["customer"])),
+            enter_staff=lambda request: request.admin_session.login(1),
+            who=lambda request: request.session.userid,
+        )
+        return webtest.TestApp(browser.app, extra_environ={"wsgi.url_scheme": "https"})
+
+    def test_gives_both_sessions_a_cookie_that_no_other_host_can_set(self, browser):
+        browser.get("/enter?customer=7")
+        browser.get("/enter_staff")
+        assert set(browser.cookies) == {"__Host-session", "__Host-admin"}
+
+    def test_lets_an_administrator_end_a_customers_sessions(self, browser):
+        customer = webtest.TestApp(browser.app, extra_environ={"wsgi.url_scheme": "https"})
+        customer.get("/enter?customer=7")
+        browser.get("/enter?customer=1")
+        browser.post("/lock_out", {"customer": "7"}, status=403)
+        assert customer.get("/who").json == 7
+        browser.get("/enter_staff")
+        assert browser.post("/lock_out", {"customer": "7"}).json == 1
+        assert customer.get("/who").json is None
+        assert browser.get("/who").json == 1
 
 
 def test_a_form_without_the_sessions_token_is_refused(serve, columns):

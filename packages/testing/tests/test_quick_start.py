@@ -484,6 +484,9 @@ def test_whoever_follows_the_tutorial_has_a_shop_with_a_cart_a_login_and_devices
         sofa.page("/login", name="ada", password="correct horse", remember_me="on")
         (cookie,) = sofa.cookies
         assert cookie.expires == pytest.approx(time.time() + 30 * 24 * 3600, abs=60)
+        sofa.page("/login", name="ada", password="correct horse")
+        (cookie,) = sofa.cookies
+        assert cookie.expires is None, "the box was not ticked this time"
         devices = re.findall(r"<li>(.*?)</li>", desk.page("/devices"), re.DOTALL)
         assert ["(this one)" in device for device in devices].count(True) == 1
         assert all("Python-urllib/" in device for device in devices)

@@ -3,6 +3,9 @@ from shop.models import Session
 from shop.seeds import DEMO_USERS
 from sqlalchemy import func, select
 
+ADA, NOOR, PIM = DEMO_USERS
+NINETY_DAYS = 90 * 24 * 3600
+
 
 def sessions(engine):
     with engine.begin() as connection:
@@ -63,6 +66,62 @@ def test_a_wrong_login_is_told_and_changes_nothing(browser, name, password):
     assert page.forms["login"]["password"].value == ""
     assert browser.session_cookie == before
     assert browser.get("/").html.select_one("#cart-count").text == "1"
+
+
+def cookie_of(response):
+    (cookie,) = response.headers.getall("Set-Cookie")
+    return cookie
+
+
+def test_a_login_that_is_remembered_has_a_cookie_for_ninety_days(browser):
+    form = browser.get("/login").forms["login"]
+    form["name"], form["password"], form["remember_me"] = ADA.name, ADA.password, True
+    assert f"Max-Age={NINETY_DAYS};" in cookie_of(form.submit(status=303))
+
+
+def test_a_login_is_not_remembered_unless_the_box_is_ticked(browser):
+    form = browser.get("/login").forms["login"]
+    assert not form["remember_me"].checked
+    form["name"], form["password"] = ADA.name, ADA.password
+    assert "Max-Age" not in cookie_of(form.submit(status=303))
+
+
+def test_who_was_remembered_and_does_not_tick_the_box_the_next_time_is_not_remembered(browser):
+    assert "Max-Age" in cookie_of(browser.send_login(ADA, remember_me=True))
+    assert "Max-Age" not in cookie_of(browser.send_login(ADA))
+    assert "Max-Age" in cookie_of(browser.send_login(ADA, remember_me=True))
+
+
+def test_the_box_has_a_label_and_is_as_it_was_when_the_form_comes_back(browser):
+    page = browser.get("/login")
+    assert "Remember me" in page.html.select_one("label[for=remember-me]").text
+    assert page.html.select_one("#remember-me")["name"] == "remember_me"
+    for ticked in (True, False):
+        form = page.forms["login"]
+        form["name"], form["password"], form["remember_me"] = ADA.name, "wrong", ticked
+        page = form.submit(status=422)
+        assert page.forms["login"]["remember_me"].checked is ticked
+
+
+def test_who_logs_in_over_another_user_sees_nothing_of_theirs(browser, engine):
+    browser.send_login(ADA, remember_me=True)
+    browser.choose_theme("dark")
+    browser.add("round-teapot", 2)
+    order = browser.review().forms["checkout"].submit(status=303).follow().request.path
+    browser.add("assam-tin")
+    browser.fill_address()
+    assert "Lindenstraße" in browser.get(order)
+
+    cookie = cookie_of(browser.send_login(NOOR))
+    assert "Max-Age" not in cookie
+    page = browser.get("/")
+    assert page.html.select_one(".who span").text == NOOR.full_name
+    assert page.html.select_one("#cart-count").text == "0"
+    assert "data-theme" not in page.html.html.attrs
+    browser.get(order, status=404)
+    browser.add("assam-tin")
+    assert "Lindenstraße" not in browser.get("/checkout/address")
+    assert sessions(engine) == 1
 
 
 def test_names_are_known_in_any_case(browser):

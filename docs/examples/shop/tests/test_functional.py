@@ -77,6 +77,21 @@ def test_two_weeks_without_a_visit_end_the_login(testapp, ada, websession_clock)
     assert testapp.get("/").html.select_one(".who") is None
 
 
+def test_a_login_that_is_remembered_lasts_for_ninety_days(testapp, websession_clock):
+    testapp.send_login(remember_me=True)
+    websession_clock.advance(days=89)
+    assert testapp.get("/").html.select_one(".who")
+    websession_clock.advance(days=1, seconds=1)
+    assert testapp.get("/").html.select_one(".who") is None
+
+
+def test_two_weeks_without_a_visit_end_a_login_that_is_not_remembered_any_more(testapp, websession_clock):
+    testapp.send_login(remember_me=True)
+    testapp.send_login()
+    websession_clock.advance(days=14, seconds=1)
+    assert testapp.get("/").html.select_one(".who") is None
+
+
 def test_a_cookie_stolen_before_the_login_opens_nothing(testapp, ada):
     testapp.add("round-teapot", 2)
     thief = testapp.thief()

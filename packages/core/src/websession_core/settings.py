@@ -275,8 +275,13 @@ class Settings:
         mistakes = [*draft.mistakes, *draft.examine(CHECKS)]
         if mistakes:
             raise ConfigurationError(mistakes)
-        for name, value in draft.items():
-            object.__setattr__(self, name, value)
+        _assign(self, draft)
+
+
+def _assign(settings: Settings, draft: Draft) -> Settings:
+    for name, value in draft.items():
+        object.__setattr__(settings, name, value)
+    return settings
 
 
 OPTIONS: Final[tuple[Option, ...]] = tuple(
@@ -341,4 +346,5 @@ def parse_settings(
         # A traceback's frames hold their locals, and crash reports print them.
         del mapping, ours, raw, draft
         raise ConfigurationError(mistakes)
-    return Settings(**dict(draft.items()))
+    # Not by the constructor, which would examine everything once more.
+    return _assign(object.__new__(Settings), draft)

@@ -178,7 +178,11 @@ def factory_args_from_settings(
     Raises:
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
-    parsed = _parsed(settings, prefix, maybe_dotted)
+    try:
+        parsed = _parsed(settings, prefix, maybe_dotted)
+    except ConfigurationError:
+        del settings  # as in _parsed()
+        raise
     return {option.name: getattr(parsed, option.name) for option in OPTIONS}
 
 
@@ -194,9 +198,12 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
     Raises:
         ConfigurationError: An argument is wrong; it lists every mistake.
     """
-    return SessionFactory(
-        _parsed({"secret_key": secret_key, "model_class": model_class, **options}, "", None)
-    )
+    values = {"secret_key": secret_key, "model_class": model_class, **options}
+    try:
+        return SessionFactory(_parsed(values, "", None))
+    except ConfigurationError:
+        del secret_key, options, values  # as in _parsed()
+        raise
 
 
 def _parsed(

@@ -79,12 +79,18 @@ class SessionExpired(SessionEvent):
 
 @dataclass(frozen=True, slots=True)
 class SessionInvalidated(SessionEvent):
-    """The application ends the session (logout); true once the transaction commits."""
+    """The session is ended: by a logout, by a login of another user, or by the limit of a user's sessions.
+
+    True once the transaction commits.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRegenerated(SessionEvent):
-    """The session gets a new identity: another user, or `regenerate()`; true once the transaction commits."""
+    """The session gets a new identity: by a login, a logout that keeps it, or `regenerate()`.
+
+    True once the transaction commits.
+    """
 
 
 @dataclass(frozen=True, slots=True)

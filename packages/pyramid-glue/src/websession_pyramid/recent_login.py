@@ -156,13 +156,14 @@ def recent_login_mistakes(registry: Registry) -> Iterator[Mistake]:
 
 
 def _ambiguous(names: Iterable[str], views: list[str]) -> Mistake:
-    sessions = sorted(names)
+    # Pyramid's own last: it would be the one that is asked anyway, if there were no other.
+    sessions = sorted(names, key=lambda name: (name == "session", name))
     return Mistake(
         f"recent_login of {', '.join(dict.fromkeys(views))}",
         None,
         f"does not say which session's login must be recent, and it may be that of {' or '.join(sessions)}: "
         "the security policy does not show that it reads one of them alone",
-        f'name it: recent_login=(300, "{sessions[-1]}")',
+        f'name it: recent_login=(300, "{sessions[0]}")',
     )
 
 

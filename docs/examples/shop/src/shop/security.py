@@ -34,9 +34,10 @@ def permits(request: Request, context: Any, permission: str, user: User | None) 
 def includeme(config: Configurator) -> None:
     """Set the policy, and ask every form for a token.
 
-    `remember(request, user.id)` lets the session go on with all it holds, under a new identifier. That is
-    what defeats session fixation: whoever knew the one from before the login (on a shared computer, say)
-    does not know the one after it. The form token changes as well.
+    `remember(request, user.id)` lets a visitor's session go on with all it holds, under a new identifier.
+    That is what defeats session fixation: anyone who knew the one from before the login (on a shared
+    computer, say) does not know the one after it. The form token changes as well. The session of another
+    user who is still logged in ends, and nothing of it goes on: their cart, address and orders are theirs.
     """
     config.set_security_policy(SessionSecurityPolicy(identity=load_user, permits=permits))
     config.set_default_csrf_options(require_csrf=True)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from pyramid_sqlalchemy_sessions import (
-    AbsoluteMixin,
-    BaseMixin,
-    ClientInfoMixin,
-    CSRFMixin,
-    IdleMixin,
-    UseridMixin,
-)
+from pyramid_sqlalchemy_sessions import ClientInfoMixin, FullyFeaturedSession
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .meta import Base
 
 
-class Session(UseridMixin, CSRFMixin, ClientInfoMixin, IdleMixin, AbsoluteMixin, BaseMixin, Base):
+class Session(ClientInfoMixin, FullyFeaturedSession, Base):
     __tablename__ = "session"
 
     # Declared again for the foreign key: the sessions of a user who is deleted end.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyramid.request import Request
 
 MAX_PASSWORD = 200
+REMEMBERED_DAYS = 90
 
 
 @view_config(route_name="login", request_method="GET", renderer="shop:templates/login.jinja2")
@@ -34,20 +35,37 @@ def login(request: Request) -> dict[str, Any] | HTTPSeeOther:
     after = own_path(request.form_fields.get("next"), request.route_path("home"))
     name = one_line(request.form_fields.get("name", ""))
     password = request.form_fields.get("password", "")[:MAX_PASSWORD]
+    remember_me = "remember_me" in request.form_fields
 
     user: User | None = request.dbsession.scalar(select(User).where(User.name == name.lower()))
     if not check_password(password, user.password_hash if user else None) or user is None:
         request.response.status_int = 422
-        return login_page(after, name=name, failed=True)
+        return login_page(after, name=name, remember_me=remember_me, failed=True)
 
     headers = remember(request, user.id)
+    with request.session.settings as settings:
+        if remember_me:
+            settings.idle_timeout = 0
+            settings.absolute_timeout = settings.cookie_max_age = REMEMBERED_DAYS * 86400
+        else:
+            # Who logs in once more may have ticked the box the last time.
+            settings.idle_timeout = settings.absolute_timeout = settings.cookie_max_age = None
     request.session.flash(f"Welcome, {user.full_name}.")
     return HTTPSeeOther(after, headers=headers)
 
 
-def login_page(after: str, *, name: str = "", failed: bool = False) -> dict[str, Any]:
+def login_page(
+    after: str, *, name: str = "", remember_me: bool = False, failed: bool = False
+) -> dict[str, Any]:
     """What the template gets. The passwords are on the page because this is a demo."""
-    return {"after": after, "name": name, "failed": failed, "demo_users": DEMO_USERS}
+    return {
+        "after": after,
+        "name": name,
+        "remember_me": remember_me,
+        "remembered_days": REMEMBERED_DAYS,
+        "failed": failed,
+        "demo_users": DEMO_USERS,
+    }
 
 
 @view_config(route_name="logout", request_method="POST")
