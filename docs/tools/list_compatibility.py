@@ -23,6 +23,9 @@ What each distribution in its present version works with. Each is released alone
 ranges and the newest versions inside them are what the tests run on.
 
 Within a series `0.N` of a distribution, names and signatures stay; they can change with the next one.
+
+Each change is tested on PostgreSQL 18, MariaDB 10.11, MySQL 9.7 and SQLite 3.40. MariaDB 10.3 and MySQL 8.0
+are the oldest of theirs that know the statements that are used.
 """
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from websession_core import Payload, UnstorableValueError, loads
+from websession_core import FlashQueues, Payload, UnstorableValueError, loads
 from websession_core.storable import MAX_DEPTH
 
 STORED = '{"cart":{"apples":1,"pears":[1,2]},"name":"Ann","tags":["a"]}'
@@ -153,6 +153,22 @@ class TestRefusedValues:
             payload["v"] = {key: 1}
         assert caught.value.path == f"v{path}"
         assert payload == {}
+
+    @pytest.mark.parametrize("letter", ["k", "é", "漢", "\U0001f9c0"])
+    def test_a_key_of_more_bytes_than_mysql_can_count_is_refused(self, letter: str) -> None:
+        payload = Payload()
+        longest = letter * ((2**16 - 1) // len(letter.encode()))
+        payload[longest] = {longest: 1}
+        taken = dict(payload)
+
+        with pytest.raises(UnstorableValueError, match="longer than 65,535 bytes") as caught:
+            payload[longest + letter] = 1
+        assert len(caught.value.path) < 700
+        with pytest.raises(UnstorableValueError, match="longer than 65,535 bytes"):
+            payload["v"] = [{longest + letter: 1}]
+        with pytest.raises(UnstorableValueError, match="longer than 65,535 bytes"):
+            FlashQueues().push("message", longest + letter)
+        assert payload == taken
 
     @pytest.mark.parametrize("key", [1, None, b"secret", ("secret",), Text("secret"), Word.A])
     def test_a_key_of_another_type_is_refused_by_its_type_alone(self, key: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import pyramid_tm
+import pytest
 import webtest
 import zope.sqlalchemy
 from pyramid.config import Configurator
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Engine
+
+
+def of_driver(name: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of a test that uses a driver by its name in SQLAlchemy's URLs."""
+    is_missing = name == "mysqldb" and importlib.util.find_spec("MySQLdb") is None
+    return [pytest.mark.skipif(is_missing, reason="mysqlclient, which has to be built, is not installed")]
 
 
 class Base(DeclarativeBase):

@@ -107,7 +107,7 @@ def test_a_missing_column_and_a_missing_index_are_found(doctor):
     ("level", "severity"),
     [("AUTOCOMMIT", "error"), ("READ UNCOMMITTED", "error"), ("READ COMMITTED", "info")],
 )
-@pytest.mark.parametrize("websession_engine_name", ["mariadb", "postgresql"])
+@pytest.mark.parametrize("websession_engine_name", ["mariadb", "mysql", "postgresql"])
 def test_the_isolation_level_in_force_is_told(doctor, websession_engine_name, level, severity):
     if websession_engine_name == "postgresql" and level == "READ UNCOMMITTED":
         severity = "info"  # there it is READ COMMITTED by another name

@@ -13,15 +13,25 @@ from collections import Counter
 
 import pytest
 from pyramid_retry import IBeforeRetry
+from site_under_test import of_driver
 from sqlalchemy import event, make_url
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
-DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mariadb": ("pymysql", "mysqlconnector")}
+DRIVERS = {
+    "postgresql": ("psycopg", "psycopg2"),
+    "mariadb": ("pymysql", "mysqlconnector"),
+    "mysql": ("pymysql", "mysqlconnector", "mysqldb"),
+}
 
 # engine, driver, isolation level, innodb_snapshot_isolation
 CASES = [
     ("sqlite", "pysqlite", None, None),
-    *(("postgresql", driver, level, None) for driver in DRIVERS["postgresql"] for level in LEVELS),
+    *(
+        (engine, driver, level, None)
+        for engine in ("postgresql", "mysql")
+        for driver in DRIVERS[engine]
+        for level in LEVELS
+    ),
     *(
         ("mariadb", driver, level, snapshot)
         for driver, level, snapshot in itertools.product(DRIVERS["mariadb"], LEVELS, ("OFF", "ON"))
@@ -31,7 +41,7 @@ NAMES = [" ".join(filter(None, case)) for case in CASES]
 
 each_case = pytest.mark.parametrize(
     ("websession_engine_name", "driver", "level", "snapshot"),
-    CASES,
+    [pytest.param(*case, marks=of_driver(case[1])) for case in CASES],
     indirect=["websession_engine_name"],
     ids=NAMES,
 )

@@ -47,6 +47,7 @@ from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, ValueCodec, generate_secret_key
 from websession_crypto.xaes import Xaes256Gcm
 from websession_models import Bookkeeper, SessionRow, Store, encrypt_all
+from websession_models.features import FEATURES
 from websession_models.overview import backlog, distinct_overrides, list_sessions, overview
 from websession_models.own_transactions import reading
 from websession_models.purging import purge
@@ -846,7 +847,7 @@ def values(stage):
     deployment = Deployment(site.app.registry, site.factory, site.engine)
     stage.ear.hear(deployment, CHECKS, tuple(run_checks(deployment)), Finding(Severity.INFO, "so"))
     stage.ear.hear(Application("site.ini", "session", site.app.registry, None, site.factory))
-    stage.ear.hear(site.factory.store.features, purge(site.engine, FullSession, now=now))
+    stage.ear.hear(FEATURES, site.factory.store.features, purge(site.engine, FullSession, now=now))
     stage.ear.hear(revoke(site.engine, site.factory.store, [identifier]))
     stage.ear.hear(Bookkeeper(site.factory.store, site.engine))
     browser.get("/put")

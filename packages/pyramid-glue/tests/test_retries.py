@@ -47,7 +47,9 @@ def site(make_site, error_page, websession_engine_name):
 
 
 # SQLite's writers queue from their first statement on: nobody can write in between.
-in_between = pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"], indirect=True)
+in_between = pytest.mark.parametrize(
+    "websession_engine_name", ["postgresql", "mariadb", "mysql"], indirect=True
+)
 
 
 @in_between

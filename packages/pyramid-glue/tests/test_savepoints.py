@@ -157,7 +157,7 @@ def test_an_update_written_inside_a_rolled_back_savepoint_is_written_at_the_comm
     assert site.rows()[0].note is None
 
 
-@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb", "mysql"], indirect=True)
 class TestSavepointsOfTheTransactionPackage:
     """`request.tm.savepoint()`; zope.sqlalchemy has none on SQLite."""
 

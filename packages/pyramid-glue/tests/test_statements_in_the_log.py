@@ -1,7 +1,7 @@
 """What a request costs as the database itself has logged it: with BEGIN, COMMIT and whatever a driver adds.
 
-PostgreSQL's `log_statement`, MariaDB's general log, SQLite's trace callback. Connections are warm: what a
-driver says once, when it connects, is no part of a request.
+PostgreSQL's `log_statement`, the general log of MariaDB and MySQL, SQLite's trace callback. Connections are
+warm: what a driver says once, when it connects, is no part of a request.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.extension_delay": 60, "session.absolute_timeout": 6000}
 
-# MariaDB is told once, when it is connected to, that every statement is in a transaction; none is sent to
-# begin one. And its driver sends the ROLLBACK with which the pool takes a connection back in any case.
-BEGIN = {"postgresql": ["BEGIN"], "sqlite": ["BEGIN"], "mariadb": []}
-RETURN = {"postgresql": [], "sqlite": [], "mariadb": ["ROLLBACK"]}
+# MariaDB and MySQL are told once, when they are connected to, that every statement is in a transaction; none
+# is sent to begin one. And their driver sends the ROLLBACK with which the pool takes a connection back in any
+# case.
+BEGIN = {"postgresql": ["BEGIN"], "sqlite": ["BEGIN"], "mariadb": [], "mysql": []}
+RETURN = {"postgresql": [], "sqlite": [], "mariadb": ["ROLLBACK"], "mysql": ["ROLLBACK"]}
 
 # One UPDATE in a transaction of its own, and what keeps it from waiting for anybody's lock.
 TOUCH = {
     "postgresql": ["BEGIN", "SET", "SET", "UPDATE", "COMMIT"],
     "sqlite": ["PRAGMA", "PRAGMA", "BEGIN", "UPDATE", "COMMIT", "PRAGMA"],
     "mariadb": ["SET", "SET", "SELECT", "UPDATE", "COMMIT", "SET", "ROLLBACK"],
+    "mysql": ["SET", "SET", "SELECT", "UPDATE", "COMMIT", "SET", "ROLLBACK"],
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 import websession_models
 from websession_core.errors import SessionError
 from websession_core.policies import Overrides
+from websession_core.ports import Changes
 from websession_core.settings import OPTIONS
 from websession_core.state import Activity
 from websession_models import (
@@ -74,6 +75,12 @@ def test_a_row_takes_the_columns_as_arguments_and_refuses_others():
 
 def test_every_setting_in_it_is_one_of_the_settings():
     assert {name for feature in FEATURES for name in feature.settings} <= {option.name for option in OPTIONS}
+
+
+def test_what_cores_port_says_can_be_changed_has_a_column(base):
+    columns = {*COLUMNS, *features_of(model_with(base)).columns}
+
+    assert columns >= Changes.__annotations__.keys()
 
 
 @pytest.mark.parametrize(

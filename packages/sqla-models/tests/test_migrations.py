@@ -1,6 +1,7 @@
 """A migration that Alembic writes on one engine runs on every engine, and leaves nothing to migrate."""
 
 import io
+import re
 import uuid
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import ForeignKey, String, create_engine, inspect, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from websession_core.policies import Overrides
 from websession_core.state import Activity
@@ -20,6 +22,7 @@ from websession_models import (
     SessionLimitMixin,
     SessionRow,
     Store,
+    UseridMixin,
     fresh_session_id,
 )
 
@@ -55,14 +58,18 @@ def downgrade():
 """
 
 
+# MariaDB under a URL that selects the other dialect.
+MARIADB_AS_MYSQL = "mariadb as mysql"
+
+
 @pytest.fixture
 def new_database(request, tmp_path):
-    """Makes empty databases; `mysql` is MariaDB under its other URL, which selects another dialect."""
+    """Makes empty databases."""
     enabled = request.config.getoption("--websession-engines").split(",")
     dropped = []
 
     def create(name: str) -> str:
-        engine = "mariadb" if name == "mysql" else name
+        engine = "mariadb" if name == MARIADB_AS_MYSQL else name
         if engine not in enabled:
             pytest.skip(f"{engine} is not among the engines of this run")
         if engine == "sqlite":
@@ -70,7 +77,7 @@ def new_database(request, tmp_path):
         server = request.getfixturevalue(f"websession_{engine}")
         url = server.create_database()
         dropped.append((server, url))
-        if name == "mysql":
+        if name == MARIADB_AS_MYSQL:
             return make_url(url).set(drivername="mysql+pymysql").render_as_string(hide_password=False)
         return url
 
@@ -130,15 +137,16 @@ def full_model(base):
 
     class WebSession(FullyFeaturedSession, base):
         __tablename__ = "session"
-        # Without an index of its own, which Alembic would drop before the foreign key: MariaDB refuses that.
+        # Without an index of its own, which Alembic would drop before the foreign key:
+        # MariaDB and MySQL refuse that.
         userid: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
         user: Mapped[User | None] = relationship(lazy="joined")
 
     return WebSession
 
 
-@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb", "mysql"])
-@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb", MARIADB_AS_MYSQL, "mysql"])
+@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_a_migration_runs_wherever_it_was_written(written_on, applied_on, model, new_database, alembic_for):
     url = new_database(applied_on)
     alembic = alembic_for(url)
@@ -160,8 +168,8 @@ def test_a_migration_runs_wherever_it_was_written(written_on, applied_on, model,
     engine.dispose()
 
 
-@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb"])
-@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb", "mysql"])
+@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_the_companion_table_migrates_with_its_model(
     written_on, applied_on, full_model, new_database, alembic_for
 ):
@@ -196,7 +204,7 @@ def test_the_companion_table_migrates_with_its_model(
     engine.dispose()
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_a_model_that_gets_features_later_keeps_its_sessions(
     engine_name, new_database, alembic_for, base, other_base
 ):
@@ -228,7 +236,7 @@ def test_a_model_that_gets_features_later_keeps_its_sessions(
     )
 
 
-@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb"])
+@pytest.mark.parametrize("written_on", ["sqlite", "postgresql", "mariadb", "mysql"])
 def test_a_session_table_made_without_a_migration_needs_none(
     written_on, base, model, new_database, alembic_for
 ):
@@ -238,6 +246,41 @@ def test_a_session_table_made_without_a_migration_needs_none(
     engine.dispose()
 
     command.check(alembic_for(url))
+
+
+@pytest.mark.parametrize("applied_on", ["sqlite", "postgresql", "mariadb", "mysql"])
+@pytest.mark.parametrize("written_on", ["sqlite", "mysql"])
+def test_a_limit_and_a_foreign_key_are_migrated_down_without_the_line_that_devices_md_takes_out(
+    written_on, applied_on, base, new_database, alembic_for
+):
+    class User(base):
+        __tablename__ = "users"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    class WebSession(SessionLimitMixin, UseridMixin, BaseMixin, base):
+        __tablename__ = "session"
+        userid: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+    url = new_database(applied_on)
+    alembic = alembic_for(url)
+    migration = command.revision(alembic_for(new_database(written_on)), autogenerate=True)
+    command.upgrade(alembic, "head")
+    command.check(alembic)
+    if applied_on in {"mariadb", "mysql"}:
+        with pytest.raises(OperationalError, match="1553"):
+            command.downgrade(alembic, "base")
+
+    script = Path(migration.path)
+    whole = script.read_text()
+    script.write_text(
+        re.sub(r"^ *op\.drop_index\('uq_session_session_slot'.*\n", "", whole, flags=re.MULTILINE)
+    )
+    assert script.read_text().count("\n") == whole.count("\n") - 1
+    command.downgrade(alembic, "base")
+
+    engine = create_engine(url)
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
 
 
 def test_the_check_notices_a_table_that_is_not_there(model, new_database, alembic_for):

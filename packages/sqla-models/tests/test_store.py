@@ -40,10 +40,8 @@ NASTY = {
         -1,
         2**31,
         2**53 + 1,
-        2**63,
+        2**64 - 1,
         -(2**63),
-        2**64,
-        10**100,
         0.1,
         -2.5,
         1e-7,
@@ -54,6 +52,7 @@ NASTY = {
     "deep": json.loads("[" * 20 + "1" + "]" * 20),
     "wide": list(range(2000)),
     "long": "x" * 100_000,
+    "k" * (2**16 - 1): "the longest key",
     "looks like json": '{"a": [1, 2]}',
 }
 
@@ -358,11 +357,11 @@ def test_the_text_comes_back_as_it_was_but_for_the_order_where_keys_are_reordere
         row = store.load(connection, insert_session(store, connection, data=text))
         reordered = store.reorders_keys(connection)
 
-    assert reordered == (engine.dialect.name == "postgresql")
+    assert reordered == (engine.dialect.name in {"postgresql", "mysql"})
     assert row.data == ('{"a": {"c": 2, "d": 1}, "b": 1, "aa": 2}' if reordered else text)
 
 
-def test_an_overridden_json_column_keeps_the_text_on_every_engine(base, engine):
+def test_an_overridden_json_column_keeps_the_text_but_on_mysql_which_has_no_json_of_text(base, engine):
     class WebSession(BaseMixin, base):
         __tablename__ = "session"
         data: Mapped[dict] = mapped_column("payload", JSON, default=dict)
@@ -375,9 +374,10 @@ def test_an_overridden_json_column_keeps_the_text_on_every_engine(base, engine):
         session_id = insert_session(store, connection)
         store.update(connection, session_id, version=1, data=text)
         row = store.load(connection, session_id)
-        assert not store.reorders_keys(connection)
+        reordered = store.reorders_keys(connection)
 
-    assert row.data == text
+    assert reordered == (engine.dialect.name == "mysql")
+    assert row.data == ('{"a": 1e16, "b": 1}' if reordered else text)
 
 
 def test_the_engines_own_json_functions_are_never_asked(store, make_engine):
@@ -446,7 +446,7 @@ def test_of_two_writers_that_read_the_same_version_the_second_is_told(store, eng
         assert store.load(first, session_id).data == '{"by": "first"}'
 
 
-@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb", "mysql"], indirect=True)
 def test_a_writer_that_waited_for_anothers_commit_is_told_that_it_lost(store, engine):
     with engine.begin() as connection:
         session_id = insert_session(store, connection)

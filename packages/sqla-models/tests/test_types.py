@@ -64,7 +64,7 @@ def test_an_identifier_takes_sixteen_bytes_and_json_the_engines_own_type(engine,
                 size = connection.scalar(text("SELECT octet_length(id) FROM t"))
                 # MariaDB's JSON is LONGTEXT with a check.
                 assert str(stored["id"]) == "BINARY(16)"
-                assert str(stored["doc"]).startswith(("JSON", "LONGTEXT"))
+                assert str(stored["doc"]).startswith("JSON" if engine.dialect.name == "mysql" else "LONGTEXT")
 
     assert size == 16
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from pytest_websession.servers import MariaDBServer, PostgreSQLServer
+from pytest_websession.servers import MariaDBServer, MySQLServer, PostgreSQLServer
 
 pytest_plugins = ["pytester"]
 
@@ -17,6 +17,7 @@ pytest_plugins = ["pytester"]
 # raises errors of classes that SQLAlchemy does not know, and the servers outlive the test: so all that they
 # use is imported here.
 for module in (
+    "cryptography",
     "psycopg",
     "pymysql",
     "sqlalchemy.dialects.postgresql.psycopg",
@@ -41,7 +42,7 @@ A_TEST = """
         assert sa.inspect(engine).get_table_names() == []
 """
 
-KINDS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
+KINDS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer, "mysql": MySQLServer}
 USABLE = ["sqlite", *(name for name, kind in KINDS.items() if kind.missing() is None)]
 
 
@@ -70,14 +71,14 @@ def server(request):
 
 
 def databases(server):
-    names = "SHOW DATABASES" if server.engine == "mariadb" else "SELECT datname FROM pg_database"
+    names = "SELECT datname FROM pg_database" if server.engine == "postgresql" else "SHOW DATABASES"
     engine = sa.create_engine(server.url(maintenance(server)), poolclass=sa.NullPool)
     with engine.connect() as connection:
         return set(connection.exec_driver_sql(names).scalars())
 
 
 def maintenance(server):
-    return "mysql" if server.engine == "mariadb" else "postgres"
+    return "postgres" if server.engine == "postgresql" else "mysql"
 
 
 def execute(server, *statements, database=None):
@@ -125,21 +126,25 @@ class TestDatabaseURL:
     def test_an_unknown_engine_is_refused(self, pytester, run):
         result = run("--websession-engines=sqlite,oracle")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines("*unknown oracle; known are sqlite, postgresql, mariadb*")
+        result.stderr.fnmatch_lines("*unknown oracle; known are sqlite, postgresql, mariadb, mysql*")
 
 
 class TestWhatIsMissing:
     def test_is_skipped_and_said_with_the_command_that_installs_it(self, pytester, run, monkeypatch):
         pytester.makepyfile(A_TEST)
         monkeypatch.setenv("PATH", str(pytester.path))
-        result = run("--websession-engines=sqlite,mariadb")
-        result.assert_outcomes(passed=2, skipped=2)
+        monkeypatch.delenv("WEBSESSION_MYSQLD", raising=False)
+        result = run("--websession-engines=sqlite,mariadb,mysql")
+        result.assert_outcomes(passed=2, skipped=4)
         result.stdout.fnmatch_lines(
             [
                 "websession: sqlite",
                 "websession: MariaDB is not installed (*mariadb-server); its tests are skipped",
+                "websession: MySQL is not installed (*WEBSESSION_MYSQLD); its tests are skipped",
                 "*test_new?mariadb? SKIPPED*",
+                "*test_new?mysql? SKIPPED*",
                 "SKIPPED*: MariaDB is not installed (apt-get install mariadb-server)",
+                "SKIPPED*: MySQL is not installed (install it, or name its mysqld by * WEBSESSION_MYSQLD)",
             ]
         )
 
@@ -149,13 +154,22 @@ class TestWhatIsMissing:
             (
                 "websession_postgresql",
                 "psycopg",
-                'PostgreSQL\'s driver psycopg * (pip install "psycopg[[]binary]")',
+                'PostgreSQL needs the Python module psycopg, * (pip install "psycopg[[]binary]")',
             ),
-            ("websession_mariadb", "pymysql", "MariaDB's driver pymysql * (pip install pymysql)"),
+            (
+                "websession_mariadb",
+                "pymysql",
+                "MariaDB needs the Python module pymysql, * (pip install pymysql)",
+            ),
+            (
+                "websession_mysql",
+                "cryptography",
+                'MySQL needs the Python module cryptography, * (pip install "pymysql[[]rsa]")',
+            ),
         ],
-        ids=["psycopg", "pymysql"],
+        ids=["psycopg", "pymysql", "cryptography"],
     )
-    def test_a_driver(self, pytester, run, fixture, driver, text):
+    def test_a_module(self, pytester, run, fixture, driver, text):
         if fixture.removeprefix("websession_") not in USABLE:
             pytest.skip("the server itself is missing")
         pytester.makepyfile(f"def test_it({fixture}): pass")
@@ -195,7 +209,7 @@ class TestServerOfOnesOwn:
     def limited(self, server, database):
         """The URL of `database` for an account that may not create others."""
         name = sa.make_url(database).database
-        if server.engine == "mariadb":
+        if server.engine != "postgresql":
             account = "limited@'127.0.0.1'"
             execute(
                 server,
@@ -276,7 +290,7 @@ class TestServerOfOnesOwn:
     def test_must_be_a_server(self, run, url):
         result = run(f"--websession-db-url={url}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines("*wants the URL of a PostgreSQL or MariaDB server*")
+        result.stderr.fnmatch_lines("*wants the URL of a PostgreSQL, MariaDB or MySQL server*")
 
 
 SHOP = """
@@ -550,6 +564,7 @@ class TestReadme:
             "test_fruit[sqlite]": "PASSED",
             "test_fruit[postgresql]": passes_on("postgresql"),
             "test_fruit[mariadb]": passes_on("mariadb"),
+            "test_fruit[mysql]": passes_on("mysql"),
             "test_not_on_mariadb[sqlite]": "PASSED",
             "test_not_on_mariadb[postgresql]": passes_on("postgresql"),
             "test_after_a_crash": passes_on("postgresql"),

@@ -31,7 +31,7 @@ from pages import DOCS
 
 ROOT = Path(__file__).parents[3]
 PROJECT = Path(__file__).with_name("quickstart")
-ENGINES = ("sqlite", "postgresql", "mariadb")
+ENGINES = ("sqlite", "postgresql", "mariadb", "mysql")
 
 # Errors, but those about `cgi`, which WebOb imports, and `pkg_resources`, which Pyramid does.
 WARNINGS = (
@@ -174,7 +174,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Project:
             "--editable",
             f"{folder}[testing]",
             "psycopg[binary]",
-            "pymysql",
+            "pymysql[rsa]",
         ],
     ):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

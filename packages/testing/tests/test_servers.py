@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -16,12 +18,13 @@ import sqlalchemy as sa
 from pytest_websession.servers import (
     DatabaseServer,
     MariaDBServer,
+    MySQLServer,
     PostgreSQLServer,
     ServerError,
     ServerUnavailableError,
 )
 
-KINDS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
+KINDS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer, "mysql": MySQLServer}
 
 
 @pytest.fixture(params=list(KINDS))
@@ -58,6 +61,11 @@ def run(connection, sql):
     return connection.exec_driver_sql(sql)
 
 
+def fails(connection, sql):
+    with pytest.raises(sa.exc.DBAPIError):
+        run(connection, sql)
+
+
 def alive(pid):
     try:
         os.kill(pid, 0)
@@ -79,7 +87,9 @@ class TestAServer:
         with connected(url) as connection:
             version = run(connection, "SELECT version()").scalar_one()
         server.drop_database(url)
-        assert {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}[server.engine] in version
+        # MySQL does not name itself.
+        named = {"postgresql": "^PostgreSQL", "mariadb": "MariaDB", "mysql": r"^\d+\.(?!.*MariaDB)"}
+        assert re.search(named[server.engine], version)
 
     def test_speaks_utf_8_and_utc(self, server: DatabaseServer):
         url = server.create_database()
@@ -87,9 +97,9 @@ class TestAServer:
             echoed = connection.scalar(sa.select(sa.literal("жизнь 🍎")))
             offset = run(
                 connection,
-                "SELECT timediff(now(), utc_timestamp())"
-                if server.engine == "mariadb"
-                else "SELECT now()::timestamp - (now() at time zone 'utc')",
+                "SELECT now()::timestamp - (now() at time zone 'utc')"
+                if server.engine == "postgresql"
+                else "SELECT timediff(now(), utc_timestamp())",
             ).scalar_one()
         server.drop_database(url)
         assert echoed == "жизнь 🍎"
@@ -122,6 +132,20 @@ class TestAServer:
         forgotten.close()
         with pytest.raises(sa.exc.DBAPIError), connected(url):
             pass
+
+    def test_of_mysql_drops_a_database_whatever_statement_runs_in_another(self, websession_mysql):
+        url, other = websession_mysql.create_database(), websession_mysql.create_database()
+        running = sa.create_engine(other).connect()
+        sleeping = threading.Thread(target=fails, args=(running, "SELECT SLEEP(600), '🍎'"))
+        sleeping.start()
+        with connected(websession_mysql.url("mysql")) as connection:
+            query = "SELECT count(*) FROM performance_schema.processlist WHERE info LIKE 'SELECT SLEEP%%'"
+            until(lambda: run(connection, query).scalar_one() == 1)
+        websession_mysql.drop_database(url)
+        websession_mysql.drop_database(other)
+        sleeping.join()
+        running.invalidate()
+        running.close()
 
     def test_drops_only_what_it_created(self, server: DatabaseServer):
         with pytest.raises(ValueError, match="was not created by this server object"):
@@ -165,7 +189,7 @@ class TestAServer:
         assert len(owners) == 1
 
     def test_listens_on_the_loopback_address_alone(self, server: DatabaseServer):
-        question = "SELECT @@bind_address" if server.engine == "mariadb" else "SHOW listen_addresses"
+        question = "SHOW listen_addresses" if server.engine == "postgresql" else "SELECT @@bind_address"
         with connected(server.url(maintenance(type(server)))) as connection:
             assert run(connection, question).scalar_one() == "127.0.0.1"
 
@@ -193,7 +217,7 @@ class TestCrashing:
             assert server.pid != first
 
     def test_durable_means_flushing(self, kind, server):
-        question = "SELECT @@innodb_flush_log_at_trx_commit" if kind is MariaDBServer else "SHOW fsync"
+        question = "SHOW fsync" if kind is PostgreSQLServer else "SELECT @@innodb_flush_log_at_trx_commit"
         with kind(durable=True) as durable, connected(durable.url(maintenance(kind))) as connection:
             assert str(run(connection, question).scalar_one()) in {"1", "on"}
         with connected(server.url(maintenance(kind))) as connection:
@@ -216,9 +240,9 @@ class TestCrashing:
 class TestSettings:
     def test_are_the_servers_own(self, kind):
         name, question = (
-            ("innodb-lock-wait-timeout", "SELECT @@innodb_lock_wait_timeout")
-            if kind is MariaDBServer
-            else ("max_connections", "SHOW max_connections")
+            ("max_connections", "SHOW max_connections")
+            if kind is PostgreSQLServer
+            else ("innodb-lock-wait-timeout", "SELECT @@innodb_lock_wait_timeout")
         )
         with (
             kind(settings={name: "17"}) as server,
@@ -232,7 +256,7 @@ class TestSettings:
 
 
 def maintenance(kind):
-    return "mysql" if kind is MariaDBServer else "postgres"
+    return "postgres" if kind is PostgreSQLServer else "mysql"
 
 
 class TestInstallation:
@@ -241,6 +265,8 @@ class TestInstallation:
             PostgreSQLServer(binaries=tmp_path)
         with pytest.raises(ServerUnavailableError, match="apt-get install mariadb-server"):
             MariaDBServer(binaries=tmp_path)
+        with pytest.raises(ServerUnavailableError, match=r"or name its mysqld by .* WEBSESSION_MYSQLD"):
+            MySQLServer(binaries=tmp_path)
 
     def test_mariadb_is_found_in_sbin_although_only_bin_is_on_the_path(self, tmp_path, monkeypatch):
         for name in ("bin/mariadb-install-db", "sbin/mariadbd"):
@@ -249,6 +275,35 @@ class TestInstallation:
             program.touch(mode=0o755)
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
         assert "not installed" not in (MariaDBServer.missing() or "")
+
+    def test_of_mysql_may_be_named(self, tmp_path, monkeypatch):
+        program = tmp_path / "mysqld-of-mine"
+        monkeypatch.setenv("WEBSESSION_MYSQLD", str(program))
+        assert MySQLServer.missing() == f"WEBSESSION_MYSQLD names {program}, which is no program"
+        program.touch(mode=0o755)
+        assert MySQLServer.missing() is None
+
+    def test_of_mysql_is_not_mariadbs_server_by_its_other_name(self, tmp_path, monkeypatch):
+        (tmp_path / "mariadbd").touch(mode=0o755)
+        (tmp_path / "mysqld").symlink_to("mariadbd")
+        monkeypatch.delenv("WEBSESSION_MYSQLD", raising=False)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert "MySQL is not installed" in (MySQLServer.missing() or "")
+        (tmp_path / "mysqld").unlink()
+        (tmp_path / "mysqld").touch(mode=0o755)
+        assert MySQLServer.missing() is None
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as another account")
+    def test_of_mysql_that_the_account_cannot_reach_is_reported(self, tmp_path, monkeypatch):
+        program = tmp_path / "mysqld"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("WEBSESSION_MYSQLD", str(program))
+        with (
+            pytest.raises(ServerUnavailableError, match="cannot be run by the account nobody"),
+            MySQLServer(),
+        ):
+            pass
 
     def test_of_postgresql_may_lie_where_only_the_current_account_can_go(self, tmp_path):
         # pytest's directories have mode 0700, and root's server runs as `nobody`.

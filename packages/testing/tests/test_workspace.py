@@ -100,9 +100,10 @@ def test_every_package_and_the_demo_are_members_of_the_workspace() -> None:
 
 
 def test_the_top_level_holds_nothing_else() -> None:
-    ignored = {"dist", "site"}
+    ignored = {"dist", "site", "__pycache__"}
     folders = {"packages", "docs", "tools"}
-    files = {"pyproject.toml", "hatch.toml", "README.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md"}
+    settings = {"pyproject.toml", "hatch.toml", "conftest.py"}
+    files = settings | {"README.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md"}
     found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert found - ignored == folders | files
 

@@ -6,16 +6,15 @@ part of each, in prose. Identifiers and random numbers are plain arguments every
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-from .renaming import renamed
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 if TYPE_CHECKING:
+    from typing import Unpack
     from uuid import UUID
 
     from .state import SessionState
 
-__all__ = ["Clock", "OpenedValue", "Store", "StoredRow", "TicketCodec", "ValueCipher"]
+__all__ = ["Changes", "Clock", "OpenedValue", "Store", "StoredRow", "TicketCodec", "ValueCipher"]
 
 _ConnectionT_contra = TypeVar("_ConnectionT_contra", contravariant=True)
 _RowT = TypeVar("_RowT", bound="StoredRow")
@@ -113,6 +112,27 @@ class StoredRow(Protocol):
         """What the rules of :mod:`websession_core.lifecycle` need to know of it."""
 
 
+class Changes(TypedDict, total=False):
+    """What an update can change of a row besides its data; what is not named stays. A store may know more.
+
+    None is a value here: it means that there is none, or, for the timeouts, that the settings decide.
+    """
+
+    epoch: int
+    rotated_at: int | None
+    userid: Any
+    csrf_token: str | None
+    authenticated_at: int | None
+    user_agent: str | None
+    client_address: str | None
+    session_slot: int | None
+    idle_timeout: int | None
+    extension_delay: int | None
+    absolute_timeout: int | None
+    renewal_timeout: int | None
+    cookie_max_age: int | None
+
+
 class Store(Protocol[_ConnectionT_contra, _RowT]):
     """Reads and writes rows, on a connection and in a transaction that belong to the caller.
 
@@ -140,20 +160,18 @@ class Store(Protocol[_ConnectionT_contra, _RowT]):
         self,
         connection: _ConnectionT_contra,
         session_id: UUID,
+        /,
         *,
         version: int,
         data: str | None = None,
         flash: str | None = None,
-        **changes: Any,
+        **changes: Unpack[Changes],
     ) -> bool:
         """Write the arguments and add one to the version, if the row still has this version.
 
-        `data` and `flash` stay if they are None. `changes` are the row's other columns by name; among them
-        None is a value: there is none, or, for the timeouts, the settings decide.
-
-        False means that the row has another version: somebody else wrote or deleted it meanwhile, and nothing
-        was written. The row is never inserted: a session that was ended must stay ended. `ValueError`: the
-        store has no place for one of the changes.
+        `data` and `flash` stay if they are None. False means that the row has another version: somebody else
+        wrote or deleted it meanwhile, and nothing was written. The row is never inserted: a session that
+        was ended must stay ended. `ValueError`: the store has no place for one of the changes.
         """
 
     def delete(self, connection: _ConnectionT_contra, session_id: UUID, /) -> bool:
@@ -167,7 +185,3 @@ class Store(Protocol[_ConnectionT_contra, _RowT]):
 
         `Payload` and `FlashQueues` are then made with ``reorder=True``.
         """
-
-
-# The columns that `Store.update` takes, before it took them all.
-__getattr__ = renamed(__name__, Changes=dict)

@@ -23,8 +23,14 @@ MIN_INT: Final = -(2**63)
 MAX_INT: Final = 2**64 - 1
 """MySQL's JSON keeps integers in this range and turns others into floating point numbers."""
 
+MAX_KEY: Final = 2**16 - 1
+"""Bytes of a key, in UTF-8: MySQL's JSON counts them in two bytes, and refuses more (error 3151)."""
+
 EXPONENT_FROM: Final = 1e16
 """From here on Python writes a float with an exponent, and PostgreSQL's JSONB turns it into an integer."""
+
+_UTF8_MOST: Final = 4
+"""Bytes that a character takes at the most."""
 
 _LONGEST_STEP: Final = 60
 """Characters of one key shown in a path: a key may be as long as a book, an error message may not."""
@@ -83,6 +89,13 @@ def _check_text(text: str, what: str) -> None:
         )
 
 
+def _check_length(key: str) -> None:
+    if len(key) > MAX_KEY // _UTF8_MOST and len(key.encode()) > MAX_KEY:
+        raise _RefusedError(
+            f"the key is longer than {MAX_KEY:,} bytes, which MySQL refuses; put the text into the value"
+        )
+
+
 def _check_float(value: float) -> None:
     if not isfinite(value):
         raise _RefusedError("JSON has no NaN and no infinity; use None or text")
@@ -100,6 +113,7 @@ def _check_key(key: object) -> None:
         raise _RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
     try:
         _check_text(key, "the key")
+        _check_length(key)
     except _RefusedError as refusal:
         refusal.path.append(key)
         raise

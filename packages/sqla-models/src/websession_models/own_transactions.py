@@ -1,7 +1,8 @@
 """Short transactions of our own, beside those of the application, which never notice them.
 
 - No lock is waited for. Whatever lies in wait (a row, an index, a foreign key's cascade, a table that is
-  being altered) is bounded by the engine's timeout. Those that insist wait for half a second on PostgreSQL
+  being altered) is bounded by the engine's timeout, of which MySQL's
+  shortest is a second. Those that insist wait for half a second on PostgreSQL
   and SQLite and two seconds on MariaDB and MySQL, which count in seconds.
 - The transaction really is at READ COMMITTED, whatever the server's, the engine's or the driver's default:
   at SERIALIZABLE our statements would take part in conflicts with the application's. It is said in the

@@ -7,7 +7,8 @@ margin for requests under way and for clocks that differ.
 
 It disturbs nobody. Each batch is a short transaction of its own at READ COMMITTED that waits for no lock, so
 neither the application nor a second purger can end up in a deadlock with it. What somebody else holds is
-left for the next time.
+left for the next time. With MariaDB's snapshot isolation, a request at SERIALIZABLE that comes with the
+cookie of an expired session while that is deleted may have to be run again.
 """
 
 from __future__ import annotations

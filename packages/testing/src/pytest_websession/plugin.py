@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from .servers import DatabaseServer, MariaDBServer, PostgreSQLServer
+    from .servers import DatabaseServer, MariaDBServer, MySQLServer, PostgreSQLServer
     from .servers._own import OwnServer
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "websession_main",
     "websession_mariadb",
     "websession_memory_session",
+    "websession_mysql",
     "websession_new_browser",
     "websession_postgresql",
     "websession_settings",
@@ -74,7 +75,7 @@ pytest.register_assert_rewrite("pytest_websession.browser", "pytest_websession.c
 
 Server = TypeVar("Server", bound="DatabaseServer")
 
-ENGINES = ("sqlite", "postgresql", "mariadb")
+ENGINES = ("sqlite", "postgresql", "mariadb", "mysql")
 SERVERS_OF_ONES_OWN = ("postgresql", "mariadb", "mysql")
 
 
@@ -92,8 +93,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--websession-db-url",
         metavar="URL",
         default=None,
-        help="SQLAlchemy URL of a PostgreSQL or MariaDB server of your own, the only engine then; each test "
-        "gets a new database on it if the account may create one, else the URL's own, which must be empty",
+        help="SQLAlchemy URL of a PostgreSQL, MariaDB or MySQL server of your own, the only engine then; "
+        "each test gets a new database on it if the account may create one, else the URL's own, which must "
+        "be empty",
     )
     parser.addini(
         MAIN,
@@ -120,7 +122,7 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     # The URL itself is not shown: it has a password in it.
     raise pytest.UsageError(
-        "--websession-db-url wants the URL of a PostgreSQL or MariaDB server, as in "
+        "--websession-db-url wants the URL of a PostgreSQL, MariaDB or MySQL server, as in "
         "postgresql+psycopg://user:password@host/database (for SQLite say --websession-engines=sqlite)"
     )
 
@@ -160,9 +162,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def websession_engine_name(request: pytest.FixtureRequest) -> str:
-    """The engine of this run of the test: `sqlite`, `postgresql` or `mariadb`.
+    """The engine of this run of the test: `sqlite`, `postgresql`, `mariadb` or `mysql`.
 
-    It is what the scheme of `--websession-db-url` says when that is given, so it may be `mysql` then.
+    It is what the scheme of `--websession-db-url` says when that is given.
     """
     name: str = request.param
     return name
@@ -184,6 +186,14 @@ def websession_mariadb() -> Iterator[MariaDBServer]:
     from .servers import MariaDBServer  # noqa: PLC0415 - late, see the module's text
 
     yield from _throw_away(MariaDBServer)
+
+
+@pytest.fixture(scope="session")
+def websession_mysql() -> Iterator[MySQLServer]:
+    """A throw-away MySQL server, one per test process; skips where it cannot run."""
+    from .servers import MySQLServer  # noqa: PLC0415 - late, see the module's text
+
+    yield from _throw_away(MySQLServer)
 
 
 @pytest.fixture(scope="session")
@@ -273,6 +283,7 @@ def _engines(config: pytest.Config) -> list[str]:
 def _missing(engine: str) -> str | None:
     if engine == "sqlite":
         return None
-    from .servers import MariaDBServer, PostgreSQLServer  # noqa: PLC0415 - late, see above
+    from . import servers  # noqa: PLC0415 - late, see above
 
-    return {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}[engine].missing()
+    kinds = (servers.PostgreSQLServer, servers.MariaDBServer, servers.MySQLServer)
+    return next(kind.missing() for kind in kinds if kind.engine == engine)

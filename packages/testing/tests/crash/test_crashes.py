@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_websession.servers import MariaDBServer, PostgreSQLServer, ServerUnavailableError
+from pytest_websession.servers import MariaDBServer, MySQLServer, PostgreSQLServer, ServerUnavailableError
 from sqlalchemy import create_engine, select, text
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_websession.servers import DatabaseServer
 
 CLIENTS, WORKERS = 6, 3
-SERVERS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
+SERVERS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer, "mysql": MySQLServer}
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def stored(url: str) -> tuple[dict[Any, list[int]], dict[Any, list[int]]]:
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "server", ["postgresql", pytest.param("mariadb", marks=pytest.mark.slow)], indirect=True
+    "server", ["postgresql", pytest.param("mariadb", marks=pytest.mark.slow), "mysql"], indirect=True
 )
 def test_what_was_acknowledged_is_stored_once_and_nothing_by_half(
     server: DatabaseServer, kills: int, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
@@ -108,6 +108,10 @@ def test_what_was_acknowledged_is_stored_once_and_nothing_by_half(
         with engine.connect() as connection:
             for name in ("fsync", "synchronous_commit", "full_page_writes"):
                 assert connection.scalar(text(f"SHOW {name}")) == "on"
+    if server.engine == "mysql":
+        with engine.connect() as connection:
+            flushed = "SELECT @@innodb_flush_log_at_trx_commit, @@innodb_doublewrite, @@innodb_flush_method"
+            assert connection.execute(text(flushed)).one() == (1, "ON", "O_DIRECT")
     engine.dispose()
 
     with Workers([url] * WORKERS) as workers:

@@ -9,6 +9,7 @@ from websession_core.renaming import renamed
 from ._base import DatabaseServer
 from ._galera import GaleraCluster
 from ._mariadb import MariaDBServer
+from ._mysql import MySQLServer
 from ._postgresql import PostgreSQLServer
 from ._process import ServerError, ServerUnavailableError
 
@@ -16,6 +17,7 @@ __all__ = [
     "DatabaseServer",
     "GaleraCluster",
     "MariaDBServer",
+    "MySQLServer",
     "PostgreSQLServer",
     "ServerError",
     "ServerUnavailableError",

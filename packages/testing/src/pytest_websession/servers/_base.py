@@ -44,7 +44,7 @@ class DatabaseServer(abc.ABC):
     """
 
     engine: ClassVar[str]
-    """The engine's name, as in the fixtures: `postgresql`, `mariadb`."""
+    """The engine's name, as in the fixtures: `postgresql`, `mariadb`, `mysql`."""
 
     def __init__(
         self,
@@ -62,13 +62,14 @@ class DatabaseServer(abc.ABC):
         self._databases: set[str] = set()
         self._account = Account.for_servers()
         self._find(binaries)
-        driver, install = self._driver
-        try:
-            importlib.import_module(driver)
-        except ImportError as error:
-            raise ServerUnavailableError(
-                f"{self._product}'s driver {driver} cannot be imported: {error} ({install})"
-            ) from error
+        for module in self._modules:
+            try:
+                importlib.import_module(module)
+            except ImportError as error:
+                raise ServerUnavailableError(
+                    f"{self._product} needs the Python module {module}, which cannot be imported: {error} "
+                    f"({self._install_modules})"
+                ) from error
 
     @classmethod
     def missing(cls) -> str | None:
@@ -76,14 +77,17 @@ class DatabaseServer(abc.ABC):
 
         It looks for the programs and the driver, but neither runs the ones nor imports the other.
         """
-        driver, install = cls._driver
         try:
             Account.for_servers()
             cls._locate(None)
         except ServerUnavailableError as error:
             return str(error)
-        if importlib.util.find_spec(driver) is None:
-            return f"{cls._product}'s driver {driver} is not installed ({install})"
+        for module in cls._modules:
+            if importlib.util.find_spec(module) is None:
+                return (
+                    f"{cls._product} needs the Python module {module}, which is not installed "
+                    f"({cls._install_modules})"
+                )
         return None
 
     def __repr__(self) -> str:
@@ -194,7 +198,8 @@ class DatabaseServer(abc.ABC):
     # What an engine has to say about itself:
 
     _product: ClassVar[str]
-    _driver: ClassVar[tuple[str, str]]  # the module, and the command that installs it
+    _modules: ClassVar[tuple[str, ...]]  # the driver, and what it needs to log in
+    _install_modules: ClassVar[str]  # the command that does
     _ends_by: ClassVar[int]  # quickest signal, when the data are no longer wanted
     _stops_by: ClassVar[int]  # signal for an orderly shutdown that does not wait for clients
     _maintenance_database: ClassVar[str]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-NO_SUCH_THREAD = 1094  # MariaDB's answer to KILL when the connection has gone by itself
+NO_SUCH_THREAD = 1094  # the answer of MariaDB and MySQL to KILL when the connection has gone by itself
 
 
 def administration(url: str | sa.URL) -> Engine:
@@ -65,8 +65,13 @@ def drop(engine: Engine, name: str) -> None:
 
 def _end_connections(connection: Connection, name: str) -> None:
     """KILL them: the metadata lock of a forgotten transaction would hold the DROP for a day."""
+    # On MySQL, what information_schema has cannot be read while one connection, of whatever database, runs a
+    # statement with an emoji, or with a driver's raw bytes (error 3854). MariaDB has no other.
+    is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+    schema = "information_schema" if is_mariadb else "performance_schema"
     others = connection.execute(
-        sa.text("SELECT id FROM information_schema.processlist WHERE db = :name"), {"name": name}
+        sa.text(f"SELECT id FROM {schema}.processlist WHERE db = :name"),  # noqa: S608 - one of two
+        {"name": name},
     )
     for other in others.scalars().all():
         try:

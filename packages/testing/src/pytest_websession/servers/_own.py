@@ -13,14 +13,15 @@ from ._url import DatabaseURL
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-DATABASE_ACCESS_DENIED = 1044  # MariaDB
+DATABASE_ACCESS_DENIED = 1044  # MariaDB, MySQL
 
 
 class OwnServer:
     """A server given by a URL; has the `create_database` and `drop_database` of a throw-away one.
 
     Args:
-        url: The SQLAlchemy URL of a database on a PostgreSQL or MariaDB server, any synchronous driver.
+        url: The SQLAlchemy URL of a database on a PostgreSQL, MariaDB or MySQL server; any synchronous
+            driver.
         shared: Several test processes use the URL at once.
 
     Raises:
@@ -71,7 +72,7 @@ class OwnServer:
             if self._engine.dialect.name == "postgresql":
                 roles = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
                 return bool(connection.scalar(sa.text(roles)))
-            return True  # grants may be patterns of names: MariaDB tells by refusing
+            return True  # grants may be patterns of names: MariaDB and MySQL tell by refusing
 
     def _url_own_database(self) -> str:
         which = f"database {self._url.database!r} of --websession-db-url"

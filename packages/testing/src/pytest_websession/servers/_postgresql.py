@@ -36,7 +36,8 @@ class PostgreSQLServer(DatabaseServer):
     _stops_by: ClassVar[int] = signal.SIGINT
 
     _product: ClassVar[str] = "PostgreSQL"
-    _driver: ClassVar[tuple[str, str]] = ("psycopg", 'pip install "psycopg[binary]"')
+    _modules: ClassVar[tuple[str, ...]] = ("psycopg",)
+    _install_modules: ClassVar[str] = 'pip install "psycopg[binary]"'
     _maintenance_database: ClassVar[str] = "postgres"
 
     def kill(self) -> None:
