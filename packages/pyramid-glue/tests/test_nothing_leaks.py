@@ -825,13 +825,16 @@ def values(stage):
         stage.secrets.add("a token against request forgery", session.get_csrf_token())
         session.flash(stage.data())
         unit = session.unit_for_change()
-        stage.ear.hear(unit, unit.contents, unit.opening, unit.savepoint(), unit._snapshot())
+        copy = unit.working_copy
+        stage.ear.hear(unit, copy, copy.contents, copy.opening, unit.savepoint(), copy.snapshot())
         session.invalidate()
-        stage.ear.hear(unit._snapshot())
+        stage.ear.hear(copy.snapshot())
 
     browser.get("/it")
     junk = stage.data("what a client sent")
-    site.views["opening"] = lambda request: stage.ear.hear(request.session.unit_for_change().opening)
+    site.views["opening"] = lambda request: stage.ear.hear(
+        request.session.unit_for_change().working_copy.opening
+    )
     browser.get("/opening", headers={"Cookie": f"session={junk}"})
     identifier = uuid.uuid4()
     stage.secrets.add("an identifier", identifier)
