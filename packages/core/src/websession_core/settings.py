@@ -62,8 +62,9 @@ COOKIE_MAX_AGE_LIMIT: Final = 400 * 24 * 60 * 60
 Converter: TypeAlias = Callable[[Any], Any]
 """Makes an option's value of what was configured.
 
-Raises `ValueError` or `ImportError` with a clause that says what is wrong and shows nothing secret. If the
-error has the attributes ``problem`` and ``remedy``, both text, these are told instead.
+Raises `ValueError` or `ImportError` with a clause that says what is wrong and shows nothing secret: it alone
+knows what of the configured text may be shown, and nothing else shows any of it. If the error has the
+attributes ``problem`` and ``remedy``, both text, these are told instead.
 """
 
 
@@ -633,13 +634,14 @@ class Draft:
         mistakes: What was wrong with single options.
     """
 
-    __slots__ = ("_by_preset", "_prefix", "_raw", "_values", "mistakes")
+    __slots__ = ("_by_preset", "_converted", "_prefix", "_raw", "_values", "mistakes")
 
     mistakes: tuple[Mistake, ...]
 
     def __init__(self, raw: Mapping[str, Any], *, prefix: str, converters: Mapping[str, Converter]) -> None:
         self._prefix = prefix
         self._raw = raw
+        self._converted = frozenset(converters)
         self._values: dict[str, Any] = {}
         self._by_preset: set[str] = set()
         mistakes = []
@@ -687,9 +689,10 @@ class Draft:
 
     def mistake(self, name: str, problem: str, remedy: str) -> Mistake:
         """Return a mistake about an option, showing what was configured unless that is secret or nothing."""
-        shown = None
-        if name in self._raw and not _BY_NAME[name].secret:
-            shown = _show(self._raw[name])
+        shown, raw = None, self._raw.get(name)
+        converted = name in self._converted and isinstance(raw, str)
+        if name in self._raw and not (_BY_NAME[name].secret or converted):
+            shown = _show(raw)
         elif name in self._by_preset:
             shown = f"{self._values[name]} (by {self.name('preset')})"
         return Mistake(self.name(name), shown, problem, remedy)
@@ -710,19 +713,37 @@ def _found(check: Check, draft: Draft) -> Iterator[Mistake]:
         return
 
 
+# A key has 43 characters or more, and what is left of it when these are known cannot be guessed.
+_LONGEST_SHOWN: Final = 24
+# No key: those have capital letters or digits.
+_PLAIN_NAME: Final = re.compile(r"[a-z_.-]*")
+
+
 def _show(value: object) -> str:
-    """Return a value as text for an error message: short, and nothing an object's repr may tell."""
+    """Return a value as text for an error message: no secret put in the wrong place, no object's repr."""
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
-    if value is None or isinstance(value, str | int | float):
-        text = str.__repr__(value) if isinstance(value, str) else repr(value)
-        return text if len(text) <= 80 else f"{text[:77]}..."
+    if isinstance(value, str):
+        text = str.__str__(value)
+        return repr(text) if len(text) <= _LONGEST_SHOWN else f"<{len(text)} characters>"
+    if value is None or isinstance(value, int | float):
+        text = repr(value)
+        return text if len(text) <= _LONGEST_SHOWN else f"<{type(value).__name__}>"
     return f"<{type(value).__name__}>"
+
+
+def _show_name(name: str) -> str:
+    """Return an unknown name for an error message; that of an ini line without a "=" has the value in it."""
+    word, *rest = name.split(maxsplit=1) or [name]
+    if len(word) > _LONGEST_SHOWN and not _PLAIN_NAME.fullmatch(word):
+        return f"<{len(name)} characters>"
+    return f"{word} ..." if rest else name
 
 
 def _unknown(names: Iterable[str], prefix: str) -> Iterator[Mistake]:
     for name in names:
-        spelled = name.strip().lower().replace("-", "_")
+        word, *_ = name.split(maxsplit=1) or [name]
+        spelled = word.lower().replace("-", "_")
         near = difflib.get_close_matches(spelled, _BY_NAME, n=1)
         remedy = (
             f"did you mean {prefix}{near[0]}?"
@@ -730,7 +751,7 @@ def _unknown(names: Iterable[str], prefix: str) -> Iterator[Mistake]:
             else "remove it; if it belongs to something else, choose another prefix for the session settings"
         )
         # The value is not shown: it may be a secret under a misspelled name.
-        yield Mistake(f"{prefix}{name}", None, "is not a known setting", remedy)
+        yield Mistake(f"{prefix}{_show_name(name)}", None, "is not a known setting", remedy)
 
 
 def parse_settings(

@@ -6,6 +6,7 @@ remedy and an exit status, never a traceback.
 
 from __future__ import annotations
 
+import configparser
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from websession_core.errors import ConfigurationError
-from websession_crypto import KeyFormatError, Keyring
+from websession_crypto import KeyFormatError, Keyring, conceal_keys
 
 from ..config import web_session_factories
 from ..unit import database_session
@@ -207,9 +208,9 @@ def _is_missing_table(error: Exception) -> bool:
 
 
 def _told(error: BaseException) -> str:
-    """Return an error as one line: its kind, and the first line of what it says."""
+    """Return an error as one line: its kind, and the first line of what it says, without keys."""
     lines = str(error).strip().splitlines()
-    said = lines[0].strip().rstrip(".") if lines else ""
+    said = conceal_keys(lines[0].strip().rstrip(".")) if lines else ""
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
@@ -226,7 +227,7 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
                 "production.ini#main.",
             ) from None
         raise _not_started(uri, error) from error
-    except plaster.PlasterError as error:
+    except (plaster.PlasterError, configparser.Error) as error:
         raise CommandLineTrouble(
             f"{uri} is no configuration that can be read: {_told(error)}.",
             "Give an ini file, for example production.ini or production.ini#main.",
@@ -246,7 +247,8 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
 
 
 def _not_started(uri: str, error: Exception) -> ApplicationTrouble:
-    log.debug("The application does not start", exc_info=error)
+    # Neither its text nor the lines of its traceback: they may show what is configured.
+    log.debug("The application does not start: %s", type(error).__name__)
     return ApplicationTrouble(
         f"The application of {uri} does not start: {_told(error)}.",
         f"pserve {uri} shows where.",
