@@ -15,7 +15,7 @@ import weakref
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
+from sqlalchemy import Table, Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import defer
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         FromClause,
         Insert,
         Select,
-        Table,
         Update,
     )
     from sqlalchemy.orm import Session
@@ -578,4 +577,6 @@ def _tell_plainly(error: StatementError, statement: Any) -> None:
     hide_values(error)
     if is_schema_error(error):
         tables = find_tables(statement, include_crud=True, check_columns=True)
-        raise schema_error(error, dict.fromkeys(table.name for table in tables)) from error
+        # What else has columns, count(*) for example, has no table.
+        names = dict.fromkeys(table.name for table in tables if isinstance(table, Table))
+        raise schema_error(error, names) from error
