@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.interfaces import IExecutionPolicy
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.outlook import old_key_needed
 from websession_core.settings import CookieSecure, SameSite
 from websession_core.state import Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
-from websession_models import fresh_session_id, has_free_connection
+from websession_models import check_schema, fresh_session_id, has_free_connection
 from websession_models.overview import backlog, reading
 
 from .weaknesses import Finding, Severity, weaknesses
@@ -184,42 +184,14 @@ def _connection(patient: Patient) -> Iterator[Finding]:
 
 
 def _schema(patient: Patient) -> Iterator[Finding]:
-    features = patient.factory.store.features
-    inspector = inspect(patient.engine)
-    for table in (features.table, features.companion):
-        if table is None:
-            continue
-        if not inspector.has_table(table.name, schema=table.schema):
-            yield Finding(
-                "schema",
-                Severity.ERROR,
-                f"There is no table {table.fullname}.",
-                "Run the migrations (alembic upgrade head), or create it.",
-            )
-            continue
-        there = {column["name"] for column in inspector.get_columns(table.name, schema=table.schema)}
-        missing = [column.name for column in table.columns if column.name not in there]
-        if missing:
-            yield Finding(
-                "schema",
-                Severity.ERROR,
-                f"The table {table.fullname} has no column {', '.join(missing)}, which the model has.",
-                "Make a migration (alembic revision --autogenerate) and run it.",
-            )
-            continue
-        indexed = {
-            tuple(index["column_names"]) for index in inspector.get_indexes(table.name, schema=table.schema)
-        }
-        for index in table.indexes:
-            names = tuple(column.name for column in index.columns)
-            if not any(other[: len(names)] == names for other in indexed):
-                yield Finding(
-                    "schema",
-                    Severity.WARNING,
-                    f"The table {table.fullname} has no index on {', '.join(names)}, which the model has: "
-                    "what asks by it has to read the whole table.",
-                    "Make a migration (alembic revision --autogenerate) and run it.",
-                )
+    for found in check_schema(patient.engine, patient.settings.model_class):
+        what = f"table {found.table}" if found.column is None else f"column {found.table}.{found.column}"
+        yield Finding(
+            "schema",
+            Severity.ERROR if found.fatal else Severity.WARNING,
+            f"The {what} {found.problem}.",
+            f"{found.remedy[0].upper()}{found.remedy[1:]}.",
+        )
 
 
 # --- does it keep its promises ----------------------------------------------------------------------------
@@ -593,7 +565,7 @@ def _ago(seconds: int) -> str:
 
 CHECKS: Final = (
     Check("connection", "the database answers", _connection),
-    Check("schema", "tables, columns and indexes are those of the model", _schema),
+    Check("schema", "tables, columns, types and indexes are those of the model", _schema),
     Check("transactions", "pyramid_tm", _transactions, asks_database=False),
     Check("retries", "pyramid_retry", _retries, asks_database=False),
     Check("isolation", "isolation level", _isolation),

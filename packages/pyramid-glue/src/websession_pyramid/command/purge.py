@@ -52,7 +52,7 @@ def purge_command(
     with configured.opened() as target:
         run = partial(
             purge,
-            target.engine(),
+            target.tables(),
             target.model,
             now=target.factory.clock(),
             margin=margin,

@@ -90,7 +90,7 @@ def _ids(target: Target, session: str | None, wanted: dict[str, Any]) -> list[UU
         criteria["created_before"] = now - wanted["older_than"]
     if "unused_for" in wanted:
         criteria["used_before"] = now - wanted["unused_for"]
-    with reading(target.engine()) as connection:
+    with reading(target.tables()) as connection:
         if session is not None:
             return [the_one(connection, target, session)]
         return [each.id for each in list_sessions(connection, target.model, limit=None, **criteria)]

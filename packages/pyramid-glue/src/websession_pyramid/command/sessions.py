@@ -49,7 +49,7 @@ def stats(configured: Configured, idle_after: int, json_: bool) -> None:
     """
     with configured.opened() as target:
         now = target.factory.clock()
-        with reading(target.engine()) as connection:
+        with reading(target.tables()) as connection:
             found = overview(connection, target.model, now=now, idle_after=idle_after)
     if json_:
         as_json(_numbers(found, now))
@@ -136,7 +136,7 @@ def list_(
             filters["created_before"] = now - older_than
         if unused_for is not None:
             filters["used_before"] = now - unused_for
-        with reading(target.engine()) as connection:
+        with reading(target.tables()) as connection:
             found = list_sessions(connection, target.model, limit=limit + 1, **filters)
     more, found = len(found) > limit, found[:limit]
     if json_:
@@ -193,7 +193,7 @@ def show(configured: Configured, session: str, json_: bool) -> None:
     """
     with configured.opened() as target:
         now = target.factory.clock()
-        with reading(target.engine()) as connection:
+        with reading(target.tables()) as connection:
             row = target.factory.store.load(connection, the_one(connection, target, session))
     if row is None:
         raise _no_such(session)

@@ -16,15 +16,19 @@ import click
 import plaster
 from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
+from sqlalchemy import false, literal, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from websession_core.errors import ConfigurationError
 from websession_crypto import KeyFormatError, Keyring, conceal_keys
+from websession_models import SchemaError
+from websession_models.overview import reading
+from websession_models.schema import is_schema_error
 
 from ..config import web_session_factories
 from ..unit import database_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pyramid.registry import Registry
     from pyramid.request import Request
@@ -127,6 +131,20 @@ class Target:
                 "request has.",
             ) from error
 
+    def tables(self) -> Engine:
+        """Return the engine, once each of the model's tables has answered: an empty one is no missing one.
+
+        Raises:
+            Trouble: The application gives no engine.
+            sqlalchemy.exc.SQLAlchemyError: A table is missing, or the database cannot be had.
+        """
+        engine, features = self.engine(), self.factory.store.features
+        with reading(engine) as connection:
+            for table in (features.table, features.companion):
+                if table is not None:
+                    connection.execute(select(literal(1)).select_from(table).where(false()))
+        return engine
+
 
 def setting_of(target: Target) -> str | None:
     """Return the name of the setting that has the factory's keys as text; None: none has.
@@ -181,11 +199,12 @@ def database_trouble(error: Exception) -> DatabaseTrouble:
     """
     if isinstance(error, DBAPIError):
         error.hide_parameters = True
-    told = _told(getattr(error, "orig", None) or error)
-    if _is_missing_table(error):
+    told = _told(getattr(error, "orig", None) or error, show=str)
+    if is_schema_error(error):
+        problem = error.problem if isinstance(error, SchemaError) else told
         return DatabaseTrouble(
-            f"The database has no such table or column: {told}.",
-            "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what is missing.",
+            f"The tables are not those of the session model: {problem}.",
+            "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what else is wrong.",
         )
     return DatabaseTrouble(
         f"The database could not be used: {told}.",
@@ -193,24 +212,15 @@ def database_trouble(error: Exception) -> DatabaseTrouble:
     )
 
 
-def _is_missing_table(error: Exception) -> bool:
-    # undefined_table and undefined_column (PostgreSQL); 1146 and 1054 (MariaDB, MySQL).
-    original: Any = getattr(error, "orig", None)
-    state = getattr(original, "sqlstate", None)
-    number = next(iter(getattr(original, "args", ())), None)
-    text = str(original)
-    return (
-        state in {"42P01", "42703"}
-        or number in {1146, 1054}
-        or "no such table" in text
-        or "no such column" in text
-    )
+def _told(error: BaseException, *, show: Callable[[str], str] = conceal_keys) -> str:
+    """Return an error as one line: its kind, and the first line of what it says, without keys.
 
-
-def _told(error: BaseException) -> str:
-    """Return an error as one line: its kind, and the first line of what it says, without keys."""
+    Args:
+        error: What was raised, with the configuration at hand if not by the database.
+        show: Makes of a text what may be shown of it.
+    """
     lines = str(error).strip().splitlines()
-    said = conceal_keys(lines[0].strip().rstrip(".")) if lines else ""
+    said = show(lines[0].strip().rstrip(".")) if lines else ""
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
