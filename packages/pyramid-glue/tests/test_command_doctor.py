@@ -10,11 +10,11 @@ from pathlib import Path
 
 import command_site
 import pytest
-from site_under_test import FullSession
-from sqlalchemy import create_engine, event, text
+from site_under_test import Base, FullSession
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, create_engine, event, text
 from websession_core.state import Activity
 from websession_crypto import generate_secret_key
-from websession_models import SessionRow, Store
+from websession_models import SessionId, SessionRow, Store
 from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
@@ -83,8 +83,10 @@ def test_people_read_sentences_with_remedies(command, ini):
 
 def test_a_missing_table_is_an_error(doctor):
     found = doctor(1, command_site__tables="false")
-    assert any("The table full_session is missing." in finding for finding in found["schema"])
-    assert any("The table full_session_activity is missing." in finding for finding in found["schema"])
+    assert [finding.partition(".")[0] for finding in found["schema"]] == [
+        "error: The table full_session is missing",
+        "error: The table full_session_activity is missing",
+    ]
     assert "alembic upgrade head" in found["schema"][0]
     assert "purging" not in found
 
@@ -97,10 +99,55 @@ def test_a_missing_column_and_a_missing_index_are_found(doctor):
         on = " ON full_session_activity" if engine.dialect.name in {"mysql", "mariadb"} else ""
         connection.execute(text(f"DROP INDEX ix_full_session_activity_expires_at{on}"))
     found = doctor(1, command_site__tables="false")
-    missing = "error: The column csrf_token of the table full_session is missing."
-    slow = "warning: The column expires_at of the table full_session_activity has no index"
-    assert any(finding.startswith(missing) for finding in found["schema"])
-    assert any(finding.startswith(slow) for finding in found["schema"])
+    first, second = found["schema"]
+    assert first.startswith("error: The column full_session.csrf_token is missing. Make a migration")
+    assert second.startswith("warning: The column full_session_activity.expires_at has no index")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [
+        ("full_session", Column("created", String(20)), "created is VARCHAR"),
+        (
+            "full_session",
+            Column("csrf_token", String(20)),
+            "csrf_token holds 20 characters",
+        ),
+        ("full_session", Column("rotated_at", BigInteger, nullable=False), "rotated_at must be nullable"),
+        ("full_session", Column("id", SessionId(), nullable=False), "another primary key than id"),
+        ("full_session", Column("tenant", Integer, nullable=False), "tenant is not in the model"),
+        ("full_session_activity", Column("active_at", String(20)), "active_at is VARCHAR"),
+        ("full_session_activity", Column("expires_at", BigInteger, nullable=False), "must be nullable"),
+        ("full_session_activity", Column("id", SessionId(), nullable=False), "another primary key than id"),
+        ("full_session_activity", Column("tenant", Integer, nullable=False), "tenant is not in the model"),
+    ],
+)
+def test_a_table_that_no_session_fits_in_is_an_error(doctor, table, column, words):
+    doctor()
+    engine, columns = command_site.engines[-1], Base.metadata.tables[table].columns
+    copy = Table(
+        table, MetaData(), *(other._copy() for other in columns if other.name != column.name), column._copy()
+    )
+    with engine.begin() as connection:
+        copy.drop(connection)
+        copy.create(connection)
+    # SQLite takes no notice of lengths.
+    severity = "warning" if engine.dialect.name == "sqlite" and "holds" in words else "error"
+    found = doctor(int(severity == "error"), command_site__tables="false")["schema"]
+    assert any(finding.startswith(severity) and words in finding for finding in found), found
+
+
+def test_a_limit_of_sessions_that_nothing_keeps_is_an_error(doctor):
+    limited = {"session__model_class": "site_under_test.LimitedSession", "session__max_per_user": "2"}
+    assert doctor(**limited)["schema"] == []
+    engine = command_site.engines[-1]
+    on = " ON limited_session" if engine.dialect.name in {"mysql", "mariadb"} else ""
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP INDEX uq_limited_session_session_slot{on}"))
+    (finding,) = doctor(1, **limited, command_site__tables="false")["schema"]
+    assert finding.startswith(
+        "error: The table limited_session has no unique index of userid and session_slot"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from websession_crypto import Keyring, generate_secret_key
 
 # Where no database is asked, one engine is enough.
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
+
+# Not random to us, but so to everybody's eyes.
+KEY = "KBF0hxZbq3N_kD8yRr1WmXo5vTgQeJ7cPzB2sLiA4Kw"
 
 
 class TestKeygen:
@@ -142,6 +146,36 @@ class TestTheCommandSaysThat:
         assert "hunter2" not in result.stderr
         assert "/reference/errors/#configurationerror" in result.stderr
 
+    @pytest.mark.parametrize("subcommand", ["doctor", "rotate-key"])
+    @pytest.mark.parametrize(
+        "line",
+        [
+            f"session.secret_key = file:/{KEY}",
+            f"session.secret_key = env:{KEY}",
+            f"session.secret_key = file:/run/secrets/session_key env:{KEY} file:/run/{KEY}/x",
+            f"session.data_secret_key = file:/{KEY}",
+            f"session.model_class = {KEY}",
+            f"session.model_class = shop.{KEY}",
+            f"session.secretkey = {KEY}",
+            f"session.secret_key {KEY}=",
+            f"session.secret_key = %2F{KEY}",
+            f"session.secret_key = {KEY} %(nothing)s",
+            f"session.secret_key {KEY}",
+            f"command_site.raise = there is no {KEY}",
+        ],
+    )
+    def test_no_key_is_shown_whatever_is_wrong_with_its_line(self, command, ini, caplog, subcommand, line):
+        caplog.set_level(logging.DEBUG)
+        file = Path(ini())
+        name = line.partition(" ")[0]
+        lines = [each for each in file.read_text().splitlines() if not each.startswith(f"{name} =")]
+        file.write_text("\n".join([*lines, line, ""]))
+        result = command(subcommand, str(file))
+        assert result.exit_code in {2, 3}
+        said = result.output + result.stderr + caplog.text
+        assert not [start for start in range(len(KEY) - 8) if KEY[start : start + 8] in said]
+        assert "site.ini" in result.stderr
+
     def test_the_application_does_not_start(self, command, ini):
         result = command("rotate-key", ini(command_site__raise="no moon tonight"))
         assert result.exit_code == 3
@@ -160,9 +194,10 @@ class TestTheCommandSaysThat:
         assert "--session: session" in result.stderr
 
     def test_a_variable_without_a_value_is_no_variable(self, command, ini):
-        result = command("rotate-key", ini(), "--var", "novalue")
+        result = command("rotate-key", ini(), "--var", KEY)
         assert result.exit_code == 2
         assert "NAME=VALUE" in result.stderr
+        assert KEY not in result.stderr
 
 
 @ON_SQLITE

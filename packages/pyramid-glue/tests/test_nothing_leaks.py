@@ -734,7 +734,7 @@ def configuration_errors(stage):
     variable = "WEBSESSION_TEST_KEY"
     os.environ[variable] = hidden[0]
     try:
-        sources = [f"env:{variable}", "env:NO_SUCH_VARIABLE", f"env:{hidden[0]}x"]
+        sources = [f"env:{variable}", "env:NO_SUCH_VARIABLE", f"env:{hidden[0]}x", f"file:/{hidden[0]}"]
         for key in (*hidden, " ".join(hidden), *sources):
             for prefix in ("secret_key", "data_secret_key"):
                 with stage.ear.error():
@@ -748,6 +748,10 @@ def configuration_errors(stage):
         del os.environ[variable]
     for wrong in (
         {"session.secret_kee": stage.key()},
+        {f"session.secret_key {stage.key()}": ""},
+        {"session.model_class": stage.key()},
+        {"session.model_class": f"shop.{stage.key()}"},
+        {"session.cookie_domain": f"{stage.key()}.x."},
         {"session.model_class": "no.such.class"},
         {"session.model_class": Order},
         {"session.model_class": "datetime.date"},

@@ -18,7 +18,7 @@ from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
 from websession_core.settings import OPTIONS, parse_settings
-from websession_crypto import Keyring
+from websession_crypto import Keyring, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
@@ -222,7 +222,13 @@ def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable
     resolve = maybe_dotted or DottedNameResolver(None).maybe_resolve
 
     def model_class(value: Any) -> type:
-        model: type = resolve(value)
+        if isinstance(value, str) and "." not in value and ":" not in value:
+            # Most likely something from the next line, which may be secret.
+            raise ValueError("is no dotted name")
+        try:
+            model: type = resolve(value)
+        except (ImportError, ValueError) as error:
+            raise ValueError(conceal_keys(str(error))) from None
         Store.for_model(model)
         return model
 

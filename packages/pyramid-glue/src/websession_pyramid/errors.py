@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from transaction.interfaces import TransientError
 from websession_core.errors import SessionError
 
 from .retries import mark_error_retryable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "LateChangeError",
@@ -47,11 +52,16 @@ class UnsupportedSetupError(SessionError):
 mark_error_retryable(StaleSessionError)
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error, or the driver's that it is about, as one line: its kind, and how its text begins."""
+def one_line(error: BaseException, *, show: Callable[[str], str] = str) -> str:
+    """Return an error as one line: its kind, and the first line of its text.
+
+    Args:
+        error: What was raised; if SQLAlchemy wrapped the driver's, that one is shown.
+        show: Makes of a text what may be shown of it.
+    """
     cause = getattr(error, "orig", None) or error
-    lines = str(cause).strip().splitlines() or [""]
-    return f"{type(cause).__name__}: {lines[0]}".rstrip(".: ")
+    text = next(iter(str(cause).strip().splitlines()), "").rstrip(". ")
+    return f"{type(cause).__name__}: {show(text)}" if text else type(cause).__name__
 
 
 def sentence(clause: str) -> str:

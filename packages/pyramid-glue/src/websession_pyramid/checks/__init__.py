@@ -34,7 +34,10 @@ CHECKS: Final = (
     # Can it work?
     Check("connection", "the database answers", database.connection, needs_database=True),
     Check(
-        "schema", "tables, columns and indexes are those of the model", database.schema, needs_database=True
+        "schema",
+        "tables, columns, types and indexes are those of the model",
+        database.schema,
+        needs_database=True,
     ),
     # Does it keep its promises?
     Check("transactions", "pyramid_tm", application.transactions, at_start=application.transaction_manager),

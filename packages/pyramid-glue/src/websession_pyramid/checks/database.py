@@ -64,10 +64,12 @@ def connection(deployment: Deployment) -> Iterator[Finding]:
 def schema(deployment: Deployment) -> Iterator[Finding]:
     """Look at whether the tables are those of the model."""
     for problem in check_schema(deployment.engine, deployment.settings.model_class):
-        column = "" if problem.column is None else f"column {problem.column} of the "
+        subject = f"table {problem.table}"
+        if problem.column is not None:
+            subject = f"column {problem.table}.{problem.column}"
         yield Finding(
             Severity.ERROR if problem.fatal else Severity.WARNING,
-            f"The {column}table {problem.table} {problem.problem}.",
+            f"The {subject} {problem.problem}.",
             sentence(problem.remedy),
         )
 

@@ -6,6 +6,7 @@ remedy and an exit status, never a traceback.
 
 from __future__ import annotations
 
+import configparser
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ import click
 import plaster
 from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
+from sqlalchemy import false, literal, select
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 from websession_core.errors import ConfigurationError
-from websession_crypto import KeyFormatError, Keyring
+from websession_crypto import KeyFormatError, Keyring, conceal_keys
 from websession_models import SchemaError
 from websession_models.executing import hide_values
+from websession_models.own_transactions import reading
 from websession_models.schema import is_schema_error
 
 from ..errors import one_line
@@ -125,10 +128,25 @@ class Application:
         except Exception as error:  # the application's code: whatever it raises is reported
             log.debug("request.%s", attribute, exc_info=True)
             raise ApplicationError(
-                f"request.{attribute} gave no database session outside of a request: {one_line(error)}.",
+                f"request.{attribute} gave no database session outside of a request: "
+                f"{one_line(error, show=conceal_keys)}.",
                 "See that it is set by config.add_request_method, and needs nothing that only a real "
                 "request has.",
             ) from error
+
+    def tables(self) -> Engine:
+        """Return the engine, once each of the model's tables has answered: an empty one is no missing one.
+
+        Raises:
+            CommandError: The application gives no engine.
+            sqlalchemy.exc.SQLAlchemyError: A table is missing, or the database cannot be reached.
+        """
+        engine, features = self.engine(), self.factory.store.features
+        with reading(engine) as connection:
+            for table in (features.table, features.companion):
+                if table is not None:
+                    connection.execute(select(literal(1)).select_from(table).where(false()))
+        return engine
 
 
 def setting_of(application: Application) -> str | None:
@@ -184,10 +202,11 @@ def database_error(error: Exception) -> DatabaseError:
     """
     if isinstance(error, StatementError):
         hide_values(error)
-    if isinstance(error, SchemaError) or (isinstance(error, StatementError) and is_schema_error(error)):
+    if is_schema_error(error):
+        problem = error.problem if isinstance(error, SchemaError) else one_line(error)
         return DatabaseError(
-            f"The database has no such table or column: {one_line(error.__cause__ or error)}.",
-            "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what is missing.",
+            f"The tables are not those of the session model: {problem}.",
+            "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what else is wrong.",
         )
     return DatabaseError(
         f"The database could not be used: {one_line(error)}.",
@@ -208,9 +227,9 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
                 "production.ini#main.",
             ) from None
         raise _not_started(uri, error) from error
-    except plaster.PlasterError as error:
+    except (plaster.PlasterError, configparser.Error) as error:
         raise CommandLineError(
-            f"{uri} is no configuration that can be read: {one_line(error)}.",
+            f"{uri} is no configuration that can be read: {one_line(error, show=conceal_keys)}.",
             "Give an ini file, for example production.ini or production.ini#main.",
         ) from None
     except ConfigurationError as error:
@@ -219,7 +238,7 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
     except LookupError as error:
         if "section" in str(error) or "No loader" in str(error):
             raise CommandLineError(
-                f"{uri} names no application: {one_line(error)}.",
+                f"{uri} names no application: {one_line(error, show=conceal_keys)}.",
                 "Name its section behind a #: production.ini#main is [app:main].",
             ) from None
         raise _not_started(uri, error) from error
@@ -228,9 +247,10 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
 
 
 def _not_started(uri: str, error: Exception) -> ApplicationError:
-    log.debug("The application does not start", exc_info=error)
+    # Neither its text nor the lines of its traceback: they may show what is configured.
+    log.debug("The application does not start: %s", type(error).__name__)
     return ApplicationError(
-        f"The application of {uri} does not start: {one_line(error)}.",
+        f"The application of {uri} does not start: {one_line(error, show=conceal_keys)}.",
         f"pserve {uri} shows where.",
     )
 

@@ -29,7 +29,7 @@ def encrypt(*, configured: Configured, dry_run: bool, json_: bool) -> None:
                 "The session model does not encrypt its data.",
                 "Add EncryptedDataMixin to its bases, and the setting data_secret_key.",
             )
-        report = encrypt_all(application.engine(), store, dry_run=dry_run)
+        report = encrypt_all(application.tables(), store, dry_run=dry_run)
     if json_:
         as_json({"rows": report.rows, "written": report.written, "refused": report.refused})
     else:

@@ -67,7 +67,8 @@ def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
     for value in values:
         name, separator, text = value.partition("=")
         if not separator or not name:
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE")
+            # Not shown: it is to be a value of the configuration, which may be secret.
+            raise click.BadParameter("give NAME=VALUE")
         variables[name] = text
     return variables
 

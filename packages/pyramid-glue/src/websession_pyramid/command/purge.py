@@ -53,7 +53,7 @@ def purge_command(
     with configured.opened() as application:
         run = partial(
             purge,
-            application.engine(),
+            application.tables(),
             application.model,
             now=application.factory.clock(),
             margin=margin,

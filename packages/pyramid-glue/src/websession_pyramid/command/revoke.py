@@ -81,7 +81,7 @@ def revoke_command(
 
 
 def _ids(application: Application, session: str | None, criteria: dict[str, Any]) -> list[UUID]:
-    with reading(application.engine()) as connection:
+    with reading(application.tables()) as connection:
         if session is not None:
             return [the_one(connection, application, session)]
         filters = filters_of(application, **criteria)

@@ -52,7 +52,7 @@ def stats(configured: Configured, idle_after: int, json_: bool) -> None:
     """
     with configured.opened() as application:
         now = application.factory.clock()
-        with reading(application.engine()) as connection:
+        with reading(application.tables()) as connection:
             numbers = overview(connection, application.model, now=now, idle_after=idle_after)
     if json_:
         as_json(_described_overview(numbers, now))
@@ -122,7 +122,7 @@ def list_(*, configured: Configured, limit: int, json_: bool, **criteria: Any) -
     with configured.opened() as application:
         now = application.factory.clock()
         filters = filters_of(application, **criteria)
-        with reading(application.engine()) as connection:
+        with reading(application.tables()) as connection:
             sessions = list_sessions(connection, application.model, limit=limit + 1, **filters)
     has_more, sessions = len(sessions) > limit, sessions[:limit]
     if json_:
@@ -179,7 +179,7 @@ def show(configured: Configured, session: str, json_: bool) -> None:
     """
     with configured.opened() as application:
         now = application.factory.clock()
-        with reading(application.engine()) as connection:
+        with reading(application.tables()) as connection:
             row = application.factory.store.load(connection, the_one(connection, application, session))
     if row is None:
         raise _no_such(session)
