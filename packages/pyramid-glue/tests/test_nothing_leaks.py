@@ -830,9 +830,9 @@ def values(stage):
         session.flash(stage.data())
         unit = session.unit_for_change()
         copy = unit.working_copy
-        stage.ear.hear(unit, copy, copy.contents, copy.opening, unit.savepoint(), copy.snapshot())
+        stage.ear.hear(unit, copy, copy.contents, copy.opening, copy.pending, unit.savepoint())
         session.invalidate()
-        stage.ear.hear(copy.snapshot())
+        stage.ear.hear(copy.pending, copy.snapshot())
 
     browser.get("/it")
     junk = stage.data("what a client sent")

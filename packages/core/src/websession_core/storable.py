@@ -89,13 +89,6 @@ def _check_text(text: str, what: str) -> None:
         )
 
 
-def _check_length(key: str) -> None:
-    if len(key) > MAX_KEY // _UTF8_MOST and len(key.encode()) > MAX_KEY:
-        raise _RefusedError(
-            f"the key is longer than {MAX_KEY:,} bytes, which MySQL refuses; put the text into the value"
-        )
-
-
 def _check_float(value: float) -> None:
     if not isfinite(value):
         raise _RefusedError("JSON has no NaN and no infinity; use None or text")
@@ -107,13 +100,21 @@ def _check_float(value: float) -> None:
         raise _RefusedError("PostgreSQL would give -0.0 back as 0.0; use 0.0")
 
 
+def _check_length(key: str) -> None:
+    if len(key.encode()) > MAX_KEY:
+        raise _RefusedError(
+            f"the key is longer than {MAX_KEY:,} bytes, which MySQL refuses; put the text into the value"
+        )
+
+
 def _check_key(key: object) -> None:
     if type(key) is not str:
         remedy = "use its value or its name" if isinstance(key, Enum) else "use str(key)"
         raise _RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
     try:
         _check_text(key, "the key")
-        _check_length(key)
+        if len(key) > MAX_KEY // _UTF8_MOST:
+            _check_length(key)
     except _RefusedError as refusal:
         refusal.path.append(key)
         raise

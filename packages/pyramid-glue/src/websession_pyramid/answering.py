@@ -58,18 +58,20 @@ KEEP = Answer(CookieOrder.KEEP)
 """The browser keeps the cookie that it has."""
 
 
-def prepare_answer(kit: SessionKit, copy: WorkingCopy, *, forgets: bool) -> Answer:
+def prepare_answer(kit: SessionKit, copy: WorkingCopy, request: Request, *, follows: bool) -> Answer:
     """Decide what the browser is told, and encrypt the cookie.
 
     Args:
         kit: Whose session it is.
         copy: The session as it was written.
-        forgets: Whether a logout leaves the browser with a cookie of ours.
+        request: The request that the browser sent.
+        follows: Whether the request has committed a session before, and so given the browser a cookie.
     """
     row, pending = copy.contents.row, copy.pending
     if row is None:
         # Only a logout removes a cookie: one whose session was not found may just have been replaced by a
         # parallel login, and one that does not decrypt may need a key this server has yet to get.
+        forgets = copy.is_logged_out and (follows or kit.tickets.has_cookie(request))
         return Answer(CookieOrder.DELETE) if forgets else KEEP
     ticket, verdict, opened = pending.ticket, copy.opening.verdict, copy.opening.row
     if ticket is None and verdict is not None:

@@ -110,7 +110,7 @@ def after_transaction(
     Returns:
         What was done, for a person to read.
     """
-    opening, pending, row, ticket = copy.opening, copy.pending, copy.contents.row, copy.ticket
+    opening, pending, row = copy.opening, copy.pending, copy.contents.row
     origin = None if copy.writer is None else copy.writer.origin
     verdict = opening.verdict
     is_resettled = not pending.written.isdisjoint(OVERRIDES)
@@ -130,6 +130,7 @@ def after_transaction(
         keeper = BestEffortBookkeeper(kit, origin)
     for session_id in pending.deleted:
         keeper.forget(session_id)
+    ticket = copy.ticket
     if is_resettled and row is not None and ticket is not None:
         # Before anything that was decided by the settings from before.
         keeper.perform(reschedule(ticket, row.state, kit.policies(row.overrides), kit.clock()))

@@ -85,20 +85,6 @@ class Contents:
         """The timeouts of the session's own, as they are now."""
         return Overrides(**{name: self.value(name) for name in OVERRIDES})
 
-    def take_as_written(self, data: str | None, flash: str | None) -> None:
-        """Note that everything is in the database now.
-
-        Args:
-            data: The text of the data that was written; None: they had not changed.
-            flash: The same of the flash queues.
-        """
-        self.changes = {}
-        self.rotating = False
-        if data is not None:
-            self.payload.rebase(data)
-        if flash is not None:
-            self.flash.rebase(flash)
-
     def for_another_row(self) -> Contents:
         """Return the same data and flash messages, for a row that is yet to be stored, and nothing else."""
         contents = Contents()

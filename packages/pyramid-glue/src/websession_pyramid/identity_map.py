@@ -32,14 +32,15 @@ def expire_row(dbsession: Session, model: type, session_id: UUID, names: Iterabl
     """
     mapper: Mapper[Any] = inspect(model)
     columns = {mapper.columns[name] for name in names}
-    instance = _loaded(dbsession, mapper, session_id)
+    instance = dbsession.identity_map.get(mapper.identity_key_from_primary_key((session_id,)))
     if instance is not None:
         dbsession.expire(instance, list(_attributes_on(mapper, columns)))
 
 
 def expunge_row(dbsession: Session, model: type, session_id: UUID) -> None:
     """Let go of the object of a row that is not there any more."""
-    instance = _loaded(dbsession, inspect(model), session_id)
+    mapper: Mapper[Any] = inspect(model)
+    instance = dbsession.identity_map.get(mapper.identity_key_from_primary_key((session_id,)))
     if instance is not None:
         dbsession.expunge(instance)
 
@@ -65,10 +66,6 @@ def expire_references(dbsession: Session, model: type, names: Iterable[str]) -> 
         loaded = [reference.key for reference in references if _is_loaded(instance, reference)]
         if loaded:
             dbsession.expire(instance, loaded)
-
-
-def _loaded(dbsession: Session, mapper: Mapper[Any], session_id: UUID) -> Any | None:
-    return dbsession.identity_map.get(mapper.identity_key_from_primary_key((session_id,)))
 
 
 def _attributes_on(mapper: Mapper[Any], columns: set[Column[Any]]) -> Iterator[str]:

@@ -78,7 +78,7 @@ class ReadOnlySession:
         self._patient = patient
         self._request = request
         self._writer: RowWriter | None = None
-        self._answered = self._warned = False
+        self._answered = False
         self.working_copy = WorkingCopy(kit, request, self._read(request))
         self.working_copy.writer = self._writer
 
@@ -100,14 +100,14 @@ class ReadOnlySession:
         """
         announce_opening(self._request, self._kit.attribute, self.working_copy.opening, before)
 
-    def change(self, request_at_hand: Callable[[], Request]) -> WorkingCopy:
+    def change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
         """Return the session, about to be changed for nothing.
 
         Raises:
             NoTransactionError: No transaction has begun, or it is being committed.
         """
         if self.state is TransactionState.ENDED:
-            self._warn_of_dropped_change("the transaction of this request has ended")
+            self.working_copy.warn_of_dropped_change("the transaction of this request has ended")
             return self.working_copy
         if self.state is TransactionState.COMMITTING:
             raise NoTransactionError(
@@ -137,7 +137,7 @@ class ReadOnlySession:
         """Do the bookkeeping: activity counts whatever became of the request."""
         copy = self.working_copy
         if copy.contents.is_changed:
-            self._warn_of_dropped_change("no transaction is active")
+            copy.warn_of_dropped_change("no transaction is active")
         if not self._answered:
             self._answered = True
             self.bookkeeping_log = after_transaction(self._kit, copy, request, response)
@@ -146,11 +146,6 @@ class ReadOnlySession:
         """Forget the request, whose end this was."""
         self._request = None
         self.working_copy.detach()
-
-    def _warn_of_dropped_change(self, reason: str) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning("A change of the session was dropped, because %s", reason)
 
     def _read(self, request: Request) -> Opening:
         kit = self._kit

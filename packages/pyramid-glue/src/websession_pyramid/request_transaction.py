@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 
+_TM_ACTIVE = "tm.active"
+
+
 class TransactionState(enum.Enum):
     """Where a request is in the life of its transaction."""
 
@@ -69,7 +72,7 @@ def transaction_state(
         UnsupportedSetupError: `repoze.tm2` manages the transaction.
     """
     is_error_page = getattr(request, "exception", None) is not None
-    active = is_within_pyramid_tm(request)
+    active = _TM_ACTIVE in request.environ  # at every access to the session, so without a further call
     if joined is not None:
         if active or not is_error_page or joined.status is Status.COMMITTING:
             return TransactionState.LIVE, joined
@@ -103,7 +106,7 @@ def transaction_state(
 
 def is_within_pyramid_tm(request: Request) -> bool:
     """Return whether `pyramid_tm` has a transaction open for `request`."""
-    return "tm.active" in request.environ
+    return _TM_ACTIVE in request.environ
 
 
 def manager_of(request: Request) -> TransactionManager | None:

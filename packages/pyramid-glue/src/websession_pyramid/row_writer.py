@@ -86,27 +86,23 @@ class RowWriter:
         """
         # On MariaDB at SERIALIZABLE even a read can lose a conflict, against a touch, for example. If it was
         # the first statement nothing is lost by that but the read itself: it is simply made again.
-        attempts = 1 if self.dbsession.in_transaction() else _READ_ATTEMPTS
+        attempts, store = (1 if self.dbsession.in_transaction() else _READ_ATTEMPTS), self._kit.store
         for attempt in range(attempts):
             connection = self.connection()
             try:
-                row = self._row(connection, session_id)
+                if not store.features.eager:
+                    row = store.load(connection, session_id)
+                else:
+                    # The user's model wants more than the row, in the same SELECT.
+                    loaded = store.load_with_instance(self.dbsession, session_id)
+                    self._instance, row = (None, None) if loaded is None else loaded
             except DBAPIError as error:
                 if attempt + 1 == attempts or not has_ended_transaction(error, connection.dialect.name):
                     raise
                 continue
             break
         self._kit.warn_if_not_isolating(connection)
-        return row, self._kit.store.reorders_keys(connection)
-
-    def _row(self, connection: Connection, session_id: UUID) -> SessionRow | None:
-        store = self._kit.store
-        if not store.features.eager:
-            return store.load(connection, session_id)
-        # The user's model wants more than the row, in the same SELECT.
-        loaded = store.load_with_instance(self.dbsession, session_id)
-        self._instance, row = (None, None) if loaded is None else loaded
-        return row
+        return row, store.reorders_keys(connection)
 
     def instance(self, session_id: UUID) -> Any:
         """Return the row as an object of the application's model."""
@@ -117,8 +113,6 @@ class RowWriter:
 
     def delete_rows(self, pending: Pending) -> Pending:
         """Delete the rows that are to be deleted; return what is pending then."""
-        if not pending.to_delete:
-            return pending
         connection = self.connection()
         for session_id in pending.to_delete:
             self._delete(connection, session_id)

@@ -359,7 +359,7 @@ class WebSession(MutableMapping[str, Any]):
             NoTransactionError: There is none that could be committed.
         """
         holder = self._open()
-        holder.change(self._request_at_hand)
+        holder.change(self._requests)
         return holder.for_writing()
 
     # -- private -------------------------------------------------------------------------------------------
@@ -375,13 +375,10 @@ class WebSession(MutableMapping[str, Any]):
         return self._open().working_copy.contents
 
     def _change(self) -> Contents:
-        return self._open().change(self._request_at_hand).contents
+        return self._open().change(self._requests).contents
 
     def _open_for_change(self) -> WorkingCopy:
-        return self._open().change(self._request_at_hand)
-
-    def _request_at_hand(self) -> Request:
-        return self._requests()[0]
+        return self._open().change(self._requests)
 
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""

@@ -111,7 +111,7 @@ class UnitOfWork:
         self._request = request
         self._previous = previous
         self._managed = is_within_pyramid_tm(request)
-        self._hooked = self._warned = self._announced = self._answered = False
+        self._hooked = self._announced = self._answered = False
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -180,24 +180,20 @@ class UnitOfWork:
     def see_the_end(self) -> None:
         """Do nothing: its transaction tells it."""
 
-    def change(self, request_at_hand: Callable[[], Request]) -> WorkingCopy:
+    def change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
         """Return the session, about to be changed, and see to it that the change is noticed at commit.
 
         Args:
-            request_at_hand: Returns the request at hand, as for :meth:`load`.
+            requests: Returns the request at hand, as for :meth:`load`, and the one that the browser sent.
 
         Raises:
             NoTransactionError: The request has gone, and the transaction goes on without it.
         """
         copy = self.working_copy
         if not copy.is_writable:
-            if not self._warned:
-                self._warned = True
-                log.warning(
-                    "A change of the session was dropped, because the transaction of this request has ended"
-                )
+            copy.warn_of_dropped_change("the transaction of this request has ended")
             return copy
-        request = request_at_hand()
+        request, _ = requests()
         if copy.writer is None:
             copy.attach(database_session(request, self._kit.settings.dbsession_name))
         if getattr(request, "exception", None) is not None:
@@ -237,7 +233,8 @@ class UnitOfWork:
         """
         copy = self.working_copy
         copy.want_row()
-        self._write()
+        manager = None if self.joined is None else self.transaction_manager
+        copy.write(manager, sealed=self.phase is Phase.SEALED)
         if copy.contents.row is None:
             raise LateChangeError(
                 "the session cannot be stored in this request: its cookie is older than the session's "
@@ -262,21 +259,21 @@ class UnitOfWork:
     def tpc_begin(self, transaction: Transaction) -> None:
         """Write what the application changed. An error here aborts the transaction cleanly."""
         self.phase = Phase.SEALED
-        self._write()
+        self.working_copy.write(self.transaction_manager, sealed=True)
 
     def commit(self, transaction: Transaction) -> None:
         """Write what flush listeners and other managers changed since; zope.sqlalchemy's turn is next."""
-        self._write()
+        self.working_copy.write(self.transaction_manager, sealed=True)
 
     def tpc_vote(self, transaction: Transaction) -> None:
         """Write the last changes and encrypt the cookie, while a failure can still abort everything."""
-        self._write()
+        self.working_copy.write(self.transaction_manager, sealed=True)
         self._prepare_answer()
 
     def tpc_finish(self, transaction: Transaction) -> None:
         """Note that it is true now: zope.sqlalchemy has committed in its vote, which came after ours."""
-        self.joined = None
-        self._end(Phase.COMMITTED)
+        self.joined, self.phase = None, Phase.COMMITTED
+        self.working_copy.close()
 
     def abort(self, transaction: Transaction) -> None:
         """Forget every change. Comes for an abort, a failed commit, and a rolled-back savepoint."""
@@ -313,15 +310,16 @@ class UnitOfWork:
             self._settle()
         in_test = self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager)
         if in_test and response is not None and not would_abort(request, response):
-            self._write()
+            self.working_copy.write(None, sealed=False)
             self._prepare_answer()
-            self._end(Phase.COMMITTED)
+            self.phase = Phase.COMMITTED
+            self.working_copy.close()
         elif in_test:
             self.drop_changes()
         if self.working_copy.is_writable:
             return
         committed = self.phase is Phase.COMMITTED
-        if response is not None and committed:
+        if response is not None and committed and self.answer_ready is not KEEP:
             self.answer_ready.send(self._kit, request, response)
         copy = self.working_copy
         can_renew = self.answer_ready.order is CookieOrder.KEEP
@@ -346,7 +344,8 @@ class UnitOfWork:
             return
         if self.working_copy.pending.by_error_page and self._may_have_work():
             log.warning("What an error page changed in the session was dropped: the transaction was aborted")
-        self._end(Phase.ABORTED)
+        self.phase = Phase.ABORTED
+        self.working_copy.close()
         self.working_copy.reset()
         self.answer_ready = KEEP
 
@@ -355,20 +354,16 @@ class UnitOfWork:
     def _join_database(self) -> None:
         self._hooked = False
         try:
-            if self.working_copy.has_work:
-                self.working_copy.attached.connection()
+            copy = self.working_copy
+            if copy.has_work and copy.writer is not None:
+                copy.writer.connection()
         except Exception as error:  # noqa: BLE001 - a hook that raises leaves the transaction open forever
             # The data manager will meet the same error where it aborts everything, and all can be seen of it.
             log.debug("The database could not be reached before the commit (%s)", type(error).__name__)
 
-    def _write(self) -> None:
-        manager = None if self.joined is None else self.transaction_manager
-        self.working_copy.write(manager, sealed=self.phase is Phase.SEALED)
-
     def _prepare_answer(self) -> None:
-        copy, tickets = self.working_copy, self._kit.tickets
-        forgets = copy.is_logged_out and (self._previous is not None or tickets.has_cookie(self._request))
-        self.answer_ready = prepare_answer(self._kit, copy, forgets=forgets)
+        follows = self._previous is not None
+        self.answer_ready = prepare_answer(self._kit, self.working_copy, self._request, follows=follows)
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""
@@ -389,7 +384,3 @@ class UnitOfWork:
             return self.working_copy.has_work
         except ValueError:  # something in it cannot be serialized: it was changed, then
             return True
-
-    def _end(self, phase: Phase) -> None:
-        self.phase = phase
-        self.working_copy.close()

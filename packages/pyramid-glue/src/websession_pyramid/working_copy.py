@@ -6,6 +6,7 @@ What holds it, a unit of work or a read-only session, decides who may change it 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING, Any
 
 from .errors import LateChangeError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkingCopy"]
 
+log = logging.getLogger(__name__)
+
 Snapshot = tuple["Contents", "ContentsSnapshot", Pending]
 
 
@@ -51,7 +54,7 @@ class WorkingCopy:
         is_writable: As given; False from the transaction's end on.
     """
 
-    __slots__ = ("_kit", "_request", "contents", "is_writable", "opening", "pending", "writer")
+    __slots__ = ("_kit", "_request", "_warned", "contents", "is_writable", "opening", "pending", "writer")
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class WorkingCopy:
     ) -> None:
         self._kit = kit
         self._request: Request | None = browser_request
+        self._warned = False
         self.opening = opening
         self.contents = opening.contents()
         self.pending = Pending()
@@ -156,6 +160,12 @@ class WorkingCopy:
         for session_id in excess:
             self.end(session_id, "its user has logged in elsewhere, and may have no more sessions")
 
+    def warn_of_dropped_change(self, reason: str) -> None:
+        """Log, once, that a change reaches no database."""
+        if not self._warned:
+            self._warned = True
+            log.warning("A change of the session was dropped, because %s", reason)
+
     def reset(self) -> None:
         """Be what was read again."""
         self.contents, self.pending = self.opening.contents(), Pending()
@@ -202,10 +212,15 @@ class WorkingCopy:
                 "its `commit` step if it has nothing to write); change the session earlier, or write "
                 "something through the database session as well"
             )
-        self.pending = pending = writer.delete_rows(pending)
+        if pending.to_delete:
+            self.pending = pending = writer.delete_rows(pending)
         if is_due:
             self.pending = writer.store(contents, pending, self.ticket, data, flash)
-        contents.take_as_written(data, flash)
+        contents.changes, contents.rotating = {}, False
+        if data is not None:
+            contents.payload.rebase(data)
+        if flash is not None:
+            contents.flash.rebase(flash)
         if manager is not None:
             writer.mark_changed(manager)
 

@@ -348,11 +348,15 @@ class _Statements:
         Raises:
             ValueError: The row has a value for something that the model has no column for.
         """
-        overrides = NO_OVERRIDES if row.overrides is None else row.overrides
+        overrides, values = (NO_OVERRIDES if row.overrides is None else row.overrides), row.values
         if self._absent:
-            absent = {name: getattr(overrides if name in OVERRIDES else row, name) for name in self._absent}
+            absent = {
+                name: values[name] if name in values else getattr(overrides, name) for name in self._absent
+            }
             self._features.refuse_unknown([name for name, value in absent.items() if value is not None])
-        parameters = {PREFIX + name: getattr(row, name) for name in self._inserted}
+        parameters = {
+            PREFIX + name: values[name] if name in values else getattr(row, name) for name in self._inserted
+        }
         parameters.update((PREFIX + name, getattr(overrides, name)) for name in self._overrides)
         return parameters
 
