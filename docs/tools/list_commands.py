@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import click
+from websession_pyramid.checks import CHECKS
 from websession_pyramid.command import main
-from websession_pyramid.doctor import CHECKS
 
 PAGE = Path(__file__).parents[1] / "reference" / "command-line.md"
 

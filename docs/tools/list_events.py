@@ -28,7 +28,7 @@ A subscriber for `SessionEvent` hears all of them.
 
 def page() -> str:
     """Return the page."""
-    classes = [getattr(events, name) for name in events.__all__ if name[0].isupper()]
+    classes = [thing for name in events.__all__ if isinstance(thing := getattr(events, name), type)]
     classes.sort(key=lambda cls: (cls is not events.SessionEvent, cls.__name__))
     return "\n".join([INTRODUCTION, *map(section, classes)])
 

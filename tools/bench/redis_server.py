@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_websession.servers._process import Account, ServerUnavailable, Supervised
+from pytest_websession.servers._process import Account, ServerUnavailableError, Supervised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,12 @@ def redis_server() -> Iterator[str]:
     """Run a Redis of one's own on 127.0.0.1 that stores nothing on disk; give its URL.
 
     Raises:
-        ServerUnavailable: It is not installed.
+        ServerUnavailableError: It is not installed.
         ServerError: It does not start.
     """
     program = shutil.which("redis-server")
     if program is None:
-        raise ServerUnavailable("redis-server is not installed (apt-get install redis-server)")
+        raise ServerUnavailableError("redis-server is not installed (apt-get install redis-server)")
     account = Account.for_servers()
     password = secrets.token_urlsafe(16)
     process = Supervised("redis", account)

@@ -20,7 +20,7 @@ from databases import ENGINES, databases
 from environments import interpreter
 from measuring import Spread, in_turn
 from processes import ContenderFailedError, Process
-from pytest_websession.servers import ServerError, ServerUnavailable
+from pytest_websession.servers import ServerError, ServerUnavailableError
 from redis_server import redis_server
 from wheels import CommandError
 
@@ -176,7 +176,7 @@ def _start(
                 options["redis_url"] = stack.enter_context(redis_server())
             python = interpreter(name, entry.requirements)
             started[name] = stack.enter_context(Process(entry.module, options, python=python))
-        except (CommandError, ContenderFailedError, ServerError, ServerUnavailable) as error:
+        except (CommandError, ContenderFailedError, ServerError, ServerUnavailableError) as error:
             if name == FLOOR:
                 raise
             failed[name] = " ".join(str(error.args[-1]).split())[:500]

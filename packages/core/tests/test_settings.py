@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# Not random to us, but so to everybody's eyes.
+KEY = "uF0h-Zbq3N_kD8yRr1WmXo5vTgQeJ7cPzB2sLiA4KwU"
+
+
 class TestDefaults:
     def test_they_are_the_safe_ones(self) -> None:
         settings = parse()
@@ -234,12 +238,44 @@ class TestMistakes:
         assert "must be 32 bytes" in str(caught.value)
         assert caught.value.__context__ is None
 
-    def test_long_values_are_cut_and_objects_shown_by_their_type(self) -> None:
+    @pytest.mark.parametrize(
+        "spelling", [KEY, f"{KEY}=", f'"{KEY}"', KEY[:-1], f"{KEY} {KEY}", KEY.lower(), KEY.encode()]
+    )
+    @pytest.mark.parametrize("name", [row.name for row in OPTIONS])
+    def test_a_key_in_the_wrong_place_is_not_shown(self, name: str, spelling: str | bytes) -> None:
+        told = str(mistakes(**{name: spelling, "unknown": spelling}))
+        for text in (KEY, KEY.lower()):
+            assert not [start for start in range(len(text) - 24) if text[start : start + 25] in told]
+
+    @pytest.mark.parametrize(
+        ("name", "shown", "near"),
+        [
+            (f"secret_key {KEY}", "session.secret_key ...", "session.secret_key"),
+            (f"secret_key\t{KEY} {KEY}", "session.secret_key ...", "session.secret_key"),
+            (f"secretkey:{KEY}", "session.<53 characters>", None),
+            (KEY, "session.<43 characters>", None),
+            (KEY.lower(), "session.<43 characters>", None),
+            (f" {KEY}", "session.<44 characters>", None),
+            ("secret_key ", "session.secret_key ", "session.secret_key"),
+            ("", "session.", None),
+            ("cookie_secure_in_production_only", "session.cookie_secure_in_production_only", None),
+        ],
+    )
+    def test_a_name_shows_no_value_that_got_into_it(self, name: str, shown: str, near: str | None) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            parse_settings({"session.secret_key": "k", "session.model_class": Model, f"session.{name}": ""})
+        (mistake,) = caught.value.mistakes
+        assert (mistake.setting, mistake.value) == (shown, None)
+        assert near is None or mistake.remedy == f"did you mean {near}?"
+
+    def test_long_values_and_objects_are_not_shown(self) -> None:
         class Thing:
             def __repr__(self) -> str:
                 return "hunter2"
 
-        assert mistakes(cookie_path="x" * 1000)["cookie_path"].value == "'" + "x" * 76 + "..."
+        assert mistakes(cookie_path="x" * 24)["cookie_path"].value == repr("x" * 24)
+        assert mistakes(cookie_path="x" * 25)["cookie_path"].value == "<25 characters>"
+        assert mistakes(cookie_path=10**25)["cookie_path"].value == "<int>"
         assert mistakes(cookie_path=Thing())["cookie_path"].value == "<Thing>"
         assert mistakes(cookie_path=Model)["cookie_path"].value == f"{Model.__module__}.Model"
 
@@ -264,7 +300,7 @@ class TestConverters:
             )
 
         (mistake,) = caught.value.mistakes
-        assert (mistake.value, mistake.problem) == ("'x.y'", "there is no module x.y")
+        assert (mistake.value, mistake.problem) == (None, "there is no module x.y")
         assert mistake.remedy.startswith("give the class")
 
     def test_their_errors_may_bring_a_remedy_of_their_own(self) -> None:

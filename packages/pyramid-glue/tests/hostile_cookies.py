@@ -48,9 +48,7 @@ class Target:
             model=FullSession,
             settings={f"session.{name}": value for name, value in {**timeouts, **settings}.items()},
         )
-        self.site.views["look"] = lambda request: request.session.copy()
         self.site.views["start"] = lambda request: request.session.update(secret="of-a-user")
-        self.site.views["login"] = lambda request: request.session.login(7)
         self.genuine = [self._victim() for _ in range(2)]
         self._codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
         tickets = [self._codec.decrypt(token) for token in self.genuine]

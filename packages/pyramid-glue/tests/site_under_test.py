@@ -88,11 +88,21 @@ def make_engine(url: Any, *, recipe: bool = True, **options: Any) -> Engine:
     return create_engine(url, **{"isolation_level": "SERIALIZABLE", **options})
 
 
+STANDARD_VIEWS: dict[str, Callable[[Any], Any]] = {
+    "start": lambda request: request.session.update(a=1),
+    "look": lambda request: request.session.copy(),
+    "login": lambda request: request.session.login(7),
+    "leave": lambda request: request.session.invalidate(),
+    "who": lambda request: request.session.userid,
+}
+"""The views of every site: `start` stores something, `login` is user 7's."""
+
+
 class Site:
     """One application on one database.
 
     `site.views["name"] = function` answers ``/name``; the function takes the request and returns what shall
-    be sent as JSON, or a response.
+    be sent as JSON, or a response. What most tests want to do is there already: `STANDARD_VIEWS`.
     """
 
     def __init__(
@@ -112,7 +122,7 @@ class Site:
         self.engine = make_engine(url, recipe=recipe, **(engine_options or {}))
         self.model = model
         model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
-        self.views: dict[str, Callable[[Any], Any]] = {}
+        self.views = dict(STANDARD_VIEWS)
         self.statements: list[str] = []
         self._record_statements()
         make_session = sessionmaker(self.engine)
@@ -160,8 +170,8 @@ class Site:
         self.model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
 
     def _dispatch(self, request: Any) -> Response:
-        found = self.views[request.matchdict["name"]](request)
-        return found if isinstance(found, Response) else Response(json_body=found)
+        answer = self.views[request.matchdict["name"]](request)
+        return answer if isinstance(answer, Response) else Response(json_body=answer)
 
     def _record_statements(self) -> None:
         @event.listens_for(self.engine, "before_cursor_execute")

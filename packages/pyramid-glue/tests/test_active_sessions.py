@@ -56,7 +56,7 @@ def who(*browsers):
     return [browser.get("/who").json for browser in browsers]
 
 
-def test_they_are_listed_the_last_used_first_and_only_the_users_own(site):
+def test_sessions_are_listed_the_last_used_first_and_only_the_users_own(site):
     desktop, phone, other = logged_in(site, ADA), logged_in(site, ADA), logged_in(site, BOB)
     site.clock.advance(5)
     desktop.get("/who")

@@ -47,8 +47,6 @@ def test_7_1_2_a_user_may_have_so_many_sessions_and_what_happens_then_is_a_setti
             lambda exception, request: Response(str(exception), status=409), context=TooManySessionsError
         ),
     )
-    site.views["login"] = lambda request: request.session.login(7)
-    site.views["who"] = lambda request: request.session.userid
     browsers = [site.browser() for _ in range(3)]
     statuses = []
     for browser in browsers:
@@ -61,8 +59,6 @@ def test_7_1_2_a_user_may_have_so_many_sessions_and_what_happens_then_is_a_setti
 @pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 def test_7_1_2_without_a_limit_a_user_may_have_any_number_of_sessions_at_once(make_site):
     site = make_site(model=FullSession)
-    site.views["login"] = lambda request: request.session.login(7)
-    site.views["who"] = lambda request: request.session.userid
     browsers = [site.browser() for _ in range(5)]
     for browser in browsers:
         browser.get("/login")

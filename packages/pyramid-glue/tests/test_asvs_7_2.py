@@ -19,11 +19,7 @@ CODEC = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
 
 @pytest.fixture
 def site(make_site):
-    site = make_site(model=FullSession)
-    site.views["login"] = lambda request: request.session.login(7)
-    site.views["who"] = lambda request: request.session.userid
-    site.views["start"] = lambda request: request.session.update(a=1)
-    return site
+    return make_site(model=FullSession)
 
 
 def holding(site, token):

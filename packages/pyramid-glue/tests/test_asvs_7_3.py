@@ -13,8 +13,6 @@ def make(make_site):
     def make(**settings):
         named = {f"session.{name}": value for name, value in settings.items()}
         site = make_site(model=FullSession, settings=named)
-        site.views["login"] = lambda request: request.session.login(7)
-        site.views["who"] = lambda request: request.session.userid
         browser = site.browser()
         browser.get("/login")
         return site, browser

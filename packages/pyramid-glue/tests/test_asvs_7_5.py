@@ -24,10 +24,7 @@ def site(make_site):
             context=RecentLoginRequired,
         )
 
-    site = make_site(model=FullSession, configure=configure)
-    site.views["login"] = lambda request: request.session.login(7)
-    site.views["who"] = lambda request: request.session.userid
-    return site
+    return make_site(model=FullSession, configure=configure)
 
 
 def test_7_5_1_a_view_can_ask_for_a_login_of_the_last_minutes(site):

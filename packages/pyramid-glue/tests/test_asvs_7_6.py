@@ -11,7 +11,6 @@ pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indir
 @pytest.fixture
 def site(make_site):
     site = make_site(model=FullSession, settings={"session.absolute_timeout": 86400})
-    site.views["who"] = lambda request: request.session.userid
     site.views["look"] = lambda request: [request.session.copy(), request.session.peek_flash()]
     return site
 
@@ -40,7 +39,6 @@ def test_7_6_2_looking_at_the_session_begins_none(site):
 
 @pytest.mark.parametrize("how", ["expired", "ended elsewhere"])
 def test_7_6_2_a_session_that_has_ended_is_not_begun_again_by_itself(site, how):
-    site.views["login"] = lambda request: request.session.login(7)
     browser = site.browser()
     browser.get("/login")
     if how == "expired":

@@ -45,7 +45,7 @@ def browser(site, agent=AGENT, address="203.0.113.77", **more):
     return site.browser(REMOTE_ADDR=address, **({} if agent is None else {"HTTP_USER_AGENT": agent}), **more)
 
 
-def test_it_is_noted_down_when_the_session_begins_and_listed(make):
+def test_the_browser_is_recorded_when_the_session_begins_and_listed(make):
     site = make()
     browser(site).get("/put")
     assert known(site) == (AGENT, "203.0.113.0")
@@ -54,7 +54,7 @@ def test_it_is_noted_down_when_the_session_begins_and_listed(make):
     assert other.get("/told").json == [[AGENT, "203.0.113.0"]]
 
 
-def test_it_changes_with_a_login_and_not_with_another_write(make):
+def test_the_browser_is_recorded_again_at_a_login_and_not_at_another_write(make):
     site = make()
     first = browser(site)
     first.get("/put")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import command_site
 import pytest
-from site_under_test import FullSession
-from sqlalchemy import create_engine, text
+from site_under_test import Base, FullSession
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, create_engine, event, text
 from websession_core.state import Activity
 from websession_crypto import generate_secret_key
-from websession_models import SessionRow, Store
+from websession_models import SessionId, SessionRow, Store
+from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
 
@@ -82,8 +83,10 @@ def test_people_read_sentences_with_remedies(command, ini):
 
 def test_a_missing_table_is_an_error(doctor):
     found = doctor(1, command_site__tables="false")
-    assert any("no table full_session." in each for each in found["schema"])
-    assert any("no table full_session_activity." in each for each in found["schema"])
+    assert [finding.partition(".")[0] for finding in found["schema"]] == [
+        "error: The table full_session is missing",
+        "error: The table full_session_activity is missing",
+    ]
     assert "alembic upgrade head" in found["schema"][0]
     assert "purging" not in found
 
@@ -96,8 +99,55 @@ def test_a_missing_column_and_a_missing_index_are_found(doctor):
         on = " ON full_session_activity" if engine.dialect.name in {"mysql", "mariadb"} else ""
         connection.execute(text(f"DROP INDEX ix_full_session_activity_expires_at{on}"))
     found = doctor(1, command_site__tables="false")
-    assert any(each.startswith("error") and "no column csrf_token" in each for each in found["schema"])
-    assert any(each.startswith("warning") and "no index on expires_at" in each for each in found["schema"])
+    first, second = found["schema"]
+    assert first.startswith("error: The column full_session.csrf_token is missing. Make a migration")
+    assert second.startswith("warning: The column full_session_activity.expires_at has no index")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [
+        ("full_session", Column("created", String(20)), "created is VARCHAR"),
+        (
+            "full_session",
+            Column("csrf_token", String(20)),
+            "csrf_token holds 20 characters",
+        ),
+        ("full_session", Column("rotated_at", BigInteger, nullable=False), "rotated_at must be nullable"),
+        ("full_session", Column("id", SessionId(), nullable=False), "another primary key than id"),
+        ("full_session", Column("tenant", Integer, nullable=False), "tenant is not in the model"),
+        ("full_session_activity", Column("active_at", String(20)), "active_at is VARCHAR"),
+        ("full_session_activity", Column("expires_at", BigInteger, nullable=False), "must be nullable"),
+        ("full_session_activity", Column("id", SessionId(), nullable=False), "another primary key than id"),
+        ("full_session_activity", Column("tenant", Integer, nullable=False), "tenant is not in the model"),
+    ],
+)
+def test_a_table_that_no_session_fits_in_is_an_error(doctor, table, column, words):
+    doctor()
+    engine, columns = command_site.engines[-1], Base.metadata.tables[table].columns
+    copy = Table(
+        table, MetaData(), *(other._copy() for other in columns if other.name != column.name), column._copy()
+    )
+    with engine.begin() as connection:
+        copy.drop(connection)
+        copy.create(connection)
+    # SQLite takes no notice of lengths.
+    severity = "warning" if engine.dialect.name == "sqlite" and "holds" in words else "error"
+    found = doctor(int(severity == "error"), command_site__tables="false")["schema"]
+    assert any(finding.startswith(severity) and words in finding for finding in found), found
+
+
+def test_a_limit_of_sessions_that_nothing_keeps_is_an_error(doctor):
+    limited = {"session__model_class": "site_under_test.LimitedSession", "session__max_per_user": "2"}
+    assert doctor(**limited)["schema"] == []
+    engine = command_site.engines[-1]
+    on = " ON limited_session" if engine.dialect.name in {"mysql", "mariadb"} else ""
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP INDEX uq_limited_session_session_slot{on}"))
+    (finding,) = doctor(1, **limited, command_site__tables="false")["schema"]
+    assert finding.startswith(
+        "error: The table limited_session has no unique index of userid and session_slot"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +164,7 @@ def test_the_isolation_level_in_force_is_told(doctor, websession_engine_name, le
 
 
 @ON_SQLITE
-class TestOfTheSettings:
+class TestTheDoctorFinds:
     @pytest.mark.parametrize(
         ("case", "severity", "words"),
         [
@@ -130,7 +180,7 @@ class TestOfTheSettings:
             (("session__idle_timeout", "900", "timeouts"), "info", "AAL3"),
         ],
     )
-    def test_each_weakness_is_found(self, doctor, case, severity, words):
+    def test_a_weak_setting(self, doctor, case, severity, words):
         setting, value, check = case
         found = doctor(**{setting: value})[check]
         assert any(each.startswith(severity) and words in each for each in found), found
@@ -158,31 +208,48 @@ class TestOfTheSettings:
         file.chmod(0o644)
         assert "chmod o-rwx site.ini" in command("doctor", str(file)).stdout
 
-    def test_statements_are_logged_with_their_values(self, doctor, caplog):
+    def test_statements_that_are_logged_with_their_values(self, doctor, caplog):
         assert doctor()["logging"] == []
         caplog.set_level(logging.INFO, "sqlalchemy.engine")
         assert "hide_parameters=True" in doctor()["logging"][0]
 
 
-class TestOfSqlite:
+class TestTheDoctorFindsOfSQLiteThat:
     @ON_SQLITE
     def test_the_recipe_is_missing(self, doctor, monkeypatch):
         assert doctor()["sqlite"] == []
         monkeypatch.setattr(command_site, "make_engine", lambda url, **_: create_engine(url))
         (finding,) = doctor(1)["sqlite"]
-        assert "prepare_sqlite_engine" in finding
+        assert finding == f"error: {NOT_ISOLATED} {REMEDY}"
 
-    def test_a_database_in_memory(self, command, tmp_path):
+    @ON_SQLITE
+    def test_transactions_begin_without_the_write_lock(self, doctor, monkeypatch):
+        doctor()
+
+        def make_engine(url, **_):
+            engine = create_engine(url)
+            event.listen(engine, "connect", lambda driver, _record: setattr(driver, "isolation_level", None))
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+            return engine
+
+        monkeypatch.setattr(command_site, "make_engine", make_engine)
+        (finding,) = doctor(1)["sqlite"]
+        assert "do not begin with SQLite's write lock" in finding
+        assert REMEDY in finding
+
+    def test_the_database_is_in_memory(self, command, tmp_path):
         result = command("doctor", command_site.write_ini(tmp_path, "sqlite://", **SOUND))
         assert "in-memory" in result.stdout
         command_site.engines.pop().dispose()
 
 
-class TestOfPurging:
+class TestTheDoctorTells:
     @pytest.mark.parametrize(
         ("ago", "severity", "words"), [(600, "info", "10 minutes"), (864000, "warning", "10 days")]
     )
-    def test_the_oldest_expired_session_tells_of_the_last_purge(self, doctor, ago, severity, words):
+    def test_how_long_ago_the_last_purge_was_by_the_oldest_expired_session(
+        self, doctor, ago, severity, words
+    ):
         assert doctor()["purging"] == []
         add_expired(ago)
         (finding,) = doctor()["purging"]

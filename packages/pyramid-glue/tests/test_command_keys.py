@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from websession_crypto import Keyring, generate_secret_key
 
 # Where no database is asked, one engine is enough.
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
+
+# Not random to us, but so to everybody's eyes.
+KEY = "KBF0hxZbq3N_kD8yRr1WmXo5vTgQeJ7cPzB2sLiA4Kw"
 
 
 class TestKeygen:
@@ -114,7 +118,7 @@ class TestRotateKey:
 
 
 @ON_SQLITE
-class TestTrouble:
+class TestTheCommandSaysThat:
     """Mistakes are told in sentences with a remedy, on standard error, with a status of their kind."""
 
     def test_there_is_no_such_file(self, command, ini):
@@ -134,13 +138,43 @@ class TestTrouble:
         assert result.exit_code == 2
         assert "Give an ini file" in result.stderr
 
-    def test_mistakes_in_the_settings_are_listed(self, command, ini):
+    def test_the_settings_have_mistakes_and_lists_them(self, command, ini):
         result = command("rotate-key", ini(session__cookie_max_age="soon", session__secret_key="hunter2"))
         assert result.exit_code == 3
         assert "session.cookie_max_age" in result.stderr
         assert "session.secret_key" in result.stderr
         assert "hunter2" not in result.stderr
         assert "/reference/errors/#configurationerror" in result.stderr
+
+    @pytest.mark.parametrize("subcommand", ["doctor", "rotate-key"])
+    @pytest.mark.parametrize(
+        "line",
+        [
+            f"session.secret_key = file:/{KEY}",
+            f"session.secret_key = env:{KEY}",
+            f"session.secret_key = file:/run/secrets/session_key env:{KEY} file:/run/{KEY}/x",
+            f"session.data_secret_key = file:/{KEY}",
+            f"session.model_class = {KEY}",
+            f"session.model_class = shop.{KEY}",
+            f"session.secretkey = {KEY}",
+            f"session.secret_key {KEY}=",
+            f"session.secret_key = %2F{KEY}",
+            f"session.secret_key = {KEY} %(nothing)s",
+            f"session.secret_key {KEY}",
+            f"command_site.raise = there is no {KEY}",
+        ],
+    )
+    def test_no_key_is_shown_whatever_is_wrong_with_its_line(self, command, ini, caplog, subcommand, line):
+        caplog.set_level(logging.DEBUG)
+        file = Path(ini())
+        name = line.partition(" ")[0]
+        lines = [each for each in file.read_text().splitlines() if not each.startswith(f"{name} =")]
+        file.write_text("\n".join([*lines, line, ""]))
+        result = command(subcommand, str(file))
+        assert result.exit_code in {2, 3}
+        said = result.output + result.stderr + caplog.text
+        assert not [start for start in range(len(KEY) - 8) if KEY[start : start + 8] in said]
+        assert "site.ini" in result.stderr
 
     def test_the_application_does_not_start(self, command, ini):
         result = command("rotate-key", ini(command_site__raise="no moon tonight"))
@@ -160,9 +194,10 @@ class TestTrouble:
         assert "--session: session" in result.stderr
 
     def test_a_variable_without_a_value_is_no_variable(self, command, ini):
-        result = command("rotate-key", ini(), "--var", "novalue")
+        result = command("rotate-key", ini(), "--var", KEY)
         assert result.exit_code == 2
         assert "NAME=VALUE" in result.stderr
+        assert KEY not in result.stderr
 
 
 @ON_SQLITE
@@ -174,7 +209,7 @@ def test_variables_reach_the_configuration(command, ini):
 
 
 @ON_SQLITE
-def test_it_runs_as_a_command_of_its_own(ini):
+def test_pyramid_sessions_runs_as_a_command_of_its_own(ini):
     command = Path(sys.executable).with_name("pyramid-sessions")
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run(

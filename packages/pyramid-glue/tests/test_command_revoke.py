@@ -81,7 +81,7 @@ def test_one_by_the_beginning_of_its_identifier(command, config, four):
     ],
     ids=["user", "anonymous", "older than", "unused for", "user and older than", "all"],
 )
-def test_by_user_by_age_or_all(command, config, four, options, ended):
+def test_sessions_are_ended_by_user_by_age_or_all(command, config, four, options, ended):
     assert json.loads(command("revoke", "--json", "--dry-run", *options, config).stdout) == {
         "would_end": len(ended)
     }
@@ -92,7 +92,7 @@ def test_by_user_by_age_or_all(command, config, four, options, ended):
 
 
 @ON_SQLITE
-class TestAsking:
+class TestTheQuestion:
     @pytest.fixture
     def many(self, config):
         return [add(userid=1) for _ in range(11)]
@@ -118,7 +118,7 @@ class TestAsking:
 
 
 @ON_SQLITE
-class TestRefusal:
+class TestRevokingRefuses:
     @pytest.mark.parametrize("arguments", [(), ("--all", "--anonymous"), ("--user", "1", "--anonymous")])
     def test_what_does_not_say_which(self, command, config, arguments):
         result = command("revoke", *arguments, config)

@@ -161,7 +161,7 @@ def test_two_applications_in_one_process_do_not_influence_each_other():
     assert (two.settings.cookie_name, two.settings.model_class) == ("two", Other)
 
 
-class TestWarnings:
+class TestTheLogAtStartUp:
     """Warnings of a set-up in which sessions cannot keep all their promises."""
 
     @pytest.fixture
@@ -183,23 +183,23 @@ class TestWarnings:
 
         return of
 
-    def test_a_perfect_quick_start_warns_of_nothing(self, warnings):
+    def test_is_empty_for_a_perfect_quick_start(self, warnings):
         assert warnings() == []
 
-    def test_pyramid_tm_is_missing(self, warnings):
+    def test_warns_that_pyramid_tm_is_missing(self, warnings):
         (message,) = warnings(tm=False)
         assert "config.include('pyramid_tm')" in message
 
-    def test_the_transaction_manager_is_implicit(self, warnings):
+    def test_warns_that_the_transaction_manager_is_implicit(self, warnings):
         (message,) = warnings({"tm.manager_hook": None})
         assert "tm.manager_hook = pyramid_tm.explicit_manager" in message
 
-    def test_a_managers_hook_of_the_applications_is_taken_as_it_is(self, warnings):
+    def test_takes_a_managers_hook_of_the_applications_as_it_is(self, warnings):
         assert warnings({"tm.manager_hook": pyramid_tm.explicit_manager}) == []
 
     @pytest.mark.parametrize("annotate", [True, False])
     @pytest.mark.parametrize("kind", ["policy with the helper", "legacy policy", "other policy"])
-    def test_every_request_would_read_the_session(self, warnings, annotate, kind):
+    def test_warns_that_every_request_would_read_the_session(self, warnings, annotate, kind):
         class WithHelper:
             def __init__(self):
                 self.helper = SessionAuthenticationHelper()
@@ -308,6 +308,62 @@ def test_a_key_that_is_not_where_it_should_be_is_told_with_the_other_mistakes(tm
     assert f"{tmp_path}/none cannot be read" in first
     assert "secret key 3 of 3 is not random" in first
     assert second.startswith("session.cookie_max_age")
+
+
+# Not random to us, but so to everybody's eyes; in the standard alphabet it begins with a slash.
+URL_SAFE = "_BF0h-Zbq3N_kD8yRr1WmXo5vTgQeJ7cPzB2sLiA4Kw"
+STANDARD = f"{URL_SAFE.translate(str.maketrans('-_', '+/'))}="
+
+
+WITH_A_KEY = [
+    f"{before}{key}{behind}"
+    for key in (STANDARD, URL_SAFE, f"K{URL_SAFE.replace('-', 'x')}")
+    for before, behind in [
+        ("", ""),
+        ("", "x"),
+        ("", ".Session"),
+        ("", ":Session"),
+        ("os.", ""),
+        ("os.path:", ""),
+        (".", ""),
+        ("env:", ""),
+        ("file:", ""),
+        ("file:/run/secrets/", ""),
+        ("env:SHOP_SESSION_KEY env:", f" file:/run/{URL_SAFE}"),
+        ('"', '"'),
+        ("'", "="),
+    ]
+]
+
+
+@pytest.mark.parametrize(
+    "setting", ["secret_key", "data_secret_key", "model_class", "secretkey", "secret_key ", "cookie_domain"]
+)
+def test_no_mistake_shows_a_key_wherever_it_was_put(setting):
+    for text in WITH_A_KEY:
+        wrong = {f"session.{setting}": text, f"session.{setting} {text}": "", "session.idle_timeout": "?"}
+        with pytest.raises(ConfigurationError) as caught:
+            include({**GOOD, **wrong})
+        error = caught.value
+        assert (error.__cause__, error.__context__) == (None, None)
+        told = f"{error} {error!r} {error.args} {vars(error)}"
+        for spelling in (STANDARD, URL_SAFE):
+            windows = {spelling[start : start + 8] for start in range(len(spelling) - 8)}
+            assert not [window for window in windows if window in told], text
+
+
+@pytest.mark.parametrize("secret", ["seekrit", b"bytes-of-a-key", ["a", "list"]])
+def test_a_secret_in_the_line_of_the_model_is_not_shown(secret):
+    with pytest.raises(ConfigurationError) as caught:
+        include({**GOOD, "session.model_class": secret})
+    (mistake,) = caught.value.mistakes
+    assert mistake.setting == "session.model_class"
+    assert not [part for part in ("seekrit", "bytes-of", "'list'") if part in str(mistake)]
+
+
+def test_the_module_that_is_missing_is_named():
+    with pytest.raises(ConfigurationError, match="No module named 'yourproject'"):
+        include({**GOOD, "session.model_class": "yourproject.models.session.Session"})
 
 
 @pytest.mark.parametrize("key", ["s3cret-but-too-short", b"bytes-are-no-text", 7310258])

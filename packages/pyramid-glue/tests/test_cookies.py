@@ -49,7 +49,7 @@ def test_its_attributes_are_safe_by_default(cookie_of):
 
 
 @pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
-def test_it_is_secure_whenever_the_request_came_by_https(cookie_of, scheme, secure):
+def test_the_cookie_is_secure_whenever_the_request_came_by_https(cookie_of, scheme, secure):
     cookie, _ = cookie_of(environ={"wsgi.url_scheme": scheme})
     assert bool(cookie["secure"]) is secure
 
@@ -75,11 +75,9 @@ def test_every_attribute_can_be_set(cookie_of):
     assert cookie["samesite"].lower() == "strict"
 
 
-def test_it_can_be_partitioned(make_site):
+def test_the_cookie_can_be_partitioned(make_site):
     # `http.cookies` knows the attribute from Python 3.14 on.
     site = make_site(settings={"session.cookie_partitioned": "true", "session.cookie_secure": "true"})
-    site.views["start"] = lambda request: request.session.update(a=1)
-    site.views["leave"] = lambda request: request.session.invalidate()
     browser = site.browser(**{"wsgi.url_scheme": "https"})
     for path in ("/start", "/leave"):
         assert browser.get(path).headers["Set-Cookie"].endswith("; SameSite=Lax; Partitioned")
@@ -87,8 +85,6 @@ def test_it_can_be_partitioned(make_site):
 
 def test_a_removed_cookie_has_the_attributes_of_the_one_it_removes(make_site):
     site = make_site(settings={"session.cookie_path": "/", "session.cookie_domain": "example.com"})
-    site.views["start"] = lambda request: request.session.update(a=1)
-    site.views["leave"] = lambda request: request.session.invalidate()
     browser = site.browser(HTTP_HOST="www.example.com", **{"wsgi.url_scheme": "https"})
     browser.get("/start")
     header = browser.get("/leave").headers["Set-Cookie"]
@@ -142,8 +138,6 @@ def test_vary_is_completed(cookie_of, said, sent):
 
 def test_a_persistent_cookie_is_sent_again_before_it_runs_out(make_site):
     site = make_site(settings={"session.cookie_max_age": 1000})
-    site.views["start"] = lambda request: request.session.update(a=1)
-    site.views["look"] = lambda request: request.session.copy()
     browser = site.browser()
     browser.get("/start")
     site.clock.advance(99)
@@ -165,10 +159,7 @@ class TestCaches:
             settings={"session.idle_timeout": 600, "session.renewal_timeout": 300},
             error_page=lambda exception, request: Response("sorry", status=500),
         )
-        site.views["login"] = lambda request: request.session.login(7)
-        site.views["look"] = lambda request: request.session.copy()
         site.views["idle"] = lambda request: None
-        site.views["leave"] = lambda request: request.session.invalidate()
         site.views["gone"] = lambda request: HTTPNotFound() if request.session.userid else None
 
         @site.view
@@ -225,8 +216,6 @@ class TestKeys:
         before = make_site()
         after = make_site(settings={"session.secret_key": f"{new}\n{old}"})
         browser = before.browser()
-        before.views["start"] = lambda request: request.session.update(a=1)
-        after.views["look"] = lambda request: request.session.copy()
         browser.get("/start")
         browser.app = after.app
         assert browser.get("/look").json_body == {"a": 1}
@@ -235,8 +224,6 @@ class TestKeys:
         before = make_site()
         after = make_site(settings={"session.secret_key": generate_secret_key()})
         browser = before.browser()
-        before.views["start"] = lambda request: request.session.update(a=1)
-        after.views["look"] = lambda request: request.session.copy()
         browser.get("/start")
         browser.app = after.app
         response = browser.get("/look")
@@ -246,12 +233,6 @@ class TestKeys:
 
 class TestWhatAClientMaySend:
     """Nothing it sends causes an error, is accepted, or makes the server write."""
-
-    @pytest.fixture
-    def site(self, site):
-        site.views["start"] = lambda request: request.session.update(a=1)
-        site.views["look"] = lambda request: request.session.copy()
-        return site
 
     def send(self, site, header):
         site.statements.clear()
@@ -318,6 +299,5 @@ class TestWhatAClientMaySend:
         assert "Set-Cookie" not in response.headers
 
     def test_a_logout_removes_even_a_cookie_that_opens_nothing(self, site):
-        site.views["leave"] = lambda request: request.session.invalidate()
         response = site.browser().get("/leave", headers={"Cookie": "session=junk"})
         assert "Max-Age=0" in response.headers["Set-Cookie"]

@@ -144,8 +144,8 @@ class TestConfiguration:
         assert len(factory.settings.data_secret_key) == 2
 
 
-class TestCommand:
-    def test_old_and_plain_rows_are_encrypted_and_the_old_key_can_go(self, make_sealed, command, ini):
+class TestTheEncryptCommand:
+    def test_encrypts_old_and_plain_rows_so_that_the_old_key_can_go(self, make_sealed, command, ini):
         site = make_sealed(OLD)
         browser = served(site)
         browser.get("/put?what=apples")
@@ -160,7 +160,7 @@ class TestCommand:
         third.cookiejar = browser.cookiejar
         assert third.get("/look").json["cart"] == {"apples": 3}
 
-    def test_rows_of_an_unknown_key_are_told_and_left_alone(self, make_sealed, command, ini):
+    def test_reports_rows_of_an_unknown_key_and_leaves_them_alone(self, make_sealed, command, ini):
         served(make_sealed(OLD)).get("/put?what=apples")
         uri = ini(session__model_class="site_under_test.SealedSession", session__data_secret_key=NEW)
         result = command("encrypt", uri)
@@ -168,7 +168,7 @@ class TestCommand:
         assert "No key of data_secret_key opens the data of 1 sessions" in result.stderr
 
     @ON_SQLITE
-    def test_a_model_that_does_not_encrypt_is_said(self, command, ini):
+    def test_says_that_the_model_does_not_encrypt(self, command, ini):
         result = command("encrypt", ini())
         assert result.exit_code == 3
         assert "EncryptedDataMixin" in result.stderr

@@ -23,8 +23,6 @@ class Servers:
         )
         for site in (self.before, self.during, self.after):
             site.clock = site.factory.clock = self.before.clock
-            site.views["login"] = lambda request: request.session.login(7)
-            site.views["look"] = lambda request: request.session.copy()
             site.views["put"] = lambda request: request.session.update(a=request.session.get("a", 0) + 1)
             site.views["regenerate"] = lambda request: request.session.regenerate()
         self.browser = self.before.browser()
@@ -58,7 +56,7 @@ def test_a_request_that_does_not_touch_the_session_moves_nothing(make_site):
     assert "Set-Cookie" not in servers.get(servers.during, "/idle").headers
 
 
-def test_with_renewal_a_candidate_brings_it(make_site):
+def test_with_renewal_a_candidate_brings_the_new_key(make_site):
     servers = Servers(make_site, model=FullSession, settings={"session.renewal_timeout": 3600})
     servers.get(servers.before, "/login")
     servers.get(servers.before, "/put")
@@ -69,7 +67,7 @@ def test_with_renewal_a_candidate_brings_it(make_site):
     assert servers.get(servers.after, "/look").json_body == {"a": 1}
 
 
-def test_with_renewal_a_session_of_nobody_gets_it_when_it_is_written(make_site):
+def test_with_renewal_an_anonymous_session_gets_the_new_key_when_it_is_written(make_site):
     servers = Servers(make_site, model=FullSession, settings={"session.renewal_timeout": 3600})
     servers.get(servers.before, "/put")
     servers.before.clock.advance(10_000)
@@ -82,7 +80,7 @@ def test_with_renewal_a_session_of_nobody_gets_it_when_it_is_written(make_site):
     assert servers.get(servers.after, "/look").json_body == {"a": 3}
 
 
-def test_with_renewal_a_write_that_is_rolled_back_brings_none(make_site):
+def test_with_renewal_a_write_that_is_rolled_back_brings_no_new_key(make_site):
     servers = Servers(make_site, model=FullSession, settings={"session.renewal_timeout": 3600})
     servers.get(servers.before, "/put")
 
@@ -111,7 +109,7 @@ def test_the_old_key_can_go_when_the_time_that_is_told_has_passed(make_site):
 
 
 @pytest.mark.parametrize("path", ["/login", "/regenerate"])
-def test_with_renewal_a_change_of_identity_brings_it_at_once(make_site, path):
+def test_with_renewal_a_change_of_identity_brings_the_new_key_at_once(make_site, path):
     servers = Servers(make_site, model=FullSession, settings={"session.renewal_timeout": 3600})
     servers.get(servers.before, "/put")
     servers.get(servers.during, path)

@@ -79,7 +79,6 @@ class Contest:
             self.site.engine.dispose()
         self.threads = threads
         self.site.views["start"] = lambda request: request.session.update(n=0)
-        self.site.views["look"] = lambda request: request.session.copy()
         self.first = self.site.browser()
         self.first.get("/start")
 

@@ -55,9 +55,8 @@ from websession_models.revoking import revoke
 from websession_models.schema import check_schema
 from websession_models.user_limit import users_sessions
 from websession_pyramid import SessionEvent, active_sessions, get_session_factory
-from websession_pyramid.command.target import Target
-from websession_pyramid.doctor import CHECKS, Patient, examine
-from websession_pyramid.weaknesses import Finding, Severity
+from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
+from websession_pyramid.command.application import Application
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
 
@@ -467,7 +466,6 @@ def an_exhausted_pool(stage):
     browser.get("/login")
     site.clock.advance(599)
     held = []
-    site.views["look"] = lambda request: request.session.copy()
 
     @site.view
     def fail(request):
@@ -736,7 +734,7 @@ def configuration_errors(stage):
     variable = "WEBSESSION_TEST_KEY"
     os.environ[variable] = hidden[0]
     try:
-        sources = [f"env:{variable}", "env:NO_SUCH_VARIABLE", f"env:{hidden[0]}x"]
+        sources = [f"env:{variable}", "env:NO_SUCH_VARIABLE", f"env:{hidden[0]}x", f"file:/{hidden[0]}"]
         for key in (*hidden, " ".join(hidden), *sources):
             for prefix in ("secret_key", "data_secret_key"):
                 with stage.ear.error():
@@ -750,6 +748,10 @@ def configuration_errors(stage):
         del os.environ[variable]
     for wrong in (
         {"session.secret_kee": stage.key()},
+        {f"session.secret_key {stage.key()}": ""},
+        {"session.model_class": stage.key()},
+        {"session.model_class": f"shop.{stage.key()}"},
+        {"session.cookie_domain": f"{stage.key()}.x."},
         {"session.model_class": "no.such.class"},
         {"session.model_class": Order},
         {"session.model_class": "datetime.date"},
@@ -851,9 +853,9 @@ def values(stage):
     assert any(entry.candidate is not None for entry in books)
     stage.ear.hear(beginning, rotation, verdict, books, forecast(beginning.state, policies), transitions())
     stage.ear.hear(RULES, OPTIONS, tuple(PRESETS.values()), tuple(CONSEQUENCES.values()))
-    patient = Patient(site.app.registry, site.factory, site.engine)
-    stage.ear.hear(patient, CHECKS, tuple(examine(patient)), Finding("check", Severity.INFO, "so"))
-    stage.ear.hear(Target("site.ini", "session", site.app.registry, None, site.factory))
+    deployment = Deployment(site.app.registry, site.factory, site.engine)
+    stage.ear.hear(deployment, CHECKS, tuple(run_checks(deployment)), Finding(Severity.INFO, "so"))
+    stage.ear.hear(Application("site.ini", "session", site.app.registry, None, site.factory))
     stage.ear.hear(FEATURES, site.factory.store.features, purge(site.engine, FullSession, now=now))
     stage.ear.hear(revoke(site.engine, site.factory.store, [identifier]))
     stage.ear.hear(Bookkeeper(site.factory.store, site.engine))

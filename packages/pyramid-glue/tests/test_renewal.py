@@ -15,9 +15,7 @@ def site(make_site):
         settings={"session.renewal_timeout": 300, "session.renewal_max_tries": 3},
         error_page=lambda exception, request: Response("sorry", status=500),
     )
-    site.views["login"] = lambda request: request.session.login(7)
     site.views["look"] = lambda request: request.session.userid
-    site.views["start"] = lambda request: request.session.update(a=1)
 
     @site.view
     def fail(request):
@@ -176,7 +174,6 @@ def test_changed_attributes_reach_the_browser_with_a_candidate(make_site, site, 
 
 
 def test_a_logout_leaves_no_companion_row(site, browser):
-    site.views["leave"] = lambda request: request.session.invalidate()
     browser.get("/leave")
     assert site.rows() == []
     assert site.activity() == []

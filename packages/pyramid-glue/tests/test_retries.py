@@ -43,7 +43,6 @@ def site(make_site, error_page, websession_engine_name):
     options = {} if websession_engine_name == "sqlite" else {"isolation_level": "READ COMMITTED"}
     site = make_site(error_page=error_page, engine_options=options)
     site.views["start"] = lambda request: request.session.update(n=0)
-    site.views["look"] = lambda request: request.session.copy()
     return site
 
 

@@ -215,7 +215,6 @@ def make_contended(make_site, websession_engine_name, websession_database_url, d
             connection.execute(insert(User).values(id=1, name="nobody"))
         site.attempts = []
         site.views["start"] = lambda request: request.session.update(n=0)
-        site.views["look"] = lambda request: request.session.copy()
 
         @site.view
         def it(request):

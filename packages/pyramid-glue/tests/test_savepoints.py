@@ -158,7 +158,7 @@ def test_an_update_written_inside_a_rolled_back_savepoint_is_written_at_the_comm
 
 
 @pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb", "mysql"], indirect=True)
-class TestOfTheTransactionPackage:
+class TestSavepointsOfTheTransactionPackage:
     """`request.tm.savepoint()`; zope.sqlalchemy has none on SQLite."""
 
     def test_a_rollback_undoes_the_sessions_changes(self, site, browser):
@@ -226,7 +226,6 @@ def test_a_database_session_that_outlives_its_request_keeps_nothing_of_it(make_s
 
     site = make_site(dbsession_factory=dbsession, settings={"tm.manager_hook": None})
     site.views["write"] = lambda request: request.session.update(n=1)
-    site.views["look"] = lambda request: request.session.copy()
 
     @site.view
     def doomed(request):

@@ -22,13 +22,13 @@ def in_request(site: Any, function: Any) -> Any:
     return site.browser().get("/it").json_body
 
 
-def test_it_implements_the_interface_completely(site):
+def test_a_session_implements_the_interface_completely(site):
     assert verifyClass(ISession, WebSession)
     assert verifyClass(ISessionFactory, SessionFactory)
     assert in_request(site, lambda request: verifyObject(ISession, request.session))
 
 
-def test_it_is_a_mapping_for_isinstance_and_match(site):
+def test_a_session_is_a_mapping_for_isinstance_and_match(site):
     def view(request):
         request.session.update({"a": 1, "b": [2]})
         match request.session:

@@ -186,7 +186,9 @@ class TestRefusingTheNewest:
 
 
 @pytest.mark.parametrize("policy", ["end_oldest", "refuse"])
-def test_it_is_exact_under_concurrent_logins_at_every_isolation_level(make, websession_engine_name, policy):
+def test_the_limit_is_exact_under_concurrent_logins_at_every_isolation_level(
+    make, websession_engine_name, policy
+):
     levels = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
     for level in [None] if websession_engine_name == "sqlite" else levels:
         options = {} if level is None else {"isolation_level": level}

@@ -68,7 +68,7 @@ def make_two(make_site, configure=None, **options):
     return site
 
 
-class TestTogether:
+class TestTwoSessionsTogether:
     """One transaction decides about both."""
 
     def test_one_response_carries_both_cookies(self, site):
@@ -209,7 +209,7 @@ class TestTogether:
         assert first.get("/look").json_body == [{"n": 1 + threads * rounds}, {"n": 10 + threads * rounds}]
 
 
-class TestApart:
+class TestTwoSessionsApart:
     """Nothing but the transaction connects them."""
 
     def test_one_is_logged_out_while_the_other_lives(self, site):

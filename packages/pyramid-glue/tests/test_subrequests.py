@@ -8,7 +8,6 @@ from pyramid.request import Request
 
 @pytest.fixture
 def site(site):
-    site.views["look"] = lambda request: request.session.copy()
 
     @site.view
     def inner(request):

@@ -24,10 +24,7 @@ TIMEOUTS = {
 @pytest.fixture
 def make(make_site):
     def make(settings=None, **options):
-        site = make_site(model=FullSession, settings=TIMEOUTS if settings is None else settings, **options)
-        site.views["start"] = lambda request: request.session.update(a=1)
-        site.views["look"] = lambda request: request.session.copy()
-        return site
+        return make_site(model=FullSession, settings=TIMEOUTS if settings is None else settings, **options)
 
     return make
 
@@ -219,7 +216,6 @@ class TestSettingsThatChange:
     def test_a_minimal_model_has_no_companion_table(self, make_site):
         site = make_site()
         assert "session_activity" not in Session.metadata.tables
-        site.views["start"] = lambda request: request.session.update(a=1)
         site.browser().get("/start")
         assert len(site.rows()) == 1
 
@@ -385,8 +381,6 @@ class TestPresets:
 
     def test_asvs_7_3_1_aal2_ends_a_session_after_an_hour_without_a_request(self, make_site):
         site = make_site(model=FullSession, settings={"session.preset": "aal2"})
-        site.views["start"] = lambda request: request.session.update(a=1)
-        site.views["look"] = lambda request: request.session.copy()
         browser = site.browser()
         browser.get("/start")
         site.clock.advance(3599)

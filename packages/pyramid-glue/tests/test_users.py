@@ -46,7 +46,6 @@ def with_policy(policy):
 @pytest.fixture
 def site(make_site):
     site = make_site(model=FullSession)
-    site.views["start"] = lambda request: request.session.update(a=1)
     site.views["look"] = lambda request: [request.session.userid, request.session.copy()]
 
     @site.view
@@ -227,7 +226,6 @@ def test_the_user_comes_with_the_session_in_its_own_single_query(make_site):
     with site.dbsession_maker.begin() as dbsession:
         dbsession.add(User(id=7, name="Anna"))
     browser = site.browser()
-    site.views["login"] = lambda request: request.session.login(7)
     site.views["look"] = lambda request: [request.session.row().user.name, request.session.copy()]
     browser.get("/login")
     site.statements.clear()

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
+from typing import Any, Literal
 
 import pytest
-from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table, text
+from sqlalchemy import (
+    BINARY,
+    VARBINARY,
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    String,
+    Table,
+    text,
+)
+from sqlalchemy.dialects.mysql import MEDIUMINT, TINYINT
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from websession_core import Activity, SessionError
 from websession_models import (
     BaseMixin,
     Bookkeeper,
+    ClientInfoMixin,
     FullyFeaturedSession,
     SchemaError,
+    SessionId,
+    SessionLimitMixin,
     SessionRow,
     Store,
     check_schema,
+    purge,
 )
+from websession_models.schema import is_schema_error
 
 
 class Base(DeclarativeBase):
@@ -30,6 +55,17 @@ class Minimal(BaseMixin, Base):
 
 class Full(FullyFeaturedSession, Base):
     __tablename__ = "fully"
+
+
+class Named(SessionLimitMixin, ClientInfoMixin, FullyFeaturedSession, Base):
+    __tablename__ = "named"
+    userid: Mapped[str | None] = mapped_column(String(64))
+    note: Mapped[str | None] = mapped_column(String(9))
+    place: Mapped[str] = mapped_column(String(9), server_default="here")
+    flag: Mapped[bool] = mapped_column(default=True)
+    price: Mapped[Any] = mapped_column(Numeric(9, 2), nullable=True)
+    mood: Mapped[Literal["good", "bad"] | None]
+    when: Mapped[Any] = mapped_column(DateTime(), nullable=True)
 
 
 @pytest.fixture
@@ -47,7 +83,7 @@ def row(model):
         epoch=0,
         data="{}",
         flash="{}",
-        activity=Activity() if model is Full else None,
+        activity=None if model is Minimal else Activity(),
     )
 
 
@@ -57,11 +93,42 @@ def change(engine, *statements):
             connection.execute(text(statement))
 
 
+def remake(engine, name, *columns):
+    """Make a table anew, with these columns in the place of those of the same names, and without indexes."""
+    table, others = Base.metadata.tables[name], {column.name for column in columns}
+    kept = [column._copy() for column in table.columns if column.name not in others]
+    copy = Table(name, MetaData(), *kept, *(column._copy() for column in columns))
+    copy.indexes.clear()
+    with engine.begin() as connection:
+        copy.drop(connection, checkfirst=True)
+        copy.create(connection)
+        for index in table.indexes:
+            if index.unique:
+                index.create(connection)
+
+
+def fatal(engine, model):
+    return {(each.table, each.column) for each in check_schema(engine, model) if each.fatal}
+
+
+def insert(engine, model):
+    with engine.begin() as connection:
+        Store.for_model(model).insert(
+            connection, dataclasses.replace(row(model), userid="ada", session_slot=1)
+        )
+
+
+def add_expired(engine):
+    with engine.begin() as connection:
+        expired = dataclasses.replace(row(Full), activity=Activity(expires_at=7))
+        Store.for_model(Full).insert(connection, expired)
+
+
 def told(engine, model):
     return {(each.table, each.column, each.problem) for each in check_schema(engine, model)}
 
 
-@pytest.mark.parametrize("model", [Minimal, Full])
+@pytest.mark.parametrize("model", [Minimal, Full, Named])
 def test_tables_as_the_metadata_makes_them_have_no_problems(engine, model):
     assert check_schema(engine, model) == ()
     with engine.connect() as connection:
@@ -73,6 +140,20 @@ def test_a_missing_table_is_told(engine):
     (problem,) = check_schema(engine, Full)
     assert (problem.table, problem.column, problem.fatal) == ("fully_activity", None, True)
     assert "alembic upgrade head" in str(problem)
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"])
+def test_a_table_in_a_schema_that_is_missing_is_told(engine):
+    class Elsewhere(DeclarativeBase):
+        metadata = MetaData(schema="nowhere")
+
+    class Session(FullyFeaturedSession, Elsewhere):
+        __tablename__ = "session"
+
+    assert told(engine, Session) == {
+        ("session", None, "is missing"),
+        ("session_activity", None, "is missing"),
+    }
 
 
 def test_a_missing_column_is_told(engine):
@@ -105,6 +186,181 @@ def test_every_difference_is_told_at_once(engine):
     wrong.create_all(engine)
     columns = {each.column for each in check_schema(engine, Minimal)}
     assert columns == {"id", "created", "rotated_at", "flash", "tenant"}
+
+
+class TestATableNoSessionFitsIn:
+    """It has a fatal problem, of the main table and of the companion alike; and what fits has none."""
+
+    @pytest.mark.parametrize(
+        ("table", "column", "problem"),
+        [
+            ("named", Column("rotated_at", BigInteger, nullable=False), "must be nullable"),
+            ("named", Column("epoch", Integer, Computed("version + 1")), "is computed"),
+            ("named", Column("tenant", Integer, nullable=False), "is not in the model"),
+            ("named", Column("note", String(9), nullable=False), "must not be NULL and has no default"),
+            ("named", Column("place", String(9), nullable=False), "must not be NULL and has no default"),
+            ("named_activity", Column("generation", BigInteger, nullable=False), "must be nullable"),
+            (
+                "named_activity",
+                Column("tenant", Integer, nullable=False),
+                "is not in the model, must not be NULL",
+            ),
+        ],
+    )
+    def test_because_of_a_column_that_refuses_every_row(self, engine, table, column, problem):
+        remake(engine, table, column)
+        assert fatal(engine, Named) == {(table, column.name)}
+        assert any(each.problem.startswith(problem) for each in check_schema(engine, Named))
+        with pytest.raises((DBAPIError, SchemaError)):
+            insert(engine, Named)
+
+    @pytest.mark.parametrize(
+        ("table", "column", "problem"),
+        [
+            ("named", Column("created", DateTime, nullable=False), "should be BIGINT"),
+            ("named", Column("created", String(40), nullable=False), "should be BIGINT"),
+            ("named", Column("version", Numeric(10), nullable=False), "should be INTEGER"),
+            ("named", Column("data", Integer, nullable=False), "should be JSON"),
+            ("named", Column("userid", Integer), "should be VARCHAR(64)"),
+            ("named", Column("csrf_token", LargeBinary(64)), "should be VARCHAR(64)"),
+            ("named_activity", Column("active_at", DateTime), "should be BIGINT"),
+            ("named_activity", Column("tries", String(9)), "should be INTEGER"),
+        ],
+    )
+    def test_because_of_a_columns_type(self, engine, table, column, problem):
+        remake(engine, table, column)
+        assert fatal(engine, Named) == {(table, column.name)}
+        assert any(problem in each.problem for each in check_schema(engine, Named))
+
+    @pytest.mark.parametrize("table", ["named", "named_activity"])
+    def test_because_its_key_is_another_one(self, engine, table):
+        remake(engine, table, Column("id", SessionId(), nullable=False))
+        assert fatal(engine, Named) == {(table, None)}
+        assert "another primary key than id" in str(check_schema(engine, Named)[0])
+        remake(engine, table, Column("id", String(36), primary_key=True))
+        assert fatal(engine, Named) == {(table, "id")}
+
+    @pytest.mark.parametrize("table", ["named", "named_activity"])
+    def test_because_it_is_missing(self, engine, table):
+        change(engine, f"DROP TABLE {table}")
+        assert fatal(engine, Named) == {(table, None)}
+
+    @pytest.mark.parametrize("table", ["named", "named_activity"])
+    def test_because_it_is_a_view(self, engine, table):
+        change(engine, f"ALTER TABLE {table} RENAME TO elsewhere")
+        change(engine, f"CREATE VIEW {table} AS SELECT * FROM elsewhere")
+        (problem,) = check_schema(engine, Named)
+        assert (problem.table, problem.fatal) == (table, True)
+        assert "is a view" in problem.problem
+        change(engine, f"DROP VIEW {table}")
+        if engine.dialect.name == "postgresql":
+            change(engine, f"CREATE MATERIALIZED VIEW {table} AS SELECT * FROM elsewhere")
+            assert fatal(engine, Named) == {(table, None)}
+
+    @pytest.mark.parametrize(
+        ("column", "problem"),
+        [
+            (Column("userid", String(20)), "holds 20 characters and should hold 64"),
+            (Column("csrf_token", String(32)), "holds 32 characters and should hold 64"),
+            (Column("user_agent", String(40)), "holds 40 characters and should hold 255"),
+        ],
+    )
+    def test_because_a_column_is_too_short(self, engine, column, problem):
+        remake(engine, "named", column)
+        found = [each for each in check_schema(engine, Named) if each.column == column.name]
+        assert problem in [each.problem for each in found]
+        # SQLite takes no notice of lengths.
+        assert bool(fatal(engine, Named)) is (engine.dialect.name != "sqlite")
+
+    @pytest.mark.parametrize(
+        ("table", "column"),
+        [
+            ("named", Column("created", Integer, nullable=False)),
+            ("named", Column("version", SmallInteger, nullable=False)),
+            ("named_activity", Column("generation", Integer)),
+            ("named_activity", Column("tries", SmallInteger().with_variant(TINYINT(), "mariadb"))),
+            ("named_activity", Column("tries", SmallInteger().with_variant(MEDIUMINT(), "mariadb"))),
+        ],
+    )
+    def test_because_an_integer_is_too_small(self, engine, table, column):
+        remake(engine, table, column)
+        # SQLite's are all alike.
+        assert fatal(engine, Named) == (set() if engine.dialect.name == "sqlite" else {(table, column.name)})
+
+    @pytest.mark.parametrize("websession_engine_name", ["mariadb"])
+    @pytest.mark.parametrize("length", [8, 32])
+    def test_because_identifiers_are_cut_or_filled_up(self, engine, length):
+        remake(engine, "named", Column("id", BINARY(length), primary_key=True))
+        assert fatal(engine, Named) == {("named", "id")}
+        remake(engine, "named", Column("id", VARBINARY(32), primary_key=True))
+        assert fatal(engine, Named) == set()
+
+    def test_because_no_two_may_be_alike(self, engine):
+        change(engine, "CREATE UNIQUE INDEX one_each ON named (userid)")
+        (problem,) = check_schema(engine, Named)
+        assert (problem.table, problem.column, problem.fatal) == ("named", None, True)
+        assert "lets no two sessions have the same userid" in str(problem)
+
+    def test_because_nothing_holds_the_limit_of_a_users_sessions(self, engine):
+        on = " ON named" if engine.dialect.name == "mariadb" else ""
+        change(engine, f"DROP INDEX uq_named_session_slot{on}")
+        for _ in range(2):
+            (problem,) = check_schema(engine, Named)
+            assert (problem.table, problem.column, problem.fatal) == ("named", None, True)
+            assert "no unique index of userid and session_slot" in str(problem)
+            change(engine, "CREATE INDEX not_unique ON named (userid, session_slot)")
+            # Once more, now that there is one which is not unique.
+            on = " ON named" if engine.dialect.name == "mariadb" else ""
+            assert fatal(engine, Named) == {("named", None)}
+            change(engine, f"DROP INDEX not_unique{on}")
+
+    def test_a_limit_by_another_name_is_weaker_but_holds(self, engine):
+        on = " ON named" if engine.dialect.name == "mariadb" else ""
+        change(
+            engine,
+            f"DROP INDEX uq_named_session_slot{on}",
+            "CREATE UNIQUE INDEX other ON named (session_slot, userid)",
+        )
+        problems = check_schema(engine, Named)
+        assert [each.fatal for each in problems] == ([] if engine.dialect.name == "sqlite" else [False])
+
+    def test_what_the_application_adds_is_its_own_business(self, engine):
+        remake(
+            engine,
+            "named",
+            Column("flag", Boolean, nullable=False, server_default=text("'1'")),
+            Column("number", Integer, nullable=False, server_default="7", unique=True),
+            Column("when", DateTime),
+            Column("twice", Integer, Computed("version * 2")),
+            Column("note", String(3)),
+        )
+        with engine.begin() as connection:
+            for index in Named.__table__.indexes:
+                index.create(connection, checkfirst=True)
+        assert check_schema(engine, Named) == ()
+        insert(engine, Named)
+
+    @pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"])
+    def test_a_column_that_fills_itself_needs_no_default(self, engine):
+        own = Column("number", BigInteger, Identity(), nullable=False)
+        if engine.dialect.name == "mariadb":
+            change(engine, "ALTER TABLE named ADD COLUMN number BIGINT NOT NULL AUTO_INCREMENT UNIQUE")
+        else:
+            remake(engine, "named", own)
+        assert fatal(engine, Named) - {("named", None)} == set()
+        insert(engine, Named)
+
+    @pytest.mark.parametrize("websession_engine_name", ["postgresql"])
+    def test_a_domain_and_a_partial_index_are_taken_as_they_are(self, engine):
+        change(
+            engine,
+            "CREATE DOMAIN unix_time AS bigint",
+            "ALTER TABLE named ALTER created TYPE unix_time",
+            "CREATE UNIQUE INDEX one_each ON named (userid) WHERE created < 7",
+            "CREATE UNIQUE INDEX no_case ON named (lower(userid), created)",
+        )
+        assert check_schema(engine, Named) == ()
+        change(engine, "DROP DOMAIN unix_time CASCADE")
 
 
 class TestAStatementThatFails:
@@ -140,6 +396,21 @@ class TestAStatementThatFails:
             Store.for_model(Minimal).load(connection, uuid.uuid4())
         assert isinstance(caught.value.__cause__, DBAPIError)
         assert caught.value.__cause__.hide_parameters
+
+    @pytest.mark.parametrize("table", ["fully", "fully_activity"])
+    def test_without_a_table_that_is_to_be_counted_or_purged(self, engine, table):
+        add_expired(engine)
+        change(engine, f"DROP TABLE {table}")
+        for dry_run in (True, False):
+            if dry_run and table == "fully":
+                continue  # counting goes by the companion alone
+            with pytest.raises(SchemaError) as caught:
+                purge(engine, Full, now=10**6, dry_run=dry_run)
+            assert caught.value.tables == (table,)
+            assert table in caught.value.problem
+            assert is_schema_error(caught.value)
+            assert is_schema_error(caught.value.__cause__)
+            assert not is_schema_error(ValueError(table))
 
     def test_without_the_companion(self, engine):
         change(engine, "DROP TABLE fully_activity")

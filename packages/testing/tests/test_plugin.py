@@ -537,7 +537,7 @@ print(*sorted(set(sys.modules) - with_pytest))
         )
         assert done.stdout.split() == [
             "pytest_websession",
-            *(f"pytest_websession.{module}" for module in ("clock", "fixtures", "misuse", "plugin")),
+            *(f"pytest_websession.{module}" for module in ("clock", "fixtures", "plugin", "usage")),
         ]
 
     def test_a_run_that_uses_no_fixture_imports_no_framework_and_no_driver(self, pytester):

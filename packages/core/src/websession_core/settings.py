@@ -15,13 +15,14 @@ rule whose options could be read is applied, and then one `ConfigurationError` r
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _parsers as parsers
 from ._parsers import COOKIE_MAX_AGE_LIMIT
-from ._rules import CHECKS, Check, Converter, Draft, Option, cookie_name_prefix
+from ._rules import CHECKS, LONGEST_SHOWN, Check, Converter, Draft, Option, cookie_name_prefix
 from .choices import ClientAddress, CookieSecure, LimitPolicy, SameSite
 from .errors import ConfigurationError, Mistake
 from .policies import DEFAULT_GRACE, DEFAULT_MAX_TRIES, AbsoluteTimeout, IdleTimeout, Policies, Renewal
@@ -298,9 +299,22 @@ OPTIONS: Final[tuple[Option, ...]] = tuple(
 _BY_NAME: Final[Mapping[str, Option]] = MappingProxyType({option.name: option for option in OPTIONS})
 
 
+# No key: those have capital letters or digits.
+_PLAIN_NAME: Final = re.compile(r"[a-z_.-]*")
+
+
+def _show_name(name: str) -> str:
+    """Return an unknown name for an error message; that of an ini line without a "=" has the value in it."""
+    word, *rest = name.split(maxsplit=1) or [name]
+    if len(word) > LONGEST_SHOWN and not _PLAIN_NAME.fullmatch(word):
+        return f"<{len(name)} characters>"
+    return f"{word} ..." if rest else name
+
+
 def _unknown(names: Iterable[str], prefix: str) -> Iterator[Mistake]:
     for name in names:
-        spelled = name.strip().lower().replace("-", "_")
+        word, *_ = name.split(maxsplit=1) or [name]
+        spelled = word.lower().replace("-", "_")
         near = difflib.get_close_matches(spelled, _BY_NAME, n=1)
         remedy = (
             f"did you mean {prefix}{near[0]}?"
@@ -308,7 +322,7 @@ def _unknown(names: Iterable[str], prefix: str) -> Iterator[Mistake]:
             else "remove it; if it belongs to something else, choose another prefix for the session settings"
         )
         # The value is not shown: it may be a secret under a misspelled name.
-        yield Mistake(f"{prefix}{name}", None, "is not a known setting", remedy)
+        yield Mistake(f"{prefix}{_show_name(name)}", None, "is not a known setting", remedy)
 
 
 def parse_settings(

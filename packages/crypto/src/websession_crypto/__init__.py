@@ -8,6 +8,7 @@
 """
 
 from .__about__ import __version__
+from ._lookalikes import conceal_keys
 from .errors import (
     CryptoError,
     InvalidTagError,
@@ -45,5 +46,6 @@ __all__ = [
     "ValueCodec",
     "Xaes256Gcm",
     "__version__",
+    "conceal_keys",
     "generate_secret_key",
 ]

@@ -9,7 +9,7 @@ from hmac import compare_digest
 from secrets import token_bytes
 from typing import Any, NamedTuple, Self
 
-from ._lookalikes import describe_lookalike
+from ._lookalikes import conceal_keys, describe_lookalike
 from ._never_pickled import NeverPickled
 from ._sources import SourceError, is_source, read_source
 from .errors import KeyFormatError
@@ -256,7 +256,7 @@ def _from_sources(texts: Sequence[str], environ: Mapping[str, str]) -> list[_Ite
         except SourceError as error:
             items.append(_Item(item.name, problem=f"{item.name} {error}"))
         else:
-            items += _named(keys, f" in {item.text}")
+            items += _named(keys, f" in {conceal_keys(item.text)}")
     return items
 
 

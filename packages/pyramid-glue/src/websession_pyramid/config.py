@@ -18,13 +18,13 @@ from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
 from websession_core.settings import OPTIONS, parse_settings
-from websession_crypto import Keyring
+from websession_crypto import Keyring, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
+from .checks import start_up_findings
 from .factory import SessionFactory
 from .recent_login import recent_login_mistakes, recent_login_view
-from .weaknesses import weaknesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -222,7 +222,13 @@ def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable
     resolve = maybe_dotted or DottedNameResolver(None).maybe_resolve
 
     def model_class(value: Any) -> type:
-        model: type = resolve(value)
+        if isinstance(value, str) and "." not in value and ":" not in value:
+            # Most likely something from the next line, which may be secret.
+            raise ValueError("is no dotted name")
+        try:
+            model: type = resolve(value)
+        except (ImportError, ValueError) as error:
+            raise ValueError(conceal_keys(str(error))) from None
         Store.for_model(model)
         return model
 
@@ -306,7 +312,7 @@ def _check_application(event: ApplicationCreated) -> None:
     mistakes = list(recent_login_mistakes(registry))
     if mistakes:
         raise ConfigurationError(mistakes)
-    for finding in weaknesses(registry):
+    for finding in start_up_findings(registry):
         log.warning("%s", finding)
     # Said once. Pyramid sends no events at all while nobody listens, which saves every request 4 µs, a tenth
     # of a small one: an application without subscribers is to be left without.

@@ -1,4 +1,4 @@
-"""The session's cookie: how it is found in a request, and the headers that go out with it.
+"""The session's cookie: where it is in a request, and the headers that go out with it.
 
 Rules: RFC 6265bis (attributes, name prefixes), RFC 9111 sections 5.2.2.4 and 5.2.2.7 (`no-cache` with
 a field name, `private`), OWASP ASVS 5.0, section V3.3.
@@ -39,30 +39,30 @@ class CookieJar:
         self._settings = settings
         self._pair = f"{settings.cookie_name}="
         self._attributes: dict[bool, str] = {}  # of a cookie that goes when the browser is closed, by Secure
-        self._warned = False
+        self._has_warned = False
 
     def tokens(self, request: Request) -> Iterator[str]:
         """Yield the values that `request` carries under the cookie's name, a few at most.
 
         The header is taken apart here (RFC 6265 section 4.2.1: pairs between semicolons): WebOb's
-        `request.cookies` decodes every cookie of the request as UTF-8 and raises on one that is not, whoever
-        set it.
+        `request.cookies` decodes every cookie of the request as UTF-8 and raises on one that is not, no
+        matter who set it.
         """
         header = request.environ.get("HTTP_COOKIE")
         if header is None:
-            # A request made by hand (`pyramid.testing.DummyRequest`) has a dictionary and no header.
+            # A bare request (`pyramid.testing.DummyRequest`) has a dictionary and no header.
             cookies = request.cookies
             value = cookies.get(self._settings.cookie_name) if isinstance(cookies, dict) else None
             if isinstance(value, str):
                 yield value
             return
-        found = 0
+        count = 0
         for part in header.split(";"):
             pair = part.strip()
             if pair.startswith(self._pair):
                 yield pair[len(self._pair) :].strip('"')
-                found += 1
-                if found == _TOKENS_LOOKED_AT:
+                count += 1
+                if count == _TOKENS_LOOKED_AT:
                     return
 
     def set(self, request: Request, response: Response, token: str, max_age: int | None) -> None:
@@ -82,7 +82,7 @@ class CookieJar:
 
     def vary(self, response: Response) -> None:
         """Say that the response depends on the request's cookies (RFC 9110 section 12.5.5)."""
-        # Not by WebOb's property alone, which takes the header apart and writes it anew.
+        # Not by WebOb's property alone, which takes the header apart and writes it again.
         if _has_header(response, "vary"):
             vary = response.vary or ()
             if "*" not in vary and "cookie" not in (field.lower() for field in vary):
@@ -106,15 +106,15 @@ class CookieJar:
 
     def _header(self, token: str | None, max_age: int | None, *, is_secure: bool) -> str:
         if token is None or max_age is not None:
-            return self._made(token, max_age, is_secure=is_secure)
+            return self._make(token, max_age, is_secure=is_secure)
         # Always the same but for the token, which needs no quotes: it is URL-safe base64.
         attributes = self._attributes.get(is_secure)
         if attributes is None:
-            attributes = self._made("", None, is_secure=is_secure).removeprefix(self._pair)
+            attributes = self._make("", None, is_secure=is_secure).removeprefix(self._pair)
             self._attributes[is_secure] = attributes
         return f"{self._pair}{token}{attributes}"
 
-    def _made(self, token: str | None, max_age: int | None, *, is_secure: bool) -> str:
+    def _make(self, token: str | None, max_age: int | None, *, is_secure: bool) -> str:
         settings = self._settings
         header: str = make_cookie(
             settings.cookie_name,
@@ -131,9 +131,9 @@ class CookieJar:
         return header
 
     def _warn_of_plain_http(self, request: Request) -> None:
-        if self._warned or _is_loopback(request.host):
+        if self._has_warned or _is_loopback(request.host):
             return
-        self._warned = True
+        self._has_warned = True
         log.warning(
             "The session cookie goes out without Secure, because the request came by plain http to a host "
             "that is not loopback: anybody on the way can read it. Serve the application by https; behind a "
@@ -143,7 +143,7 @@ class CookieJar:
 
 
 def _is_loopback(host: str) -> bool:
-    """Tell whether `host`, as in the Host header, names this machine (RFC 6761 section 6.3)."""
+    """Return whether `host`, as in the Host header, names this machine (RFC 6761 section 6.3)."""
     name = host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
     name = name.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
@@ -170,11 +170,11 @@ def _keep_out_of_caches(response: Response) -> None:
         response.headerlist.append(("Cache-Control", 'private, no-cache="Set-Cookie"'))
         return
     directives = [directive.strip() for directive in response.headers["Cache-Control"].split(",")]
-    said = {directive.lower() for directive in directives}
-    if "no-store" in said:
+    lowered = {directive.lower() for directive in directives}
+    if "no-store" in lowered:
         return
-    if "private" not in said:
+    if "private" not in lowered:
         directives = [directive for directive in directives if directive.lower() != "public"] + ["private"]
-    if "no-cache" not in said and 'no-cache="set-cookie"' not in said:
+    if "no-cache" not in lowered and 'no-cache="set-cookie"' not in lowered:
         directives.append('no-cache="Set-Cookie"')
     response.headers["Cache-Control"] = ", ".join(directives)

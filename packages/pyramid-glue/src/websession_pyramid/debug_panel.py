@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSessionsPanel", "add_panel"]
 
-# Where the statements of the request at work are gathered; a request works in one thread.
+# Where the statements of the current request are gathered; a request works in one thread.
 _statements: ContextVar[list[str] | None] = ContextVar("websession_pyramid.debug_panel", default=None)
 
 
@@ -53,14 +53,14 @@ def add_panel(registry: Registry) -> None:
     config = Configurator(registry=toolbar.registry)
     config.add_debugtoolbar_panel(WebSessionsPanel)
     config.commit()
-    if not event.contains(Engine, "after_cursor_execute", _note_down):
-        event.listen(Engine, "after_cursor_execute", _note_down)
+    if not event.contains(Engine, "after_cursor_execute", _record):
+        event.listen(Engine, "after_cursor_execute", _record)
 
 
-def _note_down(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-    found = _statements.get()
-    if found is not None:
-        found.append(statement)
+def _record(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    statements = _statements.get()
+    if statements is not None:
+        statements.append(statement)
 
 
 class WebSessionsPanel(DebugPanel):
@@ -72,12 +72,12 @@ class WebSessionsPanel(DebugPanel):
 
     def __init__(self, request: Request) -> None:
         self._request: Request | None = request
-        self._found: list[str] = []
+        self._recorded: list[str] = []
         self.data: dict[str, Any] = {"sessions": [], "statements": []}
 
     def wrap_handler(self, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
         """Begin to gather statements."""
-        _statements.set(self._found)
+        _statements.set(self._recorded)
         return handler
 
     def process_response(self, response: Response) -> None:
@@ -101,7 +101,9 @@ class WebSessionsPanel(DebugPanel):
             if table is not None
         }
         ours = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in sorted(tables)) or "(?!)")
-        self.data["statements"] = [" ".join(each.split()) for each in self._found if ours.search(each)]
+        self.data["statements"] = [
+            " ".join(statement.split()) for statement in self._recorded if ours.search(statement)
+        ]
 
     def render_content(self, request: Request) -> str:
         """Return the panel's HTML.
@@ -116,7 +118,7 @@ class WebSessionsPanel(DebugPanel):
         parts.append("<h4>Statements on the tables of sessions</h4>")
         statements = self.data["statements"]
         if statements:
-            items = "".join(f"<li><code>{escape(each)}</code></li>" for each in statements)
+            items = "".join(f"<li><code>{escape(statement)}</code></li>" for statement in statements)
             parts.append(f"<ol>{items}</ol>")
         else:
             parts.append("<p>None.</p>")

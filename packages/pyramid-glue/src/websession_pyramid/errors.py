@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from transaction.interfaces import TransientError
 from websession_core.errors import SessionError
 
-__all__ = ["LateChangeError", "MissingFeatureError", "StaleSessionError", "UnsupportedSetupError"]
+from .retries import mark_error_retryable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "LateChangeError",
+    "MissingFeatureError",
+    "StaleSessionError",
+    "UnsupportedSetupError",
+    "one_line",
+    "sentence",
+]
 
 
 class StaleSessionError(SessionError, TransientError):
@@ -33,14 +47,23 @@ class UnsupportedSetupError(SessionError):
     """The application is set up in a way that cannot keep the sessions' promises; the text says why."""
 
 
-def _mark_retryable() -> None:
-    # pyramid_retry looks at the class when an exception view has swallowed the error: pyramid_tm tags an
-    # error only after it has rendered the view, too late for a failure at commit.
-    try:
-        from pyramid_retry import mark_error_retryable  # noqa: PLC0415 - optional dependency
-    except ImportError:
-        return
-    mark_error_retryable(StaleSessionError)
+# pyramid_retry looks at the class when an exception view has swallowed the error: pyramid_tm tags an error
+# only after it has rendered the view, too late for a failure at commit.
+mark_error_retryable(StaleSessionError)
 
 
-_mark_retryable()
+def one_line(error: BaseException, *, show: Callable[[str], str] = str) -> str:
+    """Return an error as one line: its kind, and the first line of its text.
+
+    Args:
+        error: What was raised; if SQLAlchemy wrapped the driver's, that one is shown.
+        show: Makes of a text what may be shown of it.
+    """
+    cause = getattr(error, "orig", None) or error
+    text = next(iter(str(cause).strip().splitlines()), "").rstrip(". ")
+    return f"{type(cause).__name__}: {show(text)}" if text else type(cause).__name__
+
+
+def sentence(clause: str) -> str:
+    """Return a clause as a sentence."""
+    return f"{clause[0].upper()}{clause[1:]}."

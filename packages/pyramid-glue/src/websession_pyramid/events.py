@@ -2,14 +2,14 @@
 
 Every event has the request and says why it happened; none has a secret, a cookie or a full identifier.
 Subscribers run in the request, where Pyramid would run them: an exception in one goes where an exception
-at that place goes. The events that tell of something stored (`SessionCreated`, `SessionRenewed`) come after
+at that place goes. The events about something that was stored (`SessionCreated`, `SessionRenewed`) come after
 the commit that made it true, and after the response has its cookie.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from websession_core.lifecycle import Standing
 
 __all__ = [
+    "SHORT_NAME_LENGTH",
     "CookieRefused",
     "ReplayDetected",
     "SessionCreated",
@@ -31,6 +32,8 @@ __all__ = [
     "announce",
     "short_name",
 ]
+
+SHORT_NAME_LENGTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +136,5 @@ def announce(request: Request, attribute: str, event: Callable[..., SessionEvent
 
 def short_name(session_id: UUID) -> str:
     """Return what events and logs call a session: eight digits tell sessions apart and open nothing."""
-    name: str = session_id.hex[:8]
+    name: str = session_id.hex[:SHORT_NAME_LENGTH]
     return name

@@ -15,13 +15,13 @@ from websession_core.errors import UnstorableValueError
 from websession_core.state import COUNTER_MAX
 from websession_crypto import ValueCodec
 from websession_models import Store, fresh_session_id, isolates
+from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
 from .contents import OVERRIDES
 from .cookies import CookieJar
 from .retries import install_listener
 from .savepoints import install_listeners
 from .tickets import TicketReader
-from .weaknesses import SQLITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,4 +161,4 @@ class SessionKit:
         self._examined.add(connection.engine)
         # In-memory databases have a single connection, which isolates nobody.
         if isinstance(connection.engine.pool, QueuePool) and not isolates(connection):
-            log.warning("%s", SQLITE)
+            log.warning("%s %s", NOT_ISOLATED, REMEDY)

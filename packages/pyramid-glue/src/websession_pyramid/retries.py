@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from sqlalchemy.engine import ExceptionContext
 
-__all__ = ["install_listener", "is_error_retryable"]
+__all__ = ["install_listener", "is_error_retryable", "mark_error_retryable"]
 
 try:
     from pyramid_retry import is_error_retryable, mark_error_retryable
@@ -35,7 +35,7 @@ except ImportError:  # without it nothing is ever retried
         """Stand in for pyramid_retry's."""
         return False
 
-    def mark_error_retryable(error: BaseException) -> None:
+    def mark_error_retryable(error: BaseException | type[BaseException]) -> None:
         """Stand in for pyramid_retry's."""
 
 
@@ -48,23 +48,23 @@ def _mark_conflict(context: ExceptionContext) -> None:
     if not settings:
         return
     _end_transaction(context)
-    # One transaction, so one answer: whoever switches it off for one session does not want it.
-    if all(each.retry_conflicts for each in settings):
+    # One transaction, so one answer: an application that switches it off for one session does not want it.
+    if all(one.retry_conflicts for one in settings):
         mark_error_retryable(error)
 
 
 def _settings_of(request: Request) -> list[Settings]:
     """Return the settings of each of the application's sessions that is ours."""
     factories = request.registry.getUtilitiesFor(ISessionFactory)
-    found = [getattr(factory, "settings", None) for _, factory in factories]
-    return [each for each in found if isinstance(each, Settings)]
+    candidates = [getattr(factory, "settings", None) for _, factory in factories]
+    return [settings for settings in candidates if isinstance(settings, Settings)]
 
 
 def _end_transaction(context: ExceptionContext) -> None:
     """Roll back what a COMMIT has left open.
 
     SQLite keeps a transaction whose COMMIT found the database locked, for another try. SQLAlchemy holds it to
-    be ended and gives the connection back as it is: whoever gets it next, the retried request for example,
+    be ended and gives the connection back as it is: the next user of it, the retried request for example,
     would find the changes made already, and commit them.
     """
     connection = context.connection

@@ -63,7 +63,7 @@ class SessionSecurityPolicy:
         return None if request.identity is None else self._session(request).userid
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
-        """Tell whether the sender of the request may do something."""
+        """Return whether the sender of the request may do something."""
         identity = request.identity
         if self._permits is not None:
             return self._permits(request, context, permission, identity)
@@ -94,8 +94,8 @@ class SessionSecurityPolicy:
 def policy_sessions(registry: Registry) -> frozenset[str]:
     """Return which sessions the security policy in force reads, by the attributes of the request.
 
-    A policy of the application's own is searched for ours, and for Pyramid's helpers over
-    ``request.session``, among its attributes. It may read a session in other ways: nothing found is no proof.
+    In a policy of the application's own, its attributes are searched for ours and for Pyramid's helpers over
+    ``request.session``. It may read a session in other ways: that nothing was found is no proof.
 
     Args:
         registry: The application's registry.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import Table
 from sqlalchemy.exc import StatementError
 from sqlalchemy.sql.util import find_tables
 
@@ -56,4 +57,6 @@ def tell_plainly(error: StatementError, statement: Any) -> None:
     hide_values(error)
     if is_schema_error(error):
         tables = find_tables(statement, include_crud=True, check_columns=True)
-        raise schema_error(error, dict.fromkeys(table.name for table in tables)) from error
+        # What else has columns, count(*) for example, has no table.
+        names = dict.fromkeys(table.name for table in tables if isinstance(table, Table))
+        raise schema_error(error, names) from error

@@ -295,7 +295,10 @@ def features_of(model: type) -> ModelFeatures:
 
 
 def _name_of(model: object) -> str:
-    return f"{model.__module__}.{model.__qualname__}" if isinstance(model, type) else repr(model)
+    # Of what is no class the type alone: settings bring in anything, a key that got into the wrong line too.
+    return (
+        f"{model.__module__}.{model.__qualname__}" if isinstance(model, type) else f"a {type(model).__name__}"
+    )
 
 
 def _require_class(model: object) -> None:

@@ -9,25 +9,38 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, Uuid, inspect
-from sqlalchemy.dialects.mysql import BINARY, LONGTEXT
-from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
-from sqlalchemy.types import BINARY as GENERIC_BINARY
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import (
+    BINARY,
+    JSON,
+    VARBINARY,
+    BigInteger,
+    Column,
+    Enum,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    Uuid,
+    inspect,
+)
+from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError, StatementError
+from sqlalchemy.types import NullType, TypeDecorator
 from websession_core.errors import SessionError
 
 from .conflicts import number_of, sqlstate_of
 from .features import features_of
+from .mixins import slots_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Column, Connection, Dialect, Engine, Table
+    from sqlalchemy import Connection, Dialect, Engine, Inspector, Table
     from sqlalchemy.engine.interfaces import ReflectedColumn
-    from sqlalchemy.exc import StatementError
     from sqlalchemy.types import TypeEngine
 
 __all__ = ["SchemaError", "SchemaProblem", "check_schema", "is_schema_error"]
@@ -45,10 +58,12 @@ class SchemaError(SessionError, SQLAlchemyError):
 
     Attributes:
         tables: The names of the tables of the statement that failed.
+        problem: What is wrong, in the driver's words if it was the driver.
     """
 
     def __init__(self, tables: Iterable[str], problem: str) -> None:
         self.tables = tuple(tables)
+        self.problem = problem
         names = " and ".join(map(repr, self.tables))
         what = "the tables {} are" if len(self.tables) > 1 else "the table {} is"
         super().__init__(f"{what.format(names)} not what the session model needs: {problem}; {REMEDY}")
@@ -63,7 +78,8 @@ class SchemaProblem:
         column: The column's name; None: it is about the whole table.
         problem: What is wrong, a clause: ``is missing``.
         remedy: What to do about it, an instruction.
-        fatal: Whether sessions fail because of it; else something is only slow.
+        fatal: Whether sessions fail because of it, or lose what they promise; else something is slower or
+            weaker than it could be.
     """
 
     table: str
@@ -92,8 +108,15 @@ def check_schema(bind: Engine | Connection, model: type) -> tuple[SchemaProblem,
         sqlalchemy.exc.SQLAlchemyError: The database cannot be asked.
     """
     features = features_of(model)
-    tables = [features.table] if features.companion is None else [features.table, features.companion]
-    return tuple(problem for table in tables for problem in _differences(bind, table))
+    ours = [*features.columns.values(), *([] if features.identity is None else [features.identity[0]])]
+    tables = {features.table: ours}
+    if features.companion is not None:
+        tables[features.companion] = list(features.companion.columns)
+    return tuple(
+        problem
+        for table, columns in tables.items()
+        for problem in _differences(bind, table, {column.name for column in columns})
+    )
 
 
 # --- an error that a statement has raised -------------------------------------------------------------------
@@ -105,13 +128,16 @@ _NUMBERS: Final = frozenset({1146, 1054, 1364, 1048})
 _SQLITE: Final = ("no such table", "no such column", "has no column named", "NOT NULL constraint failed")
 
 
-def is_schema_error(error: StatementError) -> bool:
+def is_schema_error(error: BaseException) -> bool:
     """Return whether one of our statements failed because a table or column is not there or of another type.
 
     Args:
-        error: SQLAlchemy's error about a statement that names our columns only.
+        error: What was raised by a statement that names our columns only: a `SchemaError`, or SQLAlchemy's
+            error that has the driver's.
     """
-    cause = error.orig
+    if isinstance(error, SchemaError):
+        return True
+    cause = error.orig if isinstance(error, StatementError) else None
     if isinstance(cause, sqlite3.Error):
         return any(words in str(cause) for words in _SQLITE)
     return sqlstate_of(cause) in _SQLSTATES or number_of(cause) in _NUMBERS
@@ -136,78 +162,200 @@ def schema_error(error: StatementError, tables: Iterable[str]) -> SchemaError:
 # --- the comparison -----------------------------------------------------------------------------------------
 
 
-def _differences(bind: Engine | Connection, table: Table) -> Iterator[SchemaProblem]:
-    inspector, problem = inspect(bind), partial(SchemaProblem, table.name)
+def _differences(
+    bind: Engine | Connection, table: Table, written: Collection[str]
+) -> Iterator[SchemaProblem]:
+    """Yield what is wrong with a table of which the store itself writes the columns of these names."""
+    inspector = inspect(bind)
     try:
-        columns = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
+        actual = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
     except NoSuchTableError:
-        columns = {}
-    if not columns:
-        yield problem(None, "is missing", REMEDY)
+        actual = {}
+    if not actual:
+        yield SchemaProblem(table.name, None, "is missing", REMEDY)
+        return
+    if table.name in _views(inspector, table.schema):
+        yield SchemaProblem(table.name, None, "is a view, and sessions need a table", REMEDY)
         return
     for column in table.columns:
-        actual = columns.get(column.name)
-        if actual is None:
-            yield problem(column.name, "is missing", REMEDY)
-        else:
-            for what, remedy in _column_differences(column, actual, bind.dialect):
-                yield problem(column.name, what, remedy)
-    for name, actual in columns.items():
-        if name not in table.columns and not actual["nullable"] and actual.get("default") is None:
-            what = "is not in the model and must not be NULL, so no session can be inserted"
-            yield problem(name, what, "give it a default, make it nullable, or remove it")
+        if column.name not in actual:
+            yield SchemaProblem(table.name, column.name, "is missing", REMEDY)
+        elif column.name in written:
+            yield from _column_differences(table, column, actual[column.name], bind.dialect)
+    for name, reflected in actual.items():
+        own = table.columns.get(name)
+        if name not in written and _needs_a_value(reflected) and (own is None or own.default is None):
+            yield SchemaProblem(
+                table.name,
+                name,
+                f"{'is not in the model, ' if own is None else ''}must not be NULL and has no default, so no "
+                "session can be inserted",
+                "give it a default, make it nullable, or remove it",
+            )
     key = inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]
     wanted = [column.name for column in table.primary_key.columns]
     if key != wanted:
-        yield problem(None, f"has another primary key than {', '.join(wanted)}", "make it the primary key")
-    indexed: list[Sequence[str | None]] = [key, *_indexed(inspector, table)]
-    for index in sorted(table.indexes, key=lambda index: str(index.name)):
-        names = [column.name for column in index.columns]
-        if names and not any(others[: len(names)] == names for others in indexed):
-            what = "has no index, so looking for it reads the whole table"
-            yield problem(names[0], what, REMEDY, fatal=False)
+        yield SchemaProblem(
+            table.name, None, f"has another primary key than {', '.join(wanted)}", "make it the primary key"
+        )
+    indexes = list(_indexes(inspector, table))
+    by_key = _Index("", tuple(key), is_unique=True)
+    yield from _index_differences(table, [by_key, *indexes], bind.dialect)
+    yield from _unique_by_mistake(table, indexes, written)
 
 
-def _indexed(inspector: Any, table: Table) -> Iterable[list[str | None]]:
-    for index in inspector.get_indexes(table.name, table.schema):
-        yield index["column_names"]
-    for constraint in inspector.get_unique_constraints(table.name, table.schema):
-        yield constraint["column_names"]
+def _views(inspector: Inspector, schema: str | None) -> list[str]:
+    views = inspector.get_view_names(schema)
+    if inspector.dialect.name == "postgresql":
+        views += inspector.get_materialized_view_names(schema)
+    return views
+
+
+def _needs_a_value(column: ReflectedColumn) -> bool:
+    if column["nullable"] or column.get("default") is not None:
+        return False
+    return not (column.get("identity") or column.get("computed") or column.get("autoincrement") is True)
+
+
+# --- columns ------------------------------------------------------------------------------------------------
 
 
 def _column_differences(
-    column: Column[Any], actual: ReflectedColumn, dialect: Dialect
-) -> Iterator[tuple[str, str]]:
+    table: Table, column: Column[Any], actual: ReflectedColumn, dialect: Dialect
+) -> Iterator[SchemaProblem]:
     expected, kind = column.type.dialect_impl(dialect), actual["type"]
     if isinstance(expected, TypeDecorator):
         expected = expected.type_engine(dialect)
-    change = f"change its type to {expected.compile(dialect)} by a migration"
-    if _family(expected, dialect) != _family(kind, dialect):
-        remedy = "change its type by a migration; alembic's compare_type finds such differences"
-        yield f"is {kind!r} and should be {expected.compile(dialect)}", remedy
-    elif isinstance(expected, BigInteger) and not isinstance(kind, BigInteger) and dialect.name != "sqlite":
-        yield "has 32 bits, which end in the year 2038", change
-    elif isinstance(expected, String) and _length(kind) < (expected.length or 0):
-        yield f"holds {_length(kind):.0f} characters and should hold {expected.length}", change
+    wanted = expected.compile(dialect)
+    remedy = f"change its type to {wanted} by a migration; alembic's compare_type finds such differences"
+    if not _is_of_the_kind(expected, kind, dialect):
+        yield SchemaProblem(table.name, column.name, f"is {kind!r} and should be {wanted}", remedy)
+    elif shortage := _shortage(expected, kind, dialect):
+        # SQLite takes no notice of lengths.
+        yield SchemaProblem(table.name, column.name, shortage, remedy, fatal=dialect.name != "sqlite")
     if column.nullable and not actual["nullable"]:
-        yield "must be nullable", "drop its NOT NULL by a migration"
+        yield SchemaProblem(table.name, column.name, "must be nullable", "drop its NOT NULL by a migration")
+    if actual.get("computed"):
+        yield SchemaProblem(table.name, column.name, "is computed by the database", "make it a plain column")
 
 
-def _length(kind: TypeEngine[Any]) -> float:
-    length = getattr(kind, "length", None)
-    return float("inf") if length is None else float(length)
+_BINARY: Final = (LargeBinary, BINARY, VARBINARY)
+# By what a model has, what a database may have for it: MariaDB's JSON is a LONGTEXT.
+_KINDS: Final[Sequence[tuple[type | tuple[type, ...], tuple[type, ...]]]] = (
+    (JSON, (JSON, LONGTEXT)),
+    (Integer, (Integer,)),
+    (_BINARY, _BINARY),
+    (Uuid, (Uuid, String)),
+    (String, (String,)),
+)
+# A type that SQLAlchemy does not know, and one that is another by an agreement of the database's.
+_ANYTHING: Final = (NullType, DOMAIN)
 
 
-def _family(kind: TypeEngine[Any], dialect: Dialect) -> str:
-    """Return what a type is of, so that spellings of the same one compare as equal."""
-    if isinstance(kind, JSON) or (isinstance(kind, LONGTEXT) and dialect.name in {"mysql", "mariadb"}):
-        return "JSON"  # MariaDB's JSON is a LONGTEXT
-    if isinstance(kind, Integer):
-        return "integer"
-    if isinstance(kind, (LargeBinary, BINARY, GENERIC_BINARY)):
-        return "binary"
-    if isinstance(kind, Uuid):
-        return "uuid" if dialect.name == "postgresql" else "text"
-    if isinstance(kind, String):
-        return "text"
-    return kind.__visit_name__
+def _is_of_the_kind(expected: TypeEngine[Any], kind: TypeEngine[Any], dialect: Dialect) -> bool:
+    """Return whether a column's type may hold what it should, as far as can be told."""
+    if isinstance(kind, _ANYTHING):
+        return True
+    if isinstance(expected, Uuid) and dialect.name == "postgresql":
+        return isinstance(kind, Uuid)
+    for ours, theirs in _KINDS:
+        if isinstance(expected, ours):
+            return isinstance(kind, theirs)
+    return True  # the userid's, of a type that we do not know
+
+
+def _shortage(expected: TypeEngine[Any], kind: TypeEngine[Any], dialect: Dialect) -> str | None:
+    """Return what is wrong with the size of a type of the right kind, a clause; None: nothing."""
+    if isinstance(kind, _ANYTHING):
+        return None
+    if isinstance(expected, Integer):
+        bits, wanted_bits = _bits(kind), _bits(expected)
+        if bits >= wanted_bits or dialect.name == "sqlite":  # whose integers are all alike
+            return None
+        return f"has {bits} bits and should have {wanted_bits}"
+    length, wanted = _length(kind), _length(expected)
+    if length is None or isinstance(expected, (JSON, Uuid, Enum)):
+        return None
+    unit = "bytes" if isinstance(expected, _BINARY) else "characters"
+    if wanted is None or length == wanted or (length > wanted and not isinstance(kind, BINARY)):
+        return None
+    if length > wanted:
+        return f"fills everything up to {length} {unit} and should have {wanted}"
+    return f"holds {length} {unit} and should hold {wanted}"
+
+
+def _bits(kind: TypeEngine[Any]) -> int:
+    if isinstance(kind, BigInteger):
+        return 64
+    if isinstance(kind, SmallInteger):
+        return 16
+    return {"TINYINT": 8, "MEDIUMINT": 24}.get(kind.__visit_name__, 32)
+
+
+def _length(kind: TypeEngine[Any]) -> int | None:
+    length: int | None = getattr(kind, "length", None)
+    return length
+
+
+# --- indexes ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """An index or a unique constraint that the database has of whole columns and of all rows."""
+
+    name: str
+    columns: tuple[str, ...]
+    is_unique: bool
+
+
+def _indexes(inspector: Inspector, table: Table) -> Iterator[_Index]:
+    for index in inspector.get_indexes(table.name, table.schema):
+        is_partial = any(option.endswith("_where") for option in index.get("dialect_options", {}))
+        columns = [name for name in index["column_names"] if name is not None]
+        if len(columns) == len(index["column_names"]) and not is_partial:
+            yield _Index(index["name"] or "", tuple(columns), bool(index["unique"]))
+    for constraint in inspector.get_unique_constraints(table.name, table.schema):
+        yield _Index(constraint["name"] or "", tuple(constraint["column_names"]), is_unique=True)
+
+
+def _index_differences(table: Table, actual: Sequence[_Index], dialect: Dialect) -> Iterator[SchemaProblem]:
+    for index in sorted(table.indexes, key=lambda index: str(index.name)):
+        columns = tuple(column.name for column in index.expressions if isinstance(column, Column))
+        if len(columns) < len(index.expressions):
+            continue  # of an expression: the application's own
+        if index.name == slots_index(table.name):
+            yield from _limit_differences(table, index.name, columns, actual, dialect)
+        elif not any(other.columns[: len(columns)] == columns for other in actual):
+            problem = "has no index, so looking for it reads the whole table"
+            yield SchemaProblem(table.name, columns[0], problem, REMEDY, fatal=False)
+
+
+def _limit_differences(
+    table: Table, name: str, columns: tuple[str, ...], actual: Sequence[_Index], dialect: Dialect
+) -> Iterator[SchemaProblem]:
+    names = [other.name for other in actual if other.is_unique and set(other.columns) == set(columns)]
+    if not names:
+        problem = f"has no unique index of {' and '.join(columns)}, which keeps a user within the limit"
+        yield SchemaProblem(table.name, None, problem, REMEDY)
+    elif name not in names and dialect.name != "sqlite":
+        # `user_limit.is_slot_taken` knows it by its name; SQLite tells the columns.
+        problem = f"has the index {name} by another name, so one of two logins at the same time is an error"
+        yield SchemaProblem(table.name, None, problem, f"rename {names[0]}", fatal=False)
+
+
+def _unique_by_mistake(
+    table: Table, actual: Sequence[_Index], written: Collection[str]
+) -> Iterator[SchemaProblem]:
+    """Yield what the database lets no two sessions share, though the model says nothing of it."""
+    unique: list[Any] = [table.primary_key, *(index for index in table.indexes if index.unique)]
+    unique += [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
+    expected = [{column.name for column in key.columns} for key in unique]
+    for columns in dict.fromkeys(index.columns for index in actual if index.is_unique):
+        if set(columns).issubset(written) and not any(names <= set(columns) for names in expected):
+            yield SchemaProblem(
+                table.name,
+                None,
+                f"lets no two sessions have the same {' and '.join(columns)}",
+                "drop the unique index or constraint, or declare it in the model",
+            )

@@ -15,8 +15,8 @@ from websession_core.lifecycle import judge
 from websession_core.payload import FlashQueues, Payload
 from websession_pyramid import web_session_factories
 
-from pytest_websession import byhand
-from pytest_websession.misuse import misused
+from . import requests
+from .usage import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
     from websession_pyramid import SessionFactory
 
-    from pytest_websession.clock import ManualClock
+    from .clock import ManualClock
 
 __all__ = ["Browser", "StoredSession"]
 
 HTTPS = {"wsgi.url_scheme": "https", "SERVER_PORT": "443", "HTTP_HOST": "example.com"}
 
-_NOT_SAID: Any = object()
+_ANY: Any = object()
 
 
 @dataclass(frozen=True)
 class StoredSession:
-    """What the database holds of a session; a copy, in which changes change nothing.
+    """What the database has of a session; a copy, in which changes change nothing.
 
     Attributes:
         id: The primary key of its row.
@@ -102,7 +102,7 @@ class Browser(webtest.TestApp):
     # -- without a view ------------------------------------------------------------------------------------
 
     def login(self, userid: Any, session: str = "session") -> None:
-        """Log a user in, as a login view does that has found the password right: no form is needed.
+        """Log a user in, as a login view does after it has checked the password: no form is needed.
 
         The application's security policy is asked to remember the user (`pyramid.security.remember`); without
         one, and for sessions of `config.add_web_session`, it is `login(userid)` of the session.
@@ -127,7 +127,7 @@ class Browser(webtest.TestApp):
 
     @contextmanager
     def session(self, session: str = "session") -> Iterator[Any]:
-        """Give `request.session` as a view of this browser's next request would have it, to read and change.
+        """Yield `request.session` as a view of this browser's next request would have it, to read and change.
 
         It is stored at the end of the block, and the browser gets the cookie: a request like any other,
         except that no view is called. An error that comes out of the block rolls everything back.
@@ -153,18 +153,18 @@ class Browser(webtest.TestApp):
     def authenticated_userid(self) -> Any:
         """Who is logged in, as the application's security policy says for this browser's next request."""
         with (
-            byhand.bare_request(self.app.registry, self._environ()) as request,
-            byhand.in_transaction(request, keep=False),
+            requests.bare_request(self.app.registry, self._environ()) as request,
+            requests.in_transaction(request, keep=False),
         ):
             userid = request.authenticated_userid
-            # Nobody answers, so no books are kept of it.
+            # There is no response, so there is no bookkeeping.
             request.response_callbacks.clear()
             request.finished_callbacks.clear()
         return userid
 
     # -- assertions ----------------------------------------------------------------------------------------
 
-    def assert_session_stored(self, data: Mapping[str, Any] = _NOT_SAID, session: str = "session") -> None:
+    def assert_session_stored(self, data: Mapping[str, Any] = _ANY, session: str = "session") -> None:
         """Assert that the browser's cookie opens a stored session.
 
         Args:
@@ -176,7 +176,7 @@ class Browser(webtest.TestApp):
         if row is None:
             raise AssertionError(f"no session is stored for this browser: {reason}")
         stored = StoredSession.from_row(row).data
-        if data is not _NOT_SAID:
+        if data is not _ANY:
             assert stored == data  # noqa: S101 - rewritten by pytest, which shows the difference
 
     def assert_no_session_stored(self, session: str = "session") -> None:
@@ -194,12 +194,12 @@ class Browser(webtest.TestApp):
         self,
         response: Any,
         *,
-        secure: bool = _NOT_SAID,
-        httponly: bool = _NOT_SAID,
-        samesite: str = _NOT_SAID,
-        path: str = _NOT_SAID,
-        domain: str | None = _NOT_SAID,
-        max_age: int | None = _NOT_SAID,
+        secure: bool = _ANY,
+        httponly: bool = _ANY,
+        samesite: str = _ANY,
+        path: str = _ANY,
+        domain: str | None = _ANY,
+        max_age: int | None = _ANY,
         session: str = "session",
     ) -> None:
         """Assert that a response stores the session's cookie in the browser, with these attributes.
@@ -230,7 +230,7 @@ class Browser(webtest.TestApp):
         wrong = [
             f"{name} is {sent[name]!r}, not {value!r}"
             for name, value in expected.items()
-            if value is not _NOT_SAID and _folded(sent[name]) != _folded(value)
+            if value is not _ANY and _folded(sent[name]) != _folded(value)
         ]
         if wrong:
             raise AssertionError(f"the session's cookie: {'; '.join(wrong)}")
@@ -255,19 +255,19 @@ class Browser(webtest.TestApp):
 
     @contextmanager
     def _asking(self) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
-        """Make a request by hand, with the browser's cookies, and store the cookies that come back."""
+        """Make a bare request, with the browser's cookies, and store the cookies that come back."""
         headers: list[tuple[str, str]] = []
-        with byhand.bare_request(self.app.registry, self._environ()) as request:
-            with byhand.in_transaction(request, keep=True):
+        with requests.bare_request(self.app.registry, self._environ()) as request:
+            with requests.in_transaction(request, keep=True):
                 yield request, headers
-            response = byhand.respond(request, headers)
+            response = requests.respond(request, headers)
         # A response is a WSGI application: WebTest takes the cookies out of it.
         webtest.TestApp(response, self.extra_environ, cookiejar=self.cookiejar).get("/")
 
     def _environ(self) -> dict[str, Any]:
         self._age_cookies()
         environ = dict(webtest.TestRequest.blank("/", environ=self.extra_environ).environ)
-        # All of them, whatever their path: no address is asked for here.
+        # All of them, whatever their path: this request has no address.
         if self.cookies:
             environ["HTTP_COOKIE"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         return environ
@@ -285,8 +285,8 @@ class Browser(webtest.TestApp):
     def _factory(self, name: str) -> SessionFactory:
         factories = web_session_factories(self.app.registry)
         if name not in factories:
-            known = ", ".join(f"request.{each}" for each in factories) or "none of this library's"
-            misused(f"The application has no sessions at request.{name}; it has {known}.")
+            names = ", ".join(f"request.{attribute}" for attribute in factories) or "none of this library's"
+            usage_error(f"The application has no sessions at request.{name}; it has {names}.")
         return factories[name]
 
     def _session_of(self, request: Any, name: str) -> Any:
@@ -297,8 +297,8 @@ class Browser(webtest.TestApp):
         """Return the row that the browser's cookie opens now, None if it opens none; and why."""
         factory = self._factory(name)
         with (
-            byhand.bare_request(self.app.registry, self._environ()) as request,
-            byhand.in_transaction(request, keep=False),
+            requests.bare_request(self.app.registry, self._environ()) as request,
+            requests.in_transaction(request, keep=False),
         ):
             ticket, refusals = factory.tickets.read(request)
             if ticket is None:
@@ -306,7 +306,7 @@ class Browser(webtest.TestApp):
                     return None, refusals[0].reason
                 names = ", ".join(sorted(self.cookies)) or "none"
                 return None, f"it has no cookie {factory.settings.cookie_name!r} (its cookies: {names})"
-            dbsession = byhand.database_session(request, factory)
+            dbsession = requests.database_session(request, factory)
             connection = dbsession.connection(bind_arguments={"mapper": factory.settings.model_class})
             row = factory.store.load(connection, ticket.session_id)
         policies = factory.policies(None if row is None else row.overrides)

@@ -1,4 +1,4 @@
-"""What an application may rely on of any Pyramid session: a suite for whoever writes a session back end.
+"""What an application may rely on of any Pyramid session: a suite for authors of session back ends.
 
 Subclass it in your tests and say which sessions are meant::
 
@@ -24,7 +24,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.interface.verify import verifyObject
 
-from pytest_websession.misuse import misused
+from .usage import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +99,7 @@ class SessionContract:
     @pytest.fixture
     def session_factory(self) -> Callable[[Any], Any]:
         """The `ISessionFactory` under test."""
-        misused(
+        usage_error(
             f"{type(self).__name__} does not say which sessions it is about: override the fixture "
             "`session_factory` in it, or `new_visitor`."
         )
@@ -119,7 +119,7 @@ class SessionContract:
         """Expect the listed tests to fail, and no others to be listed."""
         unknown = [name for name in self.deviations if not hasattr(self, name)]
         if unknown:
-            misused(f"{type(self).__name__}.deviations names no tests: {', '.join(unknown)}")
+            usage_error(f"{type(self).__name__}.deviations names no tests: {', '.join(unknown)}")
         reason = self.deviations.get(request.node.originalname)
         if reason is not None:
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_websession.clock import ManualClock
-from pytest_websession.misuse import misused
+from .clock import ManualClock
+from .usage import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pytest_websession.browser import Browser
-    from pytest_websession.memory import MemorySession
-    from pytest_websession.statements import StatementCounter
+    from .browser import Browser
+    from .memory import MemorySession
+    from .statements import StatementCounter
 
 __all__ = [
     "websession_app",
@@ -52,7 +52,7 @@ OURS_OF_PROJECT = {
 
 
 def commits(request: pytest.FixtureRequest) -> bool:
-    """Tell whether the test wants its requests to commit."""
+    """Return whether the test wants its requests to commit."""
     return request.node.get_closest_marker(COMMITS) is not None
 
 
@@ -62,7 +62,7 @@ def fixture_of_project(request: pytest.FixtureRequest, name: str) -> Any:
         return request.getfixturevalue(name)
     except pytest.FixtureLookupError as error:
         if error.argname == OURS_OF_PROJECT[name]:
-            misused(
+            usage_error(
                 f"The project's fixture `{name}` asks for `{error.argname}`, which would be that very "
                 f"fixture: let the tests ask for `{error.argname}` themselves."
             )
@@ -81,18 +81,18 @@ def names_asked_for_later(metafunc: pytest.Metafunc) -> set[str]:
         return set()
     # pytest has no public way to ask what fixtures there are.
     manager = metafunc.definition.session._fixturemanager
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = list(OURS_OF_PROJECT)
     while waiting:
         name = waiting.pop()
         definitions = manager.getfixturedefs(name, metafunc.definition)
-        if definitions and name not in found:
-            found.add(name)
+        if definitions and name not in names:
+            names.add(name)
             waiting += definitions[-1].argnames
     is_marked = metafunc.definition.get_closest_marker(COMMITS) is not None
-    if metafunc.config.getini(MAIN) and (is_marked or "app" not in found):
-        found.add("websession_engine_name")
-    return found
+    if metafunc.config.getini(MAIN) and (is_marked or "app" not in names):
+        names.add("websession_engine_name")
+    return names
 
 
 # -- the application -----------------------------------------------------------------------------------------
@@ -113,13 +113,13 @@ def websession_app(request: pytest.FixtureRequest) -> Any:
     if app is None and request.config.getini(MAIN):
         return request.getfixturevalue("_websession_app_for_many_tests")
     if app is None:
-        misused(
+        usage_error(
             "There is no application to test. Have a fixture `app` that returns what "
             f"config.make_wsgi_app() returns; or say where main() is, in pytest's configuration: {MAIN} = "
             "yourproject:main; or override the fixture `websession_app`."
         )
     if not hasattr(app, "registry"):
-        misused(
+        usage_error(
             f"The fixture `app` gives {type(app).__name__}, which has no registry. Override the fixture "
             "`websession_app` to return what config.make_wsgi_app() returns, without WSGI middleware."
         )
@@ -135,7 +135,7 @@ def websession_main(pytestconfig: pytest.Config) -> Callable[..., Any]:
     try:
         main: Callable[..., Any] = DottedNameResolver(None).resolve(name)
     except (ImportError, ValueError) as error:
-        misused(f"{MAIN} = {name} (pytest's configuration) leads nowhere: {error}.")
+        usage_error(f"{MAIN} = {name} (pytest's configuration) leads nowhere: {error}.")
     return main
 
 
@@ -179,7 +179,7 @@ def _websession_make_app(
     from websession_crypto import generate_secret_key
     from websession_pyramid import web_session_factories
 
-    from pytest_websession.byhand import engine_of
+    from .requests import engine_of
 
     @contextlib.contextmanager
     def make_app(url: str) -> Iterator[Any]:
@@ -187,7 +187,7 @@ def _websession_make_app(
         app = websession_main({}, **{**defaults, **websession_settings, "sqlalchemy.url": url})
         factory = next(iter(web_session_factories(app.registry).values()), None)
         if factory is None:
-            misused(f"The application of {MAIN} has no sessions of this library.")
+            usage_error(f"The application of {MAIN} has no sessions of this library.")
         engine = engine_of(app.registry, {}, factory)
         websession_fill_database(app, engine)
         yield app
@@ -253,9 +253,9 @@ def websession_tm(request: pytest.FixtureRequest) -> Iterator[Any]:
 
     The transaction is doomed: everything is rolled back after the test.
     """
-    given = fixture_of_project(request, "tm")
-    if given is not None:
-        yield given
+    manager = fixture_of_project(request, "tm")
+    if manager is not None:
+        yield manager
         return
     import transaction
 
@@ -273,13 +273,13 @@ def websession_dbsession(request: pytest.FixtureRequest, websession_app: Any) ->
     It is the one that all requests of the test use. In a test marked `websession_commits` the requests have
     their own, and this one sees what they have committed, and must be committed by the test.
     """
-    given = None if commits(request) else fixture_of_project(request, "dbsession")
-    if given is not None:
-        yield given
+    dbsession = None if commits(request) else fixture_of_project(request, "dbsession")
+    if dbsession is not None:
+        yield dbsession
         return
     make = websession_app.registry.get("dbsession_factory")
     if make is None:
-        misused(
+        usage_error(
             "The application does not keep what makes its database sessions in "
             'registry["dbsession_factory"]. '
             "Have a fixture `dbsession`, or override the fixture `websession_dbsession`, as in the tests of "
@@ -317,14 +317,14 @@ def websession_environ(request: pytest.FixtureRequest, websession_app: Any) -> d
 def _check_that_requests_share_the_dbsession(app: Any, environ: dict[str, Any]) -> None:
     from websession_pyramid import web_session_factories
 
-    from pytest_websession.byhand import bare_request, database_session
+    from .requests import bare_request, database_session
 
     for factory in web_session_factories(app.registry).values():
         with bare_request(app.registry, environ) as made:
             used = database_session(made, factory)
         if used is not environ["app.dbsession"]:
             name = factory.settings.dbsession_name
-            misused(
+            usage_error(
                 f"The application's request.{name} is not the database session that a test has put into "
                 'request.environ["app.dbsession"], so a test cannot hold one transaction around its '
                 f"requests. Let request.{name} return it when it is there, as Pyramid's cookiecutter does; "
@@ -338,7 +338,7 @@ def _check_that_requests_share_the_dbsession(app: Any, environ: dict[str, Any]) 
 @pytest.fixture
 def websession_browser_class() -> type[Browser]:
     """The class of the browsers; override it to give them methods of your own."""
-    from pytest_websession.browser import Browser
+    from .browser import Browser
 
     return Browser
 
@@ -376,7 +376,7 @@ def websession_dummy_request(
 ) -> Iterator[Any]:
     """Pyramid's `DummyRequest` with a real session, stored in the test's transaction: to call views with."""
     if commits(request):
-        misused(
+        usage_error(
             f"A dummy request never ends, so nothing of it is committed: leave the mark {COMMITS} away, or "
             "send a request with `websession_browser`."
         )
@@ -398,7 +398,7 @@ def websession_dummy_request(
 @pytest.fixture
 def websession_memory_session() -> MemorySession:
     """A new session in memory: nothing but the session, for tests without an application."""
-    from pytest_websession.memory import MemorySession
+    from .memory import MemorySession
 
     return MemorySession()
 
@@ -408,11 +408,13 @@ def websession_statements(websession_app: Any, websession_environ: dict[str, Any
     """Count the SQL statements of a block, and assert their number: see `StatementCounter`."""
     from websession_pyramid import web_session_factories
 
-    from pytest_websession.byhand import engine_of
-    from pytest_websession.statements import StatementCounter
+    from .requests import engine_of
+    from .statements import StatementCounter
 
     registry = websession_app.registry
     factory = next(iter(web_session_factories(registry).values()), None)
     if factory is None:
-        misused("The application has no sessions of this library, so it is not known which engine is meant.")
+        usage_error(
+            "The application has no sessions of this library, so it is not known which engine is meant."
+        )
     return StatementCounter(engine_of(registry, websession_environ, factory))

@@ -20,8 +20,8 @@ def _system_clock() -> int:
     return int(time.time())
 
 
-class _Kept(NamedTuple):
-    """What is kept of a session from one request to the next: as text, as a database would have it."""
+class _Snapshot(NamedTuple):
+    """What a session leaves for the next request: as text, as a database would have it."""
 
     data: str | None = None
     flash: str | None = None
@@ -41,7 +41,7 @@ class MemorySession(Payload):
         data: What it holds at first.
         userid: Who is logged in.
         clock: Returns the time in whole Unix seconds.
-        kept: What an earlier request has left; for the factory.
+        snapshot: What an earlier request has left; for the factory.
 
     Attributes:
         new: Whether it began with this request.
@@ -54,9 +54,9 @@ class MemorySession(Payload):
         *,
         userid: Any = None,
         clock: Callable[[], int] = _system_clock,
-        kept: _Kept | None = None,
+        snapshot: _Snapshot | None = None,
     ) -> None:
-        before = _Kept() if kept is None else kept
+        before = _Snapshot() if snapshot is None else snapshot
         super().__init__(before.data)
         self._clock = clock
         self._messages = FlashQueues(before.flash)
@@ -64,7 +64,7 @@ class MemorySession(Payload):
         self._userid = before.userid
         self._authenticated_at = before.authenticated_at
         self.created: int = clock() if before.created is None else before.created
-        self.new: bool = kept is None
+        self.new: bool = snapshot is None
         self.is_invalidated = False
         if data is not None:
             self.update(data)
@@ -127,7 +127,7 @@ class MemorySession(Payload):
     def regenerate(self) -> None:
         """Do nothing: there is no cookie that could be stolen."""
 
-    def keep(self) -> _Kept | None:
+    def keep(self) -> _Snapshot | None:
         """Return what the next request is to have, None where there is nothing worth keeping.
 
         Raises:
@@ -135,7 +135,7 @@ class MemorySession(Payload):
         """
         if not self and self._messages.is_empty and self._csrf_token is None and self._userid is None:
             return None
-        return _Kept(
+        return _Snapshot(
             self.serialize(),
             self._messages.serialize(),
             self.created,
@@ -150,7 +150,7 @@ class MemorySessionFactory:
     """Keeps sessions in memory from request to request, for `config.set_session_factory`.
 
     For tests of an application in which sessions matter little. There is no transaction: what a request that
-    fails has changed is kept.
+    fails has changed stays.
 
     Args:
         cookie_name: The name of the cookie, which holds a random name of the session.
@@ -160,25 +160,25 @@ class MemorySessionFactory:
     def __init__(self, cookie_name: str = "session", clock: Callable[[], int] = _system_clock) -> None:
         self._cookie_name = cookie_name
         self._clock = clock
-        self._kept: dict[str, _Kept] = {}
+        self._snapshots: dict[str, _Snapshot] = {}
 
     def __call__(self, request: Any) -> MemorySession:
         """Return the session of `request`."""
         name = request.cookies.get(self._cookie_name)
-        session = MemorySession(clock=self._clock, kept=self._kept.get(name))
+        session = MemorySession(clock=self._clock, snapshot=self._snapshots.get(name))
 
         def keep(_request: Any, response: Any) -> None:
             nonlocal name
-            kept = session.keep()
-            if session.is_invalidated or kept is None:
-                if self._kept.pop(name, None) is not None and kept is None:
+            snapshot = session.keep()
+            if session.is_invalidated or snapshot is None:
+                if self._snapshots.pop(name, None) is not None and snapshot is None:
                     response.delete_cookie(self._cookie_name)
                 name = None
-            if kept is not None:
-                if name not in self._kept:
+            if snapshot is not None:
+                if name not in self._snapshots:
                     name = secrets.token_urlsafe(16)
                     response.set_cookie(self._cookie_name, name, httponly=True, samesite="Lax")
-                self._kept[name] = kept
+                self._snapshots[name] = snapshot
 
         request.add_response_callback(keep)
         return session

@@ -1,18 +1,11 @@
-"""How the plugin says that it was used in a way that cannot work."""
+"""The old name of `pytest_websession.usage`, for one series."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from websession_core.renaming import renamed
 
-import pytest
+from .usage import usage_error
 
-__all__ = ["misused"]
+__all__: list[str] = []
 
-
-def misused(message: str) -> NoReturn:
-    """Fail the test with a sentence for whoever wrote it: a traceback through the plugin says nothing more.
-
-    Args:
-        message: What is missing, and which fixture or setting would give it.
-    """
-    raise pytest.fail.Exception(f"pytest-websession: {message}", pytrace=False)
+__getattr__ = renamed(__name__, misused=usage_error)

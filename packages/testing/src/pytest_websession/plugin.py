@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from pytest_websession.fixtures import (  # noqa: F401 - pytest finds fixtures by their names in this module
+from .fixtures import (  # noqa: F401 - pytest finds fixtures by their names in this module
     COMMITS,
     MAIN,
     SETTINGS_FILE,
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pytest_websession.servers import DatabaseServer, MariaDBServer, MySQLServer, PostgreSQLServer
-    from pytest_websession.servers._own import OwnServer
+    from .servers import DatabaseServer, MariaDBServer, MySQLServer, PostgreSQLServer
+    from .servers._own import OwnServer
 
 __all__ = [
     "websession_app",
@@ -173,7 +173,7 @@ def websession_engine_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def websession_postgresql() -> Iterator[PostgreSQLServer]:
     """A throw-away PostgreSQL server, one per test process; skips where it cannot run."""
-    from pytest_websession.servers import PostgreSQLServer  # noqa: PLC0415 - late, see the module's text
+    from .servers import PostgreSQLServer  # noqa: PLC0415 - late, see the module's text
 
     # PostgreSQL switches two-phase commits off; tests of an application that uses them must not need a
     # server of their own.
@@ -183,7 +183,7 @@ def websession_postgresql() -> Iterator[PostgreSQLServer]:
 @pytest.fixture(scope="session")
 def websession_mariadb() -> Iterator[MariaDBServer]:
     """A throw-away MariaDB server, one per test process; skips where it cannot run."""
-    from pytest_websession.servers import MariaDBServer  # noqa: PLC0415 - late, see the module's text
+    from .servers import MariaDBServer  # noqa: PLC0415 - late, see the module's text
 
     yield from _throw_away(MariaDBServer)
 
@@ -191,14 +191,14 @@ def websession_mariadb() -> Iterator[MariaDBServer]:
 @pytest.fixture(scope="session")
 def websession_mysql() -> Iterator[MySQLServer]:
     """A throw-away MySQL server, one per test process; skips where it cannot run."""
-    from pytest_websession.servers import MySQLServer  # noqa: PLC0415 - late, see the module's text
+    from .servers import MySQLServer  # noqa: PLC0415 - late, see the module's text
 
     yield from _throw_away(MySQLServer)
 
 
 @pytest.fixture(scope="session")
 def _websession_own_server(pytestconfig: pytest.Config) -> OwnServer:
-    from pytest_websession.servers._own import OwnServer  # noqa: PLC0415 - late, see the module's text
+    from .servers._own import OwnServer  # noqa: PLC0415 - late, see the module's text
 
     # pytest-xdist's workers have this attribute.
     shared = hasattr(pytestconfig, "workerinput")
@@ -249,7 +249,7 @@ def websession_database_url(
 @contextlib.contextmanager
 def _reported_plainly() -> Iterator[None]:
     """Report what a server says as it is: a traceback through this plugin would say nothing more."""
-    from pytest_websession.servers import ServerError  # noqa: PLC0415 - late, see the module's text
+    from .servers import ServerError  # noqa: PLC0415 - late, see the module's text
 
     try:
         yield
@@ -258,12 +258,12 @@ def _reported_plainly() -> Iterator[None]:
 
 
 def _throw_away(kind: type[Server], settings: dict[str, str] | None = None) -> Iterator[Server]:
-    from pytest_websession.servers import ServerUnavailable  # noqa: PLC0415 - late, see the module's text
+    from .servers import ServerUnavailableError  # noqa: PLC0415 - late, see the module's text
 
     try:
         server = kind(settings=settings)
         server.start()
-    except ServerUnavailable as error:
+    except ServerUnavailableError as error:
         pytest.skip(str(error))
     try:
         yield server
@@ -272,7 +272,7 @@ def _throw_away(kind: type[Server], settings: dict[str, str] | None = None) -> I
 
 
 def _engines(config: pytest.Config) -> list[str]:
-    """Give the names of the engines this run uses, in the order asked for."""
+    """Return the names of the engines this run uses, in the order asked for."""
     url = config.getoption("--websession-db-url")
     if url is not None:
         return [url.partition(":")[0].partition("+")[0]]
@@ -283,7 +283,7 @@ def _engines(config: pytest.Config) -> list[str]:
 def _missing(engine: str) -> str | None:
     if engine == "sqlite":
         return None
-    from pytest_websession import servers  # noqa: PLC0415 - late, see above
+    from . import servers  # noqa: PLC0415 - late, see above
 
     kinds = (servers.PostgreSQLServer, servers.MariaDBServer, servers.MySQLServer)
     return next(kind.missing() for kind in kinds if kind.engine == engine)

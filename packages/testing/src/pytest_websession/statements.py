@@ -48,5 +48,7 @@ class StatementCounter:
         finally:
             sa.event.remove(self._engine, "before_cursor_execute", listen)
         if count is not None and len(sent) != count:
-            shown = "".join(f"\n{number}. {' '.join(each.split())}" for number, each in enumerate(sent, 1))
+            shown = "".join(
+                f"\n{number}. {' '.join(statement.split())}" for number, statement in enumerate(sent, 1)
+            )
             raise AssertionError(f"{count} SQL statements were expected, {len(sent)} were sent:{shown}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_websession.servers import MariaDBServer, MySQLServer, PostgreSQLServer, ServerUnavailable
+from pytest_websession.servers import MariaDBServer, MySQLServer, PostgreSQLServer, ServerUnavailableError
 from sqlalchemy import create_engine, select, text
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -36,7 +36,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
     try:
         server = SERVERS[request.param](durable=True)
         server.start()
-    except ServerUnavailable as error:
+    except ServerUnavailableError as error:
         pytest.skip(str(error))
     try:
         yield server

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from pytest_websession.servers import PostgreSQLServer, ServerUnavailable
+from pytest_websession.servers import PostgreSQLServer, ServerUnavailableError
 from sqlalchemy import create_engine, make_url, text
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -84,7 +84,7 @@ def test_a_promoted_standby_has_every_acknowledged_change(capsys: pytest.Capture
     try:
         primary = PostgreSQLServer(durable=True)
         primary.start()
-    except ServerUnavailable as error:
+    except ServerUnavailableError as error:
         pytest.skip(str(error))
     with contextlib.closing(primary):
         url = primary.create_database()

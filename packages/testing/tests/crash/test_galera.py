@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from pytest_websession.servers import GaleraCluster, ServerUnavailable
+from pytest_websession.servers import GaleraCluster, ServerUnavailableError
 from sqlalchemy import create_engine, make_url
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,7 +28,7 @@ BROWSERS, THREADS = 3, 2
 def test_no_change_is_lost_and_nobody_is_logged_out(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         cluster = GaleraCluster(3)
-    except ServerUnavailable as error:
+    except ServerUnavailableError as error:
         pytest.skip(str(error))
     with cluster:
         database = make_url(cluster.nodes[0].create_database()).database

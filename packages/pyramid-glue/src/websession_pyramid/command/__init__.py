@@ -1,7 +1,7 @@
 """``pyramid-sessions``: see, end, limit and clean up the sessions of an application.
 
 Each subcommand is in the module that its subject names; what they do is in `websession_models` and
-`websession_pyramid.doctor`, and none of it is here. The exit statuses are in `target`.
+`websession_pyramid.checks`, and none of it is here. The exit statuses are in `application`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`doctor`: shows what `websession_pyramid.doctor` finds."""
+"""`doctor`: shows what `websession_pyramid.checks` finds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Final
 import click
 import plaster
 
-from ..doctor import Patient, examine
-from ..weaknesses import Severity
+from ..checks import Deployment, Severity, run_checks
+from .application import setting_of
 from .options import Configured, configured, json_option
 from .output import as_json
-from .target import setting_of
 
 if TYPE_CHECKING:
-    from ..doctor import Diagnosis
-    from .target import Target
+    from ..checks import CheckResult
+    from .application import Application
 
 __all__ = ["doctor"]
 
@@ -39,72 +38,65 @@ def doctor(configured: Configured, json_: bool) -> None:
     Connects to the database and changes nothing. Each finding comes with its severity, the reason and a
     remedy. Exit status 0: no errors (there may be warnings); 1: errors were found.
     """
-    with configured.opened() as target:
-        diagnoses = []
-        for diagnosis in examine(_patient(target)):
-            diagnoses.append(diagnosis)
+    results = []
+    with configured.opened() as application:
+        for result in run_checks(_deployment(application)):
+            results.append(result)
             if not json_:
-                _show(diagnosis)
-    counts = {
-        severity: sum(each.severity is severity for one in diagnoses for each in one.findings or ())
-        for severity in Severity
-    }
+                _show(result)
+    errors, warnings = (
+        sum(result.count(severity) for result in results) for severity in (Severity.ERROR, Severity.WARNING)
+    )
     if json_:
-        as_json(
-            {
-                "checks": [_described(diagnosis) for diagnosis in diagnoses],
-                "errors": counts[Severity.ERROR],
-                "warnings": counts[Severity.WARNING],
-            }
-        )
+        checks = [_described(result) for result in results]
+        as_json({"checks": checks, "errors": errors, "warnings": warnings})
     else:
-        click.echo(f"\nErrors: {counts[Severity.ERROR]}, warnings: {counts[Severity.WARNING]}.")
-    if counts[Severity.ERROR]:
+        click.echo(f"\nErrors: {errors}, warnings: {warnings}.")
+    if errors:
         raise click.exceptions.Exit(1)
 
 
-def _patient(target: Target) -> Patient:
-    setting = setting_of(target)
-    return Patient(
-        target.registry,
-        target.factory,
-        target.engine(),
+def _deployment(application: Application) -> Deployment:
+    setting = setting_of(application)
+    return Deployment(
+        application.registry,
+        application.factory,
+        application.engine(),
         prefix="session." if setting is None else setting.removesuffix("secret_key"),
-        configuration=Path(plaster.parse_uri(target.uri).path),
+        configuration=Path(plaster.parse_uri(application.uri).path),
     )
 
 
-def _show(diagnosis: Diagnosis) -> None:
-    title = diagnosis.check.title
-    if diagnosis.findings is None:
+def _show(result: CheckResult) -> None:
+    title = result.check.title
+    if result.findings is None:
         click.echo(f"-      {title}: not looked at, because the database or the table cannot be used")
-    elif not diagnosis.findings:
+    elif not result.findings:
         click.echo(f"{_WELL}  {title}")
-    for finding in diagnosis.findings or ():
+    for finding in result.findings or ():
         click.echo(f"{_MARKS[finding.severity]}  {title}")
         _say(finding.problem)
         if finding.remedy:
             _say(f"-> {finding.remedy}")
 
 
-def _say(said: str) -> None:
+def _say(paragraph: str) -> None:
     width = min(shutil.get_terminal_size().columns, 100)
-    click.echo(click.wrap_text(said, width, initial_indent=_INDENT, subsequent_indent=_INDENT))
+    click.echo(click.wrap_text(paragraph, width, initial_indent=_INDENT, subsequent_indent=_INDENT))
 
 
-def _described(diagnosis: Diagnosis) -> dict[str, object]:
-    findings = diagnosis.findings
+def _described(result: CheckResult) -> dict[str, object]:
     return {
-        "check": diagnosis.check.name,
-        "title": diagnosis.check.title,
-        "looked_at": findings is not None,
+        "check": result.check.name,
+        "title": result.check.title,
+        "looked_at": result.findings is not None,
         "findings": [
             {
-                "name": finding.check,
+                "name": finding.name or result.check.name,
                 "severity": finding.severity.value,
                 "problem": finding.problem,
                 "remedy": finding.remedy,
             }
-            for finding in findings or ()
+            for finding in result.findings or ()
         ],
     }

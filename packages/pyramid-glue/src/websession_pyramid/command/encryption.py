@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from websession_models import EncryptedDataMixin, encrypt_all
 
+from .application import ApplicationError, DeclinedError
 from .options import Configured, configured, json_option
 from .output import as_json
-from .target import ApplicationTrouble, Declined
 
 __all__ = ["encrypt"]
 
@@ -22,21 +22,21 @@ def encrypt(*, configured: Configured, dry_run: bool, json_: bool) -> None:
     For a model that has just been given EncryptedDataMixin, and before an old key goes. Rows that are
     encrypted with the first key already are left alone, so it can be run again.
     """
-    with configured.opened() as target:
-        store = target.factory.store
+    with configured.opened() as application:
+        store = application.factory.store
         if not store.features.offers(EncryptedDataMixin):
-            raise ApplicationTrouble(
+            raise ApplicationError(
                 "The session model does not encrypt its data.",
                 "Add EncryptedDataMixin to its bases, and the setting data_secret_key.",
             )
-        report = encrypt_all(target.engine(), store, dry_run=dry_run)
+        report = encrypt_all(application.tables(), store, dry_run=dry_run)
     if json_:
         as_json({"rows": report.rows, "written": report.written, "refused": report.refused})
     else:
         would = "would be " if dry_run else ""
         click.echo(f"{report.rows} sessions: {report.written} {would}encrypted, {report.refused} refused")
     if report.refused:
-        raise Declined(
+        raise DeclinedError(
             f"No key of data_secret_key opens the data of {report.refused} sessions; they were left alone.",
             "Put their key into data_secret_key behind the others, or end these sessions.",
         )

@@ -1,6 +1,6 @@
 """`keygen` and `rotate-key`: secret keys for the configuration.
 
-Both print secrets, on purpose, and on standard output only; what else there is to say is on standard error.
+Both print secrets, on purpose, and on standard output only; everything else is said on standard error.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from websession_crypto import generate_secret_key
 from websession_models.overview import distinct_overrides
 from websession_models.own_transactions import reading
 
+from .application import ApplicationError, CommandError, setting_of
 from .options import Configured, configured, json_option
 from .output import as_json
-from .target import ApplicationTrouble, Trouble, setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .target import Target
+    from .application import Application
 
 __all__ = ["keygen", "rotate_key"]
 
@@ -48,65 +48,67 @@ def rotate_key(configured: Configured, json_: bool) -> None:
     prints SECRETS on standard output, the new key and the present ones: mind where that goes. What it says on
     standard error has none: for how long the old keys have to stay.
     """
-    with configured.opened() as target:
-        setting, present = _present(target)
+    with configured.opened() as application:
+        setting, present = _present(application)
         keys = [generate_secret_key(), *present]
-        needed, asked = _needed(target)
-        logged_in_only = needed is None and _owned_only(target)
+        needed, table_was_read = _needed(application)
+        logged_in_only = needed is None and _owned_only(application)
     if json_:
         as_json(
             {
                 "setting": setting,
                 "keys": keys,
                 "old_needed_seconds": needed,
-                "table_was_asked": asked,
+                "table_was_asked": table_was_read,
             }
         )
     else:
         click.echo("\n".join([f"{setting} =", *(f"    {key}" for key in keys)]))
-    for line in _advice(setting, needed, asked=asked, logged_in_only=logged_in_only):
+    for line in _advice(setting, needed, table_was_read=table_was_read, logged_in_only=logged_in_only):
         click.echo(line, err=True)
 
 
-def _present(target: Target) -> tuple[str, list[str]]:
+def _present(application: Application) -> tuple[str, list[str]]:
     """Return the name of the setting that holds the factory's keys, and the keys as text."""
-    setting = setting_of(target)
+    setting = setting_of(application)
     if setting is not None:
-        value = target.registry.settings[setting]
+        value = application.registry.settings[setting]
         return setting, value.split() if isinstance(value, str) else [text.strip() for text in value]
-    raise ApplicationTrouble(
+    raise ApplicationError(
         "The keys of this application are not in its settings as text, so no line can be made of them.",
         "Put what pyramid-sessions keygen prints in front of them, where the application has them from.",
     )
 
 
-def _needed(target: Target) -> tuple[int | None, bool]:
-    """Return how many seconds the old keys are needed (None: for ever), and if the table was asked."""
-    factory = target.factory
+def _needed(application: Application) -> tuple[int | None, bool]:
+    """Return for how many seconds the old keys are needed (None: forever), and whether the table was read."""
+    factory = application.factory
     settings = factory.policies(None)
-    owned = (True, False) if factory.has("userid") else (None,)
-    needs = [old_key_lifetime(settings, owned=each) for each in owned]
-    asked = True
+    needs = [
+        old_key_lifetime(settings, owned=owned)
+        for owned in ((True, False) if factory.has("userid") else (None,))
+    ]
+    table_was_read = True
     if factory.own_settings:
         try:
-            with reading(target.engine()) as connection:
-                combinations = distinct_overrides(connection, target.model)
-        except (SQLAlchemyError, Trouble):
-            asked, combinations = False, ()
+            with reading(application.engine()) as connection:
+                combinations = distinct_overrides(connection, application.model)
+        except (SQLAlchemyError, CommandError):
+            table_was_read, combinations = False, ()
         needs += [
             old_key_lifetime(settings.effective(own.overrides), owned=own.owned) for own in combinations
         ]
     bounds = [need for need in needs if need is not None]
-    return (max(bounds) if len(bounds) == len(needs) else None), asked
+    return (max(bounds) if len(bounds) == len(needs) else None), table_was_read
 
 
-def _owned_only(target: Target) -> bool:
-    """Tell whether it is the sessions of nobody alone that keep their cookies for ever."""
-    policies = target.factory.policies(None)
-    return target.factory.has("userid") and old_key_lifetime(policies, owned=True) is not None
+def _owned_only(application: Application) -> bool:
+    """Return whether only anonymous sessions keep their cookies forever."""
+    policies = application.factory.policies(None)
+    return application.factory.has("userid") and old_key_lifetime(policies, owned=True) is not None
 
 
-def _advice(setting: str, needed: int | None, *, asked: bool, logged_in_only: bool) -> Iterator[str]:
+def _advice(setting: str, needed: int | None, *, table_was_read: bool, logged_in_only: bool) -> Iterator[str]:
     yield ""
     yield (
         f"Put this in place of the present {setting} and restart. It is secret: keep it out of version "
@@ -127,7 +129,7 @@ def _advice(setting: str, needed: int | None, *, asked: bool, logged_in_only: bo
             f"cookie. Set {prefix}absolute_timeout or {prefix}cookie_max_age; or remove the old keys when "
             "you think fit: whoever has not come back by then starts with a new session."
         )
-    if not asked:
+    if not table_was_read:
         yield (
             "The table of sessions could not be asked whether any has longer timeouts of its own; this is "
             "what the settings alone come to."

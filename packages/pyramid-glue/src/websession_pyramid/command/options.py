@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .application import opened
 from .output import parse_duration
-from .target import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from .target import Target
+    from .application import Application
 
 __all__ = ["DURATION", "Configured", "configured", "json_option"]
 
@@ -22,7 +22,7 @@ _FunctionT = TypeVar("_FunctionT", bound="Callable[..., Any]")
 
 
 class Configured:
-    """Where the application is to be had from: opened by the command, when it is ready to.
+    """Where the application comes from: the command opens it when it is ready to.
 
     Args:
         uri: CONFIG_URI.
@@ -33,8 +33,8 @@ class Configured:
     def __init__(self, uri: str, name: str, variables: dict[str, str]) -> None:
         self._uri, self._name, self._variables = uri, name, variables
 
-    def opened(self) -> AbstractContextManager[Target]:
-        """Start the application, and end it again; see `websession_pyramid.command.target.opened`."""
+    def opened(self) -> AbstractContextManager[Application]:
+        """Start the application, and end it again; see `websession_pyramid.command.application.opened`."""
         return opened(self._uri, self._name, self._variables)
 
 
@@ -67,7 +67,8 @@ def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
     for value in values:
         name, separator, text = value.partition("=")
         if not separator or not name:
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE")
+            # Not shown: it is to be a value of the configuration, which may be secret.
+            raise click.BadParameter("give NAME=VALUE")
         variables[name] = text
     return variables
 
@@ -75,7 +76,7 @@ def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
 def configured(command: _FunctionT) -> _FunctionT:
     """Give a command CONFIG_URI, ``--session`` and ``--var``, as one argument `configured`."""
 
-    # With `wraps` the parameters that click has noted on the command so far come along.
+    # With `wraps` the parameters that click has recorded on the command so far come along.
     @functools.wraps(command)
     def wrapper(config_uri: str, session_name: str, variables: dict[str, str], **rest: Any) -> Any:
         return command(configured=Configured(config_uri, session_name, variables), **rest)

@@ -50,7 +50,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
     Args:
         headings: One per column.
-        rows: What stands below; each as long as the headings.
+        rows: What stands below, every row as long as the headings.
     """
     body = [list(row) for row in rows]
     texts = [list(map(str, headings)), *([str(cell) for cell in row] for row in body)]
@@ -77,7 +77,7 @@ def bars(counts: Sequence[tuple[str, int]]) -> str:
     label_width = max((len(label) for label, _ in counts), default=0)
     number_width = max((len(str(count)) for _, count in counts), default=0)
     return "\n".join(
-        # Whatever is there at all is seen.
+        # A bar of at least one mark, unless there is nothing.
         f"  {label.rjust(label_width)}  {str(count).rjust(number_width)}  "
         f"{'#' * (max(1, round(_BAR_WIDTH * count / most)) if count else 0)}".rstrip()
         for label, count in counts

@@ -10,9 +10,10 @@ import click
 from websession_models import PurgeReport, UnpurgeableModelError, purge
 from websession_models.purging import MARGIN
 
+from ..errors import sentence
+from .application import ApplicationError
 from .options import DURATION, Configured, configured, json_option
 from .output import as_json
-from .target import ApplicationTrouble
 
 __all__ = ["gc", "purge_command"]
 
@@ -48,31 +49,30 @@ def purge_command(
     Oldest first, in short transactions that the running application does not notice; several purges at the
     same time share the work. Fit for cron: it says one line, and nothing is asked.
     """
-    watched = sys.stderr.isatty() and not (json_ or dry_run)
-    with configured.opened() as target:
+    is_watched = sys.stderr.isatty() and not (json_ or dry_run)
+    with configured.opened() as application:
         run = partial(
             purge,
-            target.engine(),
-            target.model,
-            now=target.factory.clock(),
+            application.tables(),
+            application.model,
+            now=application.factory.clock(),
             margin=margin,
             max_rows=max_rows,
             max_seconds=max_seconds,
             batch=batch,
         )
         try:
-            if not watched:
+            if not is_watched:
                 report = run(dry_run=dry_run)
             else:
                 # Counting goes by the index alone.
                 with click.progressbar(
                     length=run(dry_run=True).sessions, label="Purging", file=sys.stderr
-                ) as shown:
-                    report = run(progress=partial(_show, shown))
+                ) as bar:
+                    report = run(progress=partial(_advance, bar))
         except UnpurgeableModelError as error:
-            raise ApplicationTrouble(
-                f"{str(error)[0].upper()}{str(error)[1:]}.",
-                "Add one of the mixins to the model, and a migration.",
+            raise ApplicationError(
+                sentence(str(error)), "Add one of the mixins to the model, and a migration."
             ) from None
     if json_:
         as_json(
@@ -87,14 +87,14 @@ def purge_command(
             }
         )
         return
-    click.echo(_told(report, dry_run=dry_run))
+    click.echo(_summary(report, dry_run=dry_run))
 
 
-def _show(shown: Any, report: PurgeReport) -> None:
-    shown.update(report.sessions - shown.pos)
+def _advance(bar: Any, report: PurgeReport) -> None:
+    bar.update(report.sessions - bar.pos)
 
 
-def _told(report: PurgeReport, *, dry_run: bool) -> str:
+def _summary(report: PurgeReport, *, dry_run: bool) -> str:
     if dry_run:
         return f"{report.sessions} sessions would be deleted."
     parts = [f"{report.sessions} sessions deleted in {report.seconds:.1f} s"]

@@ -10,15 +10,15 @@ from websession_models import revoke
 from websession_models.overview import list_sessions
 from websession_models.own_transactions import reading
 
+from .application import CommandLineError, DeclinedError
 from .options import DURATION, Configured, configured, json_option
 from .output import as_json
-from .sessions import the_one, userid_of
-from .target import CommandLineTrouble, Declined
+from .sessions import filters_of, the_one
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from .target import Target
+    from .application import Application
 
 __all__ = ["revoke_command"]
 
@@ -52,11 +52,11 @@ def revoke_command(
     together end only what meets all of them. More than ten are asked about. Whoever is logged in by a
     session that is ended has to log in again.
     """
-    wanted = {name: value for name, value in filters.items() if value not in (None, False)}
-    if sum((session is not None, all_, bool(wanted))) != 1:
+    criteria = {name: value for name, value in filters.items() if value not in (None, False)}
+    if sum((session is not None, all_, bool(criteria))) != 1:
         raise click.UsageError("Say which: SESSION, or --all, or one or several of the other options.")
-    with configured.opened() as target:
-        ids = _ids(target, session, wanted)
+    with configured.opened() as application:
+        ids = _ids(application, session, criteria)
         if dry_run:
             if json_:
                 as_json({"would_end": len(ids)})
@@ -66,46 +66,37 @@ def revoke_command(
         if len(ids) > _MANY and not yes:
             _ask(len(ids))
         if sys.stderr.isatty() and not json_ and len(ids) > _MANY:
-            with click.progressbar(length=len(ids), label="Ending", file=sys.stderr) as shown:
-                report = revoke(target.engine(), target.factory.store, ids, progress=shown.update)
+            with click.progressbar(length=len(ids), label="Ending", file=sys.stderr) as bar:
+                report = revoke(application.engine(), application.factory.store, ids, progress=bar.update)
         else:
-            report = revoke(target.engine(), target.factory.store, ids)
+            report = revoke(application.engine(), application.factory.store, ids)
     if json_:
         as_json({"ended": report.ended, "gone": report.gone, "held": len(report.held)})
     else:
         click.echo(f"{_count(report.ended)} ended.")
     if report.held:
-        raise Declined(
+        raise DeclinedError(
             f"{_count(len(report.held))} could not be ended: somebody keeps their rows locked.", "Try again."
         )
 
 
-def _ids(target: Target, session: str | None, wanted: dict[str, Any]) -> list[UUID]:
-    now = target.factory.clock()
-    criteria: dict[str, Any] = {}
-    if "user" in wanted and "anonymous" in wanted:
-        raise click.UsageError("--user and --anonymous exclude each other.")
-    if "user" in wanted or "anonymous" in wanted:
-        criteria["userid"] = userid_of(target, wanted.get("user"))
-    if "older_than" in wanted:
-        criteria["created_before"] = now - wanted["older_than"]
-    if "unused_for" in wanted:
-        criteria["used_before"] = now - wanted["unused_for"]
-    with reading(target.engine()) as connection:
+def _ids(application: Application, session: str | None, criteria: dict[str, Any]) -> list[UUID]:
+    with reading(application.tables()) as connection:
         if session is not None:
-            return [the_one(connection, target, session)]
-        return [each.id for each in list_sessions(connection, target.model, limit=None, **criteria)]
+            return [the_one(connection, application, session)]
+        filters = filters_of(application, **criteria)
+        return [listed.id for listed in list_sessions(connection, application.model, limit=None, **filters)]
 
 
 def _ask(number: int) -> None:
     try:
         sure = click.confirm(f"End {_count(number)}?", err=True)
     except click.Abort:
-        raise CommandLineTrouble(
+        raise CommandLineError(
             "Nobody is there to be asked.", "Say --yes to end them all the same."
         ) from None
     if not sure:
-        raise Declined("Nothing was ended.")
+        raise DeclinedError("Nothing was ended.")
 
 
 def _count(number: int) -> str:

@@ -14,9 +14,11 @@ from websession_core.forecast import forecast
 from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview
 from websession_models.own_transactions import reading
 
+from ..errors import sentence
+from ..events import SHORT_NAME_LENGTH, short_name
+from .application import ApplicationError, CommandLineError, DeclinedError
 from .options import DURATION, Configured, configured, json_option
 from .output import as_json, bars, size, table
-from .target import ApplicationTrouble, CommandLineTrouble, Declined
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,11 +27,10 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
     from websession_models.overview import Listed, Overview
 
-    from .target import Target
+    from .application import Application
 
-__all__ = ["list_", "show", "stats", "the_one", "userid_of"]
+__all__ = ["filters_of", "list_", "show", "stats", "the_one"]
 
-_NAME_LENGTH = 8
 _CHOICES = 10
 
 
@@ -49,61 +50,61 @@ def stats(configured: Configured, idle_after: int, json_: bool) -> None:
     Active is a session that is not past its deadline. The table is read from end to end, without disturbing
     the application.
     """
-    with configured.opened() as target:
-        now = target.factory.clock()
-        with reading(target.engine()) as connection:
-            found = overview(connection, target.model, now=now, idle_after=idle_after)
+    with configured.opened() as application:
+        now = application.factory.clock()
+        with reading(application.tables()) as connection:
+            numbers = overview(connection, application.model, now=now, idle_after=idle_after)
     if json_:
-        as_json(_numbers(found, now))
+        as_json(_described_overview(numbers, now))
         return
     unknown = "(the model does not tell)"
     lines = [
-        ("active", found.active),
-        (f"  of these idle for {duration(idle_after)} or more", found.idle),
-        ("  of these anonymous", found.anonymous),
-        ("users with active sessions", found.users),
-        ("most active sessions of one user", found.most_of_one_user),
-        ("expired, not purged yet", found.expired),
-        ("without a deadline", found.without_deadline),
+        ("active", numbers.active),
+        (f"  of these idle for {duration(idle_after)} or more", numbers.idle),
+        ("  of these anonymous", numbers.anonymous),
+        ("users with active sessions", numbers.users),
+        ("most active sessions of one user", numbers.most_of_one_user),
+        ("expired, not purged yet", numbers.expired),
+        ("without a deadline", numbers.without_deadline),
     ]
     for label, number in lines:
         click.echo(f"{label:<40} {unknown if number is None else number}")
-    click.echo(f"{'oldest active':<40} {'-' if found.oldest is None else duration(now - found.oldest)}")
+    click.echo(f"{'oldest active':<40} {'-' if numbers.oldest is None else duration(now - numbers.oldest)}")
     click.echo(
-        f"{'data of an active session':<40} {size(found.payload_mean)} on average, "
-        f"{size(found.payload_largest)} at most"
+        f"{'data of an active session':<40} {size(numbers.payload_mean)} on average, "
+        f"{size(numbers.payload_largest)} at most"
     )
-    if found.active:
-        title = "Last used" if found.idle is not None else "Begun or last logged in"
+    if numbers.active:
+        title = "Last used" if numbers.idle is not None else "Begun or last logged in"
         click.echo(f"\n{title}")
-        click.echo(bars(_labelled([f"< {duration(age)}" for age in AGES], "older", found.last_used)))
+        click.echo(bars(_labelled([f"< {duration(age)}" for age in AGES], "older", numbers.last_used)))
         click.echo("\nSize of the data")
-        click.echo(bars(_labelled([f"<= {size(border)}" for border in SIZES], "larger", found.sizes)))
+        click.echo(bars(_labelled([f"<= {size(border)}" for border in SIZES], "larger", numbers.sizes)))
 
 
 def _labelled(labels: list[str], rest: str, counts: tuple[int, ...]) -> list[tuple[str, int]]:
     return list(zip([*labels, rest], counts, strict=True))
 
 
-def _numbers(found: Overview, now: int) -> dict[str, Any]:
+def _described_overview(numbers: Overview, now: int) -> dict[str, Any]:
     return {
-        "active": found.active,
-        "idle": found.idle,
-        "anonymous": found.anonymous,
-        "users": found.users,
-        "most_of_one_user": found.most_of_one_user,
-        "expired": found.expired,
-        "without_deadline": found.without_deadline,
-        "oldest_seconds": None if found.oldest is None else now - found.oldest,
-        "payload_mean_bytes": found.payload_mean,
-        "payload_largest_bytes": found.payload_largest,
+        "active": numbers.active,
+        "idle": numbers.idle,
+        "anonymous": numbers.anonymous,
+        "users": numbers.users,
+        "most_of_one_user": numbers.most_of_one_user,
+        "expired": numbers.expired,
+        "without_deadline": numbers.without_deadline,
+        "oldest_seconds": None if numbers.oldest is None else now - numbers.oldest,
+        "payload_mean_bytes": numbers.payload_mean,
+        "payload_largest_bytes": numbers.payload_largest,
         "last_used": [
             {"less_than_seconds": border, "count": count}
-            for border, count in zip([*AGES, None], found.last_used, strict=True)
+            for border, count in zip([*AGES, None], numbers.last_used, strict=True)
         ],
         "payload_sizes": [
             {"up_to_bytes": border, "count": count}
-            for border, count in zip([*SIZES, None], found.sizes, strict=True)
+            for border, count in zip([*SIZES, None], numbers.sizes, strict=True)
         ],
     }
 
@@ -116,59 +117,42 @@ def _numbers(found: Overview, now: int) -> dict[str, Any]:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @configured
-def list_(
-    *,
-    configured: Configured,
-    user: str | None,
-    anonymous: bool,
-    older_than: int | None,
-    unused_for: int | None,
-    limit: int,
-    json_: bool,
-) -> None:
+def list_(*, configured: Configured, limit: int, json_: bool, **criteria: Any) -> None:
     """List sessions, the last used first."""
-    if user is not None and anonymous:
-        raise click.UsageError("--user and --anonymous exclude each other.")
-    with configured.opened() as target:
-        now = target.factory.clock()
-        filters: dict[str, Any] = {}
-        if user is not None or anonymous:
-            filters["userid"] = userid_of(target, user)
-        if older_than is not None:
-            filters["created_before"] = now - older_than
-        if unused_for is not None:
-            filters["used_before"] = now - unused_for
-        with reading(target.engine()) as connection:
-            found = list_sessions(connection, target.model, limit=limit + 1, **filters)
-    more, found = len(found) > limit, found[:limit]
+    with configured.opened() as application:
+        now = application.factory.clock()
+        filters = filters_of(application, **criteria)
+        with reading(application.tables()) as connection:
+            sessions = list_sessions(connection, application.model, limit=limit + 1, **filters)
+    has_more, sessions = len(sessions) > limit, sessions[:limit]
     if json_:
-        as_json([_line(listed, now) for listed in found])
-    elif found:
+        as_json([_line(listed, now) for listed in sessions])
+    elif sessions:
         click.echo(
             table(
                 ("session", "user", "age", "unused for", "ends in", "data"),
                 [
                     (
-                        _name(listed.id),
+                        short_name(listed.id),
                         "-" if listed.userid is None else listed.userid,
                         duration(now - listed.created),
                         duration(now - listed.last_used),
                         _ends_in(listed.expires_at, now),
                         size(listed.payload),
                     )
-                    for listed in found
+                    for listed in sessions
                 ],
             )
         )
-    if not found:
+    if not sessions:
         click.echo("There is no such session.", err=True)
-    if more:
+    if has_more:
         click.echo(f"There are more than {limit}; --limit shows more of them.", err=True)
 
 
 def _line(listed: Listed, now: int) -> dict[str, Any]:
     return {
-        "session": _name(listed.id),
+        "session": short_name(listed.id),
         "user": listed.userid,
         "age_seconds": now - listed.created,
         "unused_seconds": now - listed.last_used,
@@ -193,36 +177,36 @@ def show(configured: Configured, session: str, json_: bool) -> None:
     SESSION is the beginning of its identifier, as pyramid-sessions list shows it; longer where several begin
     alike.
     """
-    with configured.opened() as target:
-        now = target.factory.clock()
-        with reading(target.engine()) as connection:
-            row = target.factory.store.load(connection, the_one(connection, target, session))
+    with configured.opened() as application:
+        now = application.factory.clock()
+        with reading(application.tables()) as connection:
+            row = application.factory.store.load(connection, the_one(connection, application, session))
     if row is None:
         raise _no_such(session)
-    described = _described(target, row, now)
+    described = _described(application, row, now)
     if json_:
         as_json(described)
         return
     for name, value in described.items():
         label = name.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
         if name.endswith("_seconds"):
-            told = duration(value)
+            text = duration(value)
         elif name.endswith("_bytes"):
-            told = size(value)
+            text = size(value)
         else:
-            told = "-" if value is None else str(value)
-        click.echo(f"{label:<24} {told}")
+            text = "-" if value is None else str(value)
+        click.echo(f"{label:<24} {text}")
 
 
-def _described(target: Target, row: SessionRow, now: int) -> dict[str, Any]:
-    ahead = forecast(row.state, target.factory.policies(row.overrides))
+def _described(application: Application, row: SessionRow, now: int) -> dict[str, Any]:
+    ahead = forecast(row.state, application.factory.policies(row.overrides))
 
     def left(moment: int | None) -> int | None:
         return None if moment is None else moment - now
 
     activity = row.activity
     return {
-        "session": _name(row.id),
+        "session": short_name(row.id),
         "user": row.userid,
         "age_seconds": now - row.created,
         "unused_for_seconds": None
@@ -240,63 +224,93 @@ def _described(target: Target, row: SessionRow, now: int) -> dict[str, Any]:
     }
 
 
-def _name(identifier: UUID) -> str:
-    return identifier.hex[:_NAME_LENGTH]
+def _no_such(session: str) -> DeclinedError:
+    return DeclinedError(f"There is no session whose identifier begins with {session[:SHORT_NAME_LENGTH]}.")
 
 
-def _no_such(session: str) -> Declined:
-    return Declined(f"There is no session whose identifier begins with {session[:_NAME_LENGTH]}.")
-
-
-def the_one(connection: Connection, target: Target, session: str) -> UUID:
+def the_one(connection: Connection, application: Application, session: str) -> UUID:
     """Return the one session that `session` is the beginning of.
 
     Args:
         connection: From `reading()`.
-        target: Whose sessions.
+        application: Whose sessions.
         session: Hexadecimal digits.
 
     Raises:
-        Trouble: There is none, or more than one; then it names the choices.
+        CommandError: There is none, or more than one; then it names the choices.
     """
     try:
-        found = ids_by_prefix(connection, target.model, session, limit=_CHOICES + 1)
+        ids = ids_by_prefix(connection, application.model, session, limit=_CHOICES + 1)
     except ValueError as error:
-        raise CommandLineTrouble(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
-    if not found:
+        raise CommandLineError(sentence(str(error))) from None
+    if not ids:
         raise _no_such(session)
-    if len(found) == 1:
-        return found[0]
+    if len(ids) == 1:
+        return ids[0]
     # One digit more than they have in common is enough to choose by, and no whole identifier.
-    digits = [each.hex for each in found[:_CHOICES]]
-    common = next(
-        (place for place in range(32) if len({each[: place + 1] for each in digits}) > 1), _NAME_LENGTH
+    names = [identifier.hex for identifier in ids[:_CHOICES]]
+    length = next(n for n in range(SHORT_NAME_LENGTH, 33) if len({name[:n] for name in names}) > 1)
+    choices = sorted({name[:length] for name in names})
+    dots = ", ..." if len(ids) > _CHOICES else ""
+    raise DeclinedError(
+        f"Several sessions begin with {session}.", f"Say more of it: {', '.join(choices)}{dots}."
     )
-    choices = sorted({each[: max(common + 1, _NAME_LENGTH)] for each in digits})
-    dots = ", ..." if len(found) > _CHOICES else ""
-    raise Declined(f"Several sessions begin with {session}.", f"Say more of it: {', '.join(choices)}{dots}.")
 
 
-def userid_of(target: Target, user: str | None) -> Any:
+def filters_of(
+    application: Application,
+    *,
+    user: str | None = None,
+    anonymous: bool = False,
+    older_than: int | None = None,
+    unused_for: int | None = None,
+) -> dict[str, Any]:
+    """Return the arguments of `list_sessions()` for what the options of a command ask for.
+
+    Args:
+        application: Whose sessions.
+        user: The userid, as it was typed.
+        anonymous: Whether only sessions that belong to nobody are wanted.
+        older_than: Seconds since they began.
+        unused_for: Seconds since their last use.
+
+    Raises:
+        click.UsageError: The options exclude each other.
+        CommandError: The model knows no users, or it is no userid.
+    """
+    if user is not None and anonymous:
+        raise click.UsageError("--user and --anonymous exclude each other.")
+    now = application.factory.clock()
+    filters: dict[str, Any] = {}
+    if user is not None or anonymous:
+        filters["userid"] = _userid(application, user)
+    if older_than is not None:
+        filters["created_before"] = now - older_than
+    if unused_for is not None:
+        filters["used_before"] = now - unused_for
+    return filters
+
+
+def _userid(application: Application, user: str | None) -> Any:
     """Return what was typed as a value of the model's userid.
 
     Args:
-        target: Whose sessions.
+        application: Whose sessions.
         user: What was typed; None: nobody.
 
     Raises:
-        Trouble: The model knows no users, or it is no userid.
+        CommandError: The model knows no users, or it is no userid.
     """
-    if not target.factory.has("userid"):
-        raise ApplicationTrouble(
+    if not application.factory.has("userid"):
+        raise ApplicationError(
             "The session model knows no users.", "Add UseridMixin to its bases, and a migration."
         )
-    kind = target.factory.store.features.userid_type
+    kind = application.factory.store.features.userid_type
     if user is None or kind is None:
         return user
     try:
         return kind(user)
     except (TypeError, ValueError):
-        raise CommandLineTrouble(
+        raise CommandLineError(
             f"{user!r} is no userid of this application.", f"Give a value of type {kind.__name__}."
         ) from None

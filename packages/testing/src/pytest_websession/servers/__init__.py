@@ -4,12 +4,14 @@ They need no root, no configuration and no container, and are gone, with their d
 run is killed with `kill -9`.
 """
 
-from pytest_websession.servers._base import DatabaseServer
-from pytest_websession.servers._galera import GaleraCluster
-from pytest_websession.servers._mariadb import MariaDBServer
-from pytest_websession.servers._mysql import MySQLServer
-from pytest_websession.servers._postgresql import PostgreSQLServer
-from pytest_websession.servers._process import ServerError, ServerUnavailable
+from websession_core.renaming import renamed
+
+from ._base import DatabaseServer
+from ._galera import GaleraCluster
+from ._mariadb import MariaDBServer
+from ._mysql import MySQLServer
+from ._postgresql import PostgreSQLServer
+from ._process import ServerError, ServerUnavailableError
 
 __all__ = [
     "DatabaseServer",
@@ -18,5 +20,7 @@ __all__ = [
     "MySQLServer",
     "PostgreSQLServer",
     "ServerError",
-    "ServerUnavailable",
+    "ServerUnavailableError",
 ]
+
+__getattr__ = renamed(__name__, ServerUnavailable=ServerUnavailableError)

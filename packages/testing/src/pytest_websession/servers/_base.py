@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pytest_websession.servers._process import Account, ServerError, ServerUnavailable, Supervised
-from pytest_websession.servers._url import DatabaseURL
+from ._process import Account, ServerError, ServerUnavailableError, Supervised
+from ._url import DatabaseURL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class DatabaseServer(abc.ABC):
         binaries: The directory of the server's programs, instead of the one that is found.
 
     Raises:
-        ServerUnavailable: The server's programs or its Python driver are not installed.
+        ServerUnavailableError: The server's programs or its Python driver are not installed.
     """
 
     engine: ClassVar[str]
@@ -66,7 +66,7 @@ class DatabaseServer(abc.ABC):
             try:
                 importlib.import_module(module)
             except ImportError as error:
-                raise ServerUnavailable(
+                raise ServerUnavailableError(
                     f"{self._product} needs the Python module {module}, which cannot be imported: {error} "
                     f"({self._install_modules})"
                 ) from error
@@ -80,7 +80,7 @@ class DatabaseServer(abc.ABC):
         try:
             Account.for_servers()
             cls._locate(None)
-        except ServerUnavailable as error:
+        except ServerUnavailableError as error:
             return str(error)
         for module in cls._modules:
             if importlib.util.find_spec(module) is None:
@@ -128,7 +128,7 @@ class DatabaseServer(abc.ABC):
 
         Raises:
             ServerError: It runs already, or it does not start; then the text ends with its last output.
-            ServerUnavailable: No temporary directory can be used by the server's account.
+            ServerUnavailableError: No temporary directory can be used by the server's account.
         """
         if self._process is None:
             self._process = Supervised(self.engine, self._account)
@@ -167,7 +167,7 @@ class DatabaseServer(abc.ABC):
 
     def create_database(self) -> str:
         """Create an empty database under a new name and give its SQLAlchemy URL."""
-        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
+        from . import _databases  # noqa: PLC0415 - SQLAlchemy only when used
 
         name = _databases.new_name()
         _databases.create(self._administration, name)
@@ -183,7 +183,7 @@ class DatabaseServer(abc.ABC):
         Raises:
             ValueError: This object did not create such a database.
         """
-        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
+        from . import _databases  # noqa: PLC0415 - SQLAlchemy only when used
 
         name = urlsplit(url).path.removeprefix("/")
         if name not in self._databases:
@@ -207,7 +207,7 @@ class DatabaseServer(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def _locate(cls, binaries: Path | None) -> Path | tuple[Path, ...]:
-        """Find the programs without running them, or raise ServerUnavailable."""
+        """Find the programs without running them, or raise ServerUnavailableError."""
 
     @abc.abstractmethod
     def _find(self, binaries: Path | None) -> None:
@@ -226,12 +226,12 @@ class DatabaseServer(abc.ABC):
 
     @functools.cached_property
     def _administration(self) -> Engine:
-        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
+        from . import _databases  # noqa: PLC0415 - SQLAlchemy only when used
 
         return _databases.administration(self.url(self._maintenance_database))
 
     def _answers(self, port: int) -> bool:
-        from pytest_websession.servers import _databases  # noqa: PLC0415 - SQLAlchemy only when used
+        from . import _databases  # noqa: PLC0415 - SQLAlchemy only when used
 
         process = self._supervised()
         engine = _databases.administration(self._url(port, self._maintenance_database))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from pytest_websession.servers._base import _free_port
-from pytest_websession.servers._mariadb import MariaDBServer
-from pytest_websession.servers._process import ServerUnavailable
+from ._base import _free_port
+from ._mariadb import MariaDBServer
+from ._process import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +26,13 @@ class GaleraCluster:
         size: How many.
 
     Raises:
-        ServerUnavailable: MariaDB or Galera is not installed.
+        ServerUnavailableError: MariaDB or Galera is not installed.
     """
 
     def __init__(self, size: int = 3) -> None:
         provider = next((path for path in map(Path, PROVIDERS) if path.is_file()), None)
         if provider is None:
-            raise ServerUnavailable(f"Galera is not installed ({INSTALL})")
+            raise ServerUnavailableError(f"Galera is not installed ({INSTALL})")
         ports = [_free_port() for _ in range(size)]
         first = _Node(provider, ports, 0, None)
         self.nodes: list[MariaDBServer] = [first]

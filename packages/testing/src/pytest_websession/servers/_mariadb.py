@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from urllib.parse import quote
 
-from pytest_websession.servers._base import USER
-from pytest_websession.servers._mysql_family import MySQLFamilyServer, path_with_sbin
-from pytest_websession.servers._process import ServerUnavailable
+from ._base import USER
+from ._mysql_family import MySQLFamilyServer, path_with_sbin
+from ._process import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ class MariaDBServer(MySQLFamilyServer):
         install = shutil.which("mariadb-install-db", path=path)
         if server is None or install is None:
             where = f" in {binaries}" if binaries is not None else ""
-            raise ServerUnavailable(f"MariaDB is not installed{where} ({INSTALL})")
+            raise ServerUnavailableError(f"MariaDB is not installed{where} ({INSTALL})")
         return Programs(Path(server), Path(install))
 
     def _find(self, binaries: Path | None) -> None:

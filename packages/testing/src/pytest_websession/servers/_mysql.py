@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
-from pytest_websession.servers._base import USER
-from pytest_websession.servers._mysql_family import MySQLFamilyServer, path_with_sbin
-from pytest_websession.servers._process import ServerUnavailable
+from ._base import USER
+from ._mysql_family import MySQLFamilyServer, path_with_sbin
+from ._process import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_websession.servers._process import Supervised
+    from ._process import Supervised
 
 PROGRAM = "WEBSESSION_MYSQLD"  # an environment variable
 INSTALL = f"install it, or name its mysqld by the environment variable {PROGRAM}"
@@ -41,13 +41,13 @@ class MySQLServer(MySQLFamilyServer):
         if named:
             program = shutil.which(named)
             if program is None:
-                raise ServerUnavailable(f"{PROGRAM} names {named}, which is no program")
+                raise ServerUnavailableError(f"{PROGRAM} names {named}, which is no program")
             return Path(program).absolute()
         program = shutil.which("mysqld", path=path_with_sbin() if binaries is None else str(binaries))
         # MariaDB's server goes by this name, too.
         if program is None or Path(program).resolve().name == "mariadbd":
             where = f" in {binaries}" if binaries is not None else ""
-            raise ServerUnavailable(f"MySQL is not installed{where} ({INSTALL})")
+            raise ServerUnavailableError(f"MySQL is not installed{where} ({INSTALL})")
         return Path(program)
 
     def _find(self, binaries: Path | None) -> None:
@@ -65,7 +65,7 @@ class MySQLServer(MySQLFamilyServer):
     def _prepare(self, process: Supervised) -> None:
         if not self._account.can(self._program, "--no-defaults", "--version"):
             name = self._account.name() or self._account.uid
-            raise ServerUnavailable(f"{self._program} cannot be run by the account {name}")
+            raise ServerUnavailableError(f"{self._program} cannot be run by the account {name}")
         super()._prepare(process)
 
     def _initialisation(self, data: Path) -> Sequence[str | Path]:

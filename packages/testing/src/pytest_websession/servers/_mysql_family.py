@@ -8,12 +8,12 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pytest_websession.servers._base import DatabaseServer
+from ._base import DatabaseServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_websession.servers._process import Supervised
+    from ._process import Supervised
 
 
 class MySQLFamilyServer(DatabaseServer):

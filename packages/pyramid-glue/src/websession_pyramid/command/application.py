@@ -6,6 +6,7 @@ remedy and an exit status, never a traceback.
 
 from __future__ import annotations
 
+import configparser
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,16 @@ import click
 import plaster
 from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import false, literal, select
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 from websession_core.errors import ConfigurationError
-from websession_crypto import KeyFormatError, Keyring
+from websession_crypto import KeyFormatError, Keyring, conceal_keys
+from websession_models import SchemaError
+from websession_models.executing import hide_values
+from websession_models.own_transactions import reading
+from websession_models.schema import is_schema_error
 
+from ..errors import one_line
 from ..factory import web_session_factories
 from ..request_transaction import database_session
 
@@ -29,16 +36,16 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from sqlalchemy import Engine
 
-    from ..factory import SessionFactory
+from ..factory import SessionFactory
 
 __all__ = [
-    "ApplicationTrouble",
-    "CommandLineTrouble",
-    "DatabaseTrouble",
-    "Declined",
-    "Target",
-    "Trouble",
-    "database_trouble",
+    "Application",
+    "ApplicationError",
+    "CommandError",
+    "CommandLineError",
+    "DatabaseError",
+    "DeclinedError",
+    "database_error",
     "opened",
     "setting_of",
 ]
@@ -48,8 +55,8 @@ _DEFAULT_SESSION: Final = "session"
 log = logging.getLogger(__name__)
 
 
-class Trouble(click.ClickException):
-    """Something a person has to mend; told in a sentence on standard error.
+class CommandError(click.ClickException):
+    """Something that a person has to fix; a sentence on standard error says what.
 
     The exit status is that of the kind.
 
@@ -62,39 +69,39 @@ class Trouble(click.ClickException):
         super().__init__(f"{problem} {remedy}".rstrip())
 
 
-class Declined(Trouble):
+class DeclinedError(CommandError):
     """The command did its work, and the answer is no: no such session, not confirmed."""
 
     exit_code = 1
 
 
-class CommandLineTrouble(Trouble):
+class CommandLineError(CommandError):
     """What was typed is wrong: there is no such file, section or session attribute."""
 
     exit_code = click.UsageError.exit_code
 
 
-class ApplicationTrouble(Trouble):
+class ApplicationError(CommandError):
     """The application does not start, or lacks what the command needs of it."""
 
     exit_code = 3
 
 
-class DatabaseTrouble(Trouble):
+class DatabaseError(CommandError):
     """The database cannot be used."""
 
     exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The sessions that a command works on.
+class Application:
+    """The application whose sessions a command works on.
 
     Attributes:
-        uri: The configuration, as it was given.
+        uri: The configuration, as it was typed.
         name: The request attribute that holds the session.
         registry: The application's registry.
-        request: A request made by hand, in the application's own environment.
+        request: A bare request, in the application's own environment.
         factory: The session factory.
     """
 
@@ -113,30 +120,45 @@ class Target:
         """Return the engine on which the application's database session keeps the session model.
 
         Raises:
-            Trouble: The application gives none.
+            CommandError: The application gives none.
         """
         attribute = self.factory.settings.dbsession_name
         try:
             return database_session(self.request, attribute).get_bind(self.model).engine
-        except Exception as error:  # the application's code: whatever it raises is told
+        except Exception as error:  # the application's code: whatever it raises is reported
             log.debug("request.%s", attribute, exc_info=True)
-            raise ApplicationTrouble(
-                f"request.{attribute} gave no database session outside of a request: {_told(error)}.",
+            raise ApplicationError(
+                f"request.{attribute} gave no database session outside of a request: "
+                f"{one_line(error, show=conceal_keys)}.",
                 "See that it is set by config.add_request_method, and needs nothing that only a real "
                 "request has.",
             ) from error
 
+    def tables(self) -> Engine:
+        """Return the engine, once each of the model's tables has answered: an empty one is no missing one.
 
-def setting_of(target: Target) -> str | None:
+        Raises:
+            CommandError: The application gives no engine.
+            sqlalchemy.exc.SQLAlchemyError: A table is missing, or the database cannot be reached.
+        """
+        engine, features = self.engine(), self.factory.store.features
+        with reading(engine) as connection:
+            for table in (features.table, features.companion):
+                if table is not None:
+                    connection.execute(select(literal(1)).select_from(table).where(false()))
+        return engine
+
+
+def setting_of(application: Application) -> str | None:
     """Return the name of the setting that has the factory's keys as text; None: none has.
 
     A factory does not know under which prefix it was configured.
 
     Args:
-        target: Whose keys.
+        application: Whose keys.
     """
-    wanted = [key.fingerprint for key in target.factory.settings.secret_key]
-    for name, value in (target.registry.settings or {}).items():
+    wanted = [key.fingerprint for key in application.factory.settings.secret_key]
+    for name, value in (application.registry.settings or {}).items():
         if not name.endswith("secret_key"):
             continue
         try:
@@ -149,7 +171,7 @@ def setting_of(target: Target) -> str | None:
 
 
 @contextmanager
-def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Target]:
+def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Application]:
     """Start the application of a configuration, without serving it, and end it again.
 
     Args:
@@ -158,59 +180,38 @@ def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Target
         variables: Values for ``%(name)s`` in the configuration.
 
     Raises:
-        Trouble: The application cannot be started, or has no such sessions of ours.
+        CommandError: The application cannot be started, or has no such sessions of ours.
     """
     app = _started(uri, variables)
     with prepare(registry=app.registry) as environment:
         request = environment["request"]
         factory = _factory(app.registry, uri, name)
         try:
-            yield Target(uri, name, app.registry, request, factory)
+            yield Application(uri, name, app.registry, request, factory)
         except (SQLAlchemyError, OSError) as error:
-            trouble = database_trouble(error)  # hides the parameters
+            problem = database_error(error)  # hides the parameters
             log.debug("The database refused", exc_info=True)
-            raise trouble from error
+            raise problem from error
 
 
-def database_trouble(error: Exception) -> DatabaseTrouble:
+def database_error(error: Exception) -> DatabaseError:
     """Return an error of the database's as a sentence without values.
 
     Args:
         error: What SQLAlchemy or the driver raised.
     """
-    if isinstance(error, DBAPIError):
-        error.hide_parameters = True
-    told = _told(getattr(error, "orig", None) or error)
-    if _is_missing_table(error):
-        return DatabaseTrouble(
-            f"The database has no such table or column: {told}.",
-            "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what is missing.",
+    if isinstance(error, StatementError):
+        hide_values(error)
+    if is_schema_error(error):
+        problem = error.problem if isinstance(error, SchemaError) else one_line(error)
+        return DatabaseError(
+            f"The tables are not those of the session model: {problem}.",
+            "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what else is wrong.",
         )
-    return DatabaseTrouble(
-        f"The database could not be used: {told}.",
+    return DatabaseError(
+        f"The database could not be used: {one_line(error)}.",
         "See that it runs, and that the URL in the configuration is right.",
     )
-
-
-def _is_missing_table(error: Exception) -> bool:
-    # undefined_table and undefined_column (PostgreSQL); 1146 and 1054 (MariaDB, MySQL).
-    original: Any = getattr(error, "orig", None)
-    state = getattr(original, "sqlstate", None)
-    number = next(iter(getattr(original, "args", ())), None)
-    text = str(original)
-    return (
-        state in {"42P01", "42703"}
-        or number in {1146, 1054}
-        or "no such table" in text
-        or "no such column" in text
-    )
-
-
-def _told(error: BaseException) -> str:
-    """Return an error as one line: its kind, and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    said = lines[0].strip().rstrip(".") if lines else ""
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _started(uri: str, variables: Mapping[str, str]) -> Any:
@@ -220,24 +221,24 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
     except FileNotFoundError as error:
         missing = error.filename or uri
         if str(missing) == plaster.parse_uri(uri).path:
-            raise CommandLineTrouble(
+            raise CommandLineError(
                 f"There is no file {missing}.",
                 "Give the configuration as Pyramid's own scripts take it, for example production.ini or "
                 "production.ini#main.",
             ) from None
         raise _not_started(uri, error) from error
-    except plaster.PlasterError as error:
-        raise CommandLineTrouble(
-            f"{uri} is no configuration that can be read: {_told(error)}.",
+    except (plaster.PlasterError, configparser.Error) as error:
+        raise CommandLineError(
+            f"{uri} is no configuration that can be read: {one_line(error, show=conceal_keys)}.",
             "Give an ini file, for example production.ini or production.ini#main.",
         ) from None
     except ConfigurationError as error:
-        told = "\n".join([str(error), *error.__notes__])
-        raise ApplicationTrouble(f"The application of {uri} does not start: {told}") from None
+        mistakes = "\n".join([str(error), *error.__notes__])
+        raise ApplicationError(f"The application of {uri} does not start: {mistakes}") from None
     except LookupError as error:
         if "section" in str(error) or "No loader" in str(error):
-            raise CommandLineTrouble(
-                f"{uri} names no application: {_told(error)}.",
+            raise CommandLineError(
+                f"{uri} names no application: {one_line(error, show=conceal_keys)}.",
                 "Name its section behind a #: production.ini#main is [app:main].",
             ) from None
         raise _not_started(uri, error) from error
@@ -245,10 +246,11 @@ def _started(uri: str, variables: Mapping[str, str]) -> Any:
         raise _not_started(uri, error) from error
 
 
-def _not_started(uri: str, error: Exception) -> ApplicationTrouble:
-    log.debug("The application does not start", exc_info=error)
-    return ApplicationTrouble(
-        f"The application of {uri} does not start: {_told(error)}.",
+def _not_started(uri: str, error: Exception) -> ApplicationError:
+    # Neither its text nor the lines of its traceback: they may show what is configured.
+    log.debug("The application does not start: %s", type(error).__name__)
+    return ApplicationError(
+        f"The application of {uri} does not start: {one_line(error, show=conceal_keys)}.",
         f"pserve {uri} shows where.",
     )
 
@@ -259,12 +261,12 @@ def _factory(registry: Registry, uri: str, name: str) -> SessionFactory:
     if factory is not None:
         return factory
     if name == _DEFAULT_SESSION:
-        raise ApplicationTrouble(
+        raise ApplicationError(
             f"The application of {uri} has no sessions of this library.",
             "Add config.include('pyramid_sqlalchemy_sessions') to it.",
         )
-    known = ", ".join(factories) or "none"
-    raise CommandLineTrouble(
+    names = ", ".join(factories) or "none"
+    raise CommandLineError(
         f"The application of {uri} has no request.{name} of this library.",
-        f"Give one of its sessions with --session: {known}.",
+        f"Give one of its sessions with --session: {names}.",
     )

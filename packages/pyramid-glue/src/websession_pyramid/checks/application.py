@@ -1,0 +1,244 @@
+"""The checks that need no database: `pyramid_tm`, retries, cookie, timeouts, keys, logging."""
+
+from __future__ import annotations
+
+import logging
+import stat
+from typing import TYPE_CHECKING, Final
+
+from pyramid.interfaces import IExecutionPolicy, ITweens
+from pyramid.settings import asbool
+from websession_core.durations import duration, exact_duration
+from websession_core.key_retirement import old_key_lifetime
+from websession_core.presets import AAL2, AAL2_OF_REVISION_3, AAL3
+from websession_core.settings import CookieSecure, SameSite, cookie_name_prefix
+from websession_core.state import Ticket
+from websession_crypto import MAX_TOKEN_LENGTH
+from websession_models import fresh_session_id
+
+from ..security import policy_sessions
+from .findings import Finding, Severity, error, info, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pyramid.registry import Registry
+
+    from .findings import Deployment
+
+__all__ = [
+    "cookie",
+    "keys",
+    "logging_of_statements",
+    "retries",
+    "timeouts",
+    "transaction_manager",
+    "transactions",
+]
+
+_TM_TWEEN: Final = "pyramid_tm.tm_tween_factory"
+# RFC 6265 section 6.1: browsers keep at least 4096 bytes of a cookie; ASVS 5.0, 3.3.5.
+_COOKIE_LIMIT: Final = 4096
+# A key more to try for each cookie of an unknown key; and old keys are there to be removed.
+_MANY_KEYS: Final = 3
+
+_LEVELS: Final = {
+    f"{name} ({exact_duration(level.absolute_timeout)}, {exact_duration(level.idle_timeout)})": level
+    for name, level in (("AAL3", AAL3), ("AAL2 of SP 800-63B-3", AAL2_OF_REVISION_3), ("AAL2", AAL2))
+}
+
+
+def transaction_manager(registry: Registry) -> Iterator[Finding]:
+    """Yield what is weak about how an application uses `pyramid_tm`.
+
+    Args:
+        registry: The registry of the complete application.
+    """
+    settings = registry.settings
+    tweens = registry.queryUtility(ITweens)
+    names = () if tweens is None else (name for name, _ in (tweens.explicit or tweens.implicit()))
+    if _TM_TWEEN not in names:
+        yield error(
+            "pyramid_tm is not included: sessions are stored in the request's transaction, so without it "
+            "they can be read, but not written.",
+            "Add config.include('pyramid_tm').",
+        )
+        return
+    if not settings.get("tm.manager_hook"):
+        yield warning(
+            "pyramid_tm uses the implicit, thread-local transaction manager, which begins a transaction for "
+            "anybody who asks, also after the request's own has ended: a change made then is committed with "
+            "another request or never.",
+            "Set tm.manager_hook = pyramid_tm.explicit_manager.",
+            name="transaction-manager",
+        )
+    if asbool(settings.get("tm.annotate_user", True)) and policy_sessions(registry):
+        yield warning(
+            "tm.annotate_user is on, and the security policy reads the session: every request, also one for "
+            "a static file, will read it from the database to note the user on the transaction.",
+            "Set tm.annotate_user = false.",
+            name="annotate-user",
+        )
+
+
+def transactions(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether the request's transaction is what sessions need."""
+    yield from transaction_manager(deployment.registry)
+    settings = deployment.registry.settings
+    veto = settings.get("tm.commit_veto") or settings.get("pyramid_tm.commit_veto")
+    if veto:
+        yield info(
+            "tm.commit_veto is set: what a view puts into the session is dropped with everything else "
+            "whenever the veto aborts (pyramid_tm.default_commit_veto: with every 4xx and 5xx response).",
+        )
+    if settings.get("tm.activate_hook"):
+        yield info(
+            "tm.activate_hook is set: in requests for which it says no, sessions can only be read.",
+        )
+
+
+def retries(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether a request that loses a conflict is made again."""
+    settings = deployment.registry.settings
+    policy = deployment.registry.queryUtility(IExecutionPolicy)
+    if not getattr(policy, "__module__", "").startswith("pyramid_retry"):
+        yield warning(
+            "pyramid_retry is not included: a request that loses a conflict with another one is an error "
+            "that the user sees.",
+            "Add config.include('pyramid_retry').",
+        )
+        return
+    attempts = int(settings.get("retry.attempts") or 3)
+    if attempts < 2:
+        yield warning(
+            f"retry.attempts is {attempts}: a request that loses a conflict is not made again.",
+            "Set retry.attempts = 3, or leave it out.",
+        )
+    if settings.get("retry.activate_hook"):
+        yield info(
+            "retry.activate_hook is set: it decides which requests are made again after a conflict.",
+        )
+
+
+def cookie(deployment: Deployment) -> Iterator[Finding]:
+    """Look at the cookie's attributes, name and length."""
+    settings = deployment.settings
+    yield from _secure_cookie(deployment)
+    if settings.cookie_samesite is SameSite.NONE:
+        yield warning(
+            "The cookie comes along with requests that any other site starts (ASVS 5.0, 3.3.2).",
+            "Unless the application is embedded in other sites, set "
+            f"{deployment.setting('cookie_samesite')} to Lax.",
+        )
+    if not settings.cookie_httponly:
+        yield warning(
+            "Scripts in the page can read the cookie, and so can one that is injected (ASVS 5.0, 3.3.4).",
+            f"Leave {deployment.setting('cookie_httponly')} out: no script needs this cookie.",
+        )
+    token = deployment.factory.tickets.token(Ticket(fresh_session_id()))
+    length = len(settings.cookie_name) + len(token)
+    if length > _COOKIE_LIMIT or len(token) > MAX_TOKEN_LENGTH:
+        yield error(
+            f"The cookie's name and value have {length} bytes, more than browsers keep (ASVS 5.0, 3.3.5).",
+            f"Choose a shorter {deployment.setting('cookie_name')}.",
+        )
+
+
+def _secure_cookie(deployment: Deployment) -> Iterator[Finding]:
+    settings = deployment.settings
+    prefix = cookie_name_prefix(settings.cookie_name)
+    if settings.cookie_secure is CookieSecure.NEVER:
+        yield warning(
+            "The cookie is sent over plain http as well, where anybody on the way can read it (ASVS 5.0, "
+            "3.3.1).",
+            f"Serve by https, and set {deployment.setting('cookie_secure')} = true.",
+        )
+    elif settings.cookie_secure is CookieSecure.AUTO:
+        yield info(
+            "The cookie is Secure only if the request that sets it came by https (ASVS 5.0, 3.3.1).",
+            f"In production, set {deployment.setting('cookie_secure')} = true.",
+        )
+    if prefix is None:
+        yield info(
+            f"The cookie's name, {settings.cookie_name}, has no prefix that makes browsers refuse one which "
+            "a neighbouring host or plain http has planted (ASVS 5.0, 3.3.1 and 3.3.3).",
+            f"In production, set {deployment.setting('cookie_name')} = __Host-{settings.cookie_name} (and "
+            f"{deployment.setting('cookie_secure')} = true).",
+        )
+    elif prefix == "__Secure-":
+        yield info(
+            "The cookie is shared with other hosts or paths by its __Secure- prefix (ASVS 5.0, 3.3.3 allows "
+            "that where it is meant).",
+            "Use __Host- unless it is.",
+        )
+
+
+def timeouts(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether sessions end, and by which level of NIST's."""
+    settings = deployment.settings
+    idle, absolute = settings.idle_timeout, settings.absolute_timeout
+    if idle is None and absolute is None:
+        yield warning(
+            "Sessions never end by themselves: no purge will find any (ASVS 5.0, 7.3.1 and 7.3.2).",
+            f"Set {deployment.setting('idle_timeout')} and {deployment.setting('absolute_timeout')}; the "
+            "model needs IdleMixin and AbsoluteMixin.",
+        )
+        return
+    met = [name for name, level in _LEVELS.items() if level.allows(idle, absolute)]
+    timeouts = f"Idle timeout {exact_duration(idle)}, absolute timeout {exact_duration(absolute)}."
+    yield info(
+        f"{timeouts} By NIST SP 800-63B-4 that is within the limits of {', '.join(met)}."
+        if met
+        else f"{timeouts} NIST SP 800-63B-4 asks for less: {'; '.join(_LEVELS)}.",
+        "" if met else "Where the application has to meet one of these levels, shorten them.",
+    )
+    own = sorted(name for name in deployment.factory.own_settings if name.endswith("timeout"))
+    if own:
+        yield info(
+            f"Sessions can have settings of their own ({', '.join(own)}), to which this does not apply.",
+        )
+
+
+def keys(deployment: Deployment) -> Iterator[Finding]:
+    """Look at how many keys there are, and who can read them."""
+    # Strength needs no check: a key that is not of 256 bits, or visibly made up, stops the start.
+    count = len(deployment.settings.secret_key)
+    if count > 1:
+        needed = old_key_lifetime(deployment.factory.policies(None), owned=None)
+        yield Finding(
+            Severity.WARNING if count > _MANY_KEYS else Severity.INFO,
+            f"There are {count} secret keys: the first one encrypts, the others still open cookies.",
+            "Remove the old ones when they are needed no more (pyramid-sessions rotate-key says how to tell)."
+            if needed is None
+            else f"By these settings an old one can go {duration(needed, round_up=True)} after the new one "
+            "came first.",
+        )
+    file = deployment.configuration
+    if file is None or not file.is_file():
+        return
+    mode = file.stat().st_mode
+    if mode & (stat.S_IROTH | stat.S_IWOTH) and _holds_key(deployment, file):
+        yield warning(
+            f"Everybody on this machine can read the secret key in {file.name}.",
+            f"chmod o-rwx {file.name}",
+        )
+
+
+def _holds_key(deployment: Deployment, file: Path) -> bool:
+    value = deployment.registry.settings.get(deployment.setting("secret_key"))
+    try:
+        content = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return isinstance(value, str) and any(key in content for key in value.split())
+
+
+def logging_of_statements(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether SQLAlchemy logs what is secret."""
+    logs = logging.getLogger("sqlalchemy.engine").isEnabledFor(logging.INFO)
+    if logs and not deployment.engine.hide_parameters:
+        yield warning(
+            "SQLAlchemy logs its statements with their values, and so users' data and identifiers.",
+            "Set the logger sqlalchemy.engine to WARN, or create the engine with hide_parameters=True.",
+        )

@@ -1,0 +1,203 @@
+"""The checks that ask the database: connection, tables, isolation, SQLite, clocks, purging."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from websession_core.durations import DAY, rough_duration
+from websession_models import check_schema, has_free_connection, isolates
+from websession_models.overview import backlog
+from websession_models.own_transactions import autocommits, reading
+from websession_models.sqlite import NOT_ISOLATED, REMEDY
+
+from ..errors import one_line, sentence
+from .findings import Finding, Severity, error, info, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+    from .findings import Deployment
+
+__all__ = ["clock", "connection", "isolation", "purging", "schema", "sqlite"]
+
+_PURGE_OVERDUE: Final = 2 * DAY
+_CLOCK_TOLERANCE: Final = 2
+
+_IN_MEMORY: Final = warning(
+    "The sessions are in an in-memory database: they end with the process.",
+    "Use a database file or a server.",
+)
+_NO_SECOND_CONNECTION: Final = warning(
+    "The connection pool has no second connection: activity, renewals and revocations are noted down on a "
+    "connection of their own, and cannot be.",
+    "Give the engine a pool_size of 2 or more, or some max_overflow.",
+)
+
+
+def _is_in_memory(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}
+
+
+def connection(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether the database answers, and has a connection for our own transactions."""
+    engine = deployment.engine
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as refusal:
+        yield error(
+            f"The database cannot be reached: {one_line(refusal)}.",
+            "See that it runs, and that the URL in the configuration is right.",
+        )
+        return
+    if not has_free_connection(engine.pool):
+        yield _IN_MEMORY if _is_in_memory(engine) else _NO_SECOND_CONNECTION
+
+
+def schema(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether the tables are those of the model."""
+    for problem in check_schema(deployment.engine, deployment.settings.model_class):
+        subject = f"table {problem.table}"
+        if problem.column is not None:
+            subject = f"column {problem.table}.{problem.column}"
+        yield Finding(
+            Severity.ERROR if problem.fatal else Severity.WARNING,
+            f"The {subject} {problem.problem}.",
+            sentence(problem.remedy),
+        )
+
+
+def isolation(deployment: Deployment) -> Iterator[Finding]:
+    """Look at the isolation level of a server's transactions."""
+    engine = deployment.engine
+    if engine.dialect.name == "sqlite":
+        return  # its own check looks deeper
+    with engine.connect() as connection:
+        level = "AUTOCOMMIT" if autocommits(connection) else connection.get_isolation_level()
+    if level == "AUTOCOMMIT":
+        yield error(
+            "The engine commits every statement by itself: an aborted request leaves half of its changes.",
+            'Leave isolation_level="AUTOCOMMIT" out of create_engine.',
+        )
+    elif level == "READ UNCOMMITTED":
+        yield error(
+            "Transactions are at READ UNCOMMITTED: a request sees sessions that were never committed.",
+            "Set isolation_level to READ COMMITTED or higher, best SERIALIZABLE, in create_engine.",
+        )
+    elif level != "SERIALIZABLE":
+        yield info(
+            f"Transactions are at {level}. Sessions lose no update at any level; of your own data, what a "
+            "request reads and then writes may have changed in between.",
+            'With pyramid_retry, isolation_level="SERIALIZABLE" in create_engine rules that out.',
+        )
+
+
+def sqlite(deployment: Deployment) -> Iterator[Finding]:
+    """Look at how SQLite's transactions begin and wait."""
+    engine = deployment.engine
+    if engine.dialect.name != "sqlite" or _is_in_memory(engine):
+        return
+    with engine.connect() as connection:
+        mode = connection.execute(text("PRAGMA journal_mode")).scalar()
+        patience = connection.execute(text("PRAGMA busy_timeout")).scalar() or 0
+        is_isolated = isolates(connection)
+        is_locked = _is_locked(str(engine.url.database))
+    if not is_isolated:
+        yield error(NOT_ISOLATED, REMEDY)
+    elif not is_locked:
+        yield error(
+            "Transactions do not begin with SQLite's write lock: two requests that read a row and then "
+            'write it lose an update or fail with "database is locked".',
+            REMEDY,
+        )
+    if str(mode).lower() != "wal":
+        yield warning(
+            f"The journal mode is {mode}: whoever reads keeps others from writing.",
+            REMEDY,
+        )
+    if patience < 1000:
+        yield warning(
+            f"A transaction waits {patience} ms for the one before it: requests fail as soon as two meet.",
+            'Leave the driver\'s timeout at 5 seconds, or set connect_args={"timeout": 5}.',
+        )
+
+
+def _is_locked(database: str) -> bool:
+    """Return whether an open transaction, the caller's, keeps others from writing."""
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        other.execute("ROLLBACK")
+        return False
+
+
+def clock(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether this machine's clock goes with the database server's."""
+    expression = _SERVER_TIME.get(deployment.engine.dialect.name)
+    if expression is None:
+        return  # the database is in this very process
+    with reading(deployment.engine) as connection:
+        apart = _seconds_apart(connection, expression)
+    grace = deployment.settings.renewal_grace
+    if abs(apart) <= _CLOCK_TOLERANCE:
+        return
+    direction = "behind" if apart > 0 else "ahead of"
+    yield Finding(
+        Severity.WARNING if abs(apart) * 2 > grace else Severity.INFO,
+        f"This machine's clock is {abs(apart):.0f} s {direction} the database server's. Sessions go by the "
+        f"clocks of the web servers, and {deployment.setting('renewal_grace')} ({grace} s) has to cover "
+        "their differences.",
+        "Synchronize the clocks (NTP, chrony).",
+    )
+
+
+_SERVER_TIME: Final = {
+    "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())",
+    "mysql": "SELECT UNIX_TIMESTAMP(NOW(6))",
+    "mariadb": "SELECT UNIX_TIMESTAMP(NOW(6))",
+}
+
+
+def _seconds_apart(connection: Connection, expression: str) -> float:
+    """Return by how many seconds the server's clock is ahead of this machine's."""
+    # The machine's own clock, not a factory's: the two machines are compared.
+    before = time.time()
+    theirs = float(connection.execute(text(expression)).scalar() or 0)
+    return theirs - (before + time.time()) / 2
+
+
+def purging(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether expired sessions are deleted."""
+    now = deployment.factory.clock()
+    with reading(deployment.engine) as connection:
+        overdue = backlog(connection, deployment.settings.model_class, now=now)
+    if overdue is None:
+        yield info(
+            "The model has no deadlines (no IdleMixin, no AbsoluteMixin): a purge finds nothing, the table "
+            "only grows.",
+            "Add one of the mixins, or delete old rows by your own rule.",
+        )
+        return
+    if overdue.since is not None:
+        ago = now - overdue.since
+        yield Finding(
+            Severity.WARNING if ago > _PURGE_OVERDUE else Severity.INFO,
+            f"{overdue.expired} sessions are past their deadline; the last complete purge was more than "
+            f"{rough_duration(ago)} ago, if there was one.",
+            "Let cron or a systemd timer run pyramid-sessions purge." if ago > _PURGE_OVERDUE else "",
+        )
+    ends = deployment.settings.idle_timeout is not None or deployment.settings.absolute_timeout is not None
+    if overdue.without_deadline and ends:
+        yield info(
+            f"{overdue.without_deadline} sessions have no deadline: they have settings of their own without "
+            "one, or were not used since the timeouts were switched on. No purge finds them.",
+        )
