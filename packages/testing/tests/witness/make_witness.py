@@ -1,9 +1,9 @@
 """Make the witness: what 0.2.0 has stored, and what it says of it, in `dumps/`.
 
-``hatch run witness:make`` installs 0.2.0 from its commit, has it serve browsers on each engine, and
-writes for each of them down what is in the tables afterwards (``<engine>.sql``), and the browsers' cookies,
-the tokens of forms that are still open, the keys, the time, and what 0.2.0 then shows for each cookie
-(``<engine>.json``). All times are chosen; keys, identifiers and tokens are random, and used for nothing else.
+``hatch run witness:make`` installs 0.2.0 from its commit, has it serve browsers on each engine, and writes
+down what is in the tables afterwards (``<engine>.sql``), and the browsers' cookies, the tokens of forms that
+are still open, the keys, the time, and what 0.2.0 then shows for each cookie (``<engine>.json``). All times
+are chosen; keys, identifiers and tokens are random, and used for nothing else.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Making:
         self._settings["session.data_secret_key"] = f"{new_data} {old_data}"
         self._older_keys = {"session.secret_key": old, "session.data_secret_key": old_data}
 
-    # -- what the stories are told in ----------------------------------------------------------------------
+    # -- what the stories are made of ----------------------------------------------------------------------
 
     def at(self, seconds: int) -> None:
         """Set the clock to so many seconds before the witness is looked at."""
@@ -109,8 +109,13 @@ class Making:
 
     @contextmanager
     def _serving(self, **settings: str) -> Iterator[Worker]:
-        given = {**self._settings, "sqlalchemy.url": self._url, "witness.clock": str(CLOCK), **settings}
-        with Worker(self._python, given, self._log) as self._worker:
+        all_settings = {
+            **self._settings,
+            "sqlalchemy.url": self._url,
+            "witness.clock": str(CLOCK),
+            **settings,
+        }
+        with Worker(self._python, all_settings, self._log) as self._worker:
             yield self._worker.started()
 
     def make(self) -> tuple[str, dict[str, Any]]:
@@ -135,8 +140,8 @@ class Making:
         with self._serving():
             self._look_at_all()
         names: dict[str, list[str]] = {}
-        for name, each in self.sessions.items():
-            names.setdefault(each["id"], []).append(name)
+        for name, session in self.sessions.items():
+            names.setdefault(session["id"], []).append(name)
         dump = [f"-- The tables of 0.2.0 ({COMMIT}), with what it has stored. Made by make_witness.py.", ""]
         dump += [re.sub(r" +$", "", f"{statement};\n", flags=re.MULTILINE) for statement in tables]
         for session_id, insert in rows:
@@ -152,28 +157,26 @@ class Making:
     def _look_at_all(self) -> None:
         """Note down what 0.2.0 itself shows for each cookie, in their order."""
         self.at(0)
-        for each in self.sessions.values():
-            web = each["session"]
-            browser = Browser(self._worker, self.clock, {web: each["cookie"]})
+        for session in self.sessions.values():
+            web = session["session"]
+            browser = Browser(self._worker, self.clock, {web: session["cookie"]})
             answer = browser.send(f"/{web}/look")
             assert answer.status == 200, answer
-            each["shows"] = answer.json
-            each["id"] = each["id"] or answer.json["id"]
+            session["shows"] = answer.json
+            session["id"] = session["id"] or answer.json["id"]
 
     def _rows(self, engine: Any) -> Iterator[tuple[str, str]]:
         """Yield every row as a statement, and the identifier of its session."""
         inspector = inspect(engine)
         for table in inspector.get_table_names():
-            names = [each["name"] for each in inspector.get_columns(table)]
+            names = [column["name"] for column in inspector.get_columns(table)]
             # JSON as text, which psycopg would decode.
-            is_decoded = engine.dialect.name == "postgresql"
-            wanted = [f"{each}::text" if is_decoded and each in ("data", "flash") else each for each in names]
+            texts = ("data", "flash") if engine.dialect.name == "postgresql" else ()
+            wanted = [f"{name}::text" if name in texts else name for name in names]
             order = "created" if "created" in names else "active_at"
             with engine.connect() as connection:
-                found = connection.execute(
-                    text(f"SELECT {', '.join(wanted)} FROM {table} ORDER BY {order}, id")
-                )
-                for row in found:
+                select = f"SELECT {', '.join(wanted)} FROM {table} ORDER BY {order}, id"
+                for row in connection.execute(text(select)):
                     values = ", ".join(self._literal(value, engine.dialect.name) for value in row)
                     insert = f"INSERT INTO {table} ({', '.join(names)})\n    VALUES ({values});\n"
                     yield self._id(row[names.index("id")]), insert
@@ -386,10 +389,10 @@ def _written(about: dict[str, Any]) -> str:
         if depth == 0 or not isinstance(value, dict):
             return json.dumps(value, ensure_ascii=False)
         inner = [
-            f"{json.dumps(key, ensure_ascii=False)}: {lines(each, depth - 1)}" for key, each in value.items()
+            f"{json.dumps(key, ensure_ascii=False)}: {lines(item, depth - 1)}" for key, item in value.items()
         ]
         space = "  " * (4 - depth)
-        return "{\n" + ",\n".join(f"{space}{each}" for each in inner) + f"\n{space[2:]}}}"
+        return "{\n" + ",\n".join(f"{space}{line}" for line in inner) + f"\n{space[2:]}}}"
 
     return lines(about, 3) + "\n"
 

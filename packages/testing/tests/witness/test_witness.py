@@ -61,13 +61,13 @@ def all_rows(witness: Witness) -> dict[str, dict[str, Any]]:
 
 
 def test_the_tables_need_no_migration(witness: Witness) -> None:
-    problems = [each for model in witness_app.MODELS.values() for each in check_schema(witness.engine, model)]
-    assert problems == []
+    problems = [check_schema(witness.engine, model) for model in witness_app.MODELS.values()]
+    assert problems == [(), (), ()]
 
 
 def test_each_cookie_shows_what_0_2_0_showed(witness: Witness) -> None:
     shown = {name: witness.browser(name).get(witness.path(name, "look")) for name in witness.sessions}
-    assert shown == {name: each["shows"] for name, each in witness.sessions.items()}
+    assert shown == {name: session["shows"] for name, session in witness.sessions.items()}
     assert set(shown) - set(witness.living) == DEAD
 
 
@@ -79,7 +79,7 @@ def test_to_be_looked_at_changes_nothing_that_the_application_has_stored(witness
 
 
 def test_forms_that_are_open_can_be_sent(witness: Witness) -> None:
-    forms = [name for name, each in witness.sessions.items() if "token" in each]
+    forms = [name for name, session in witness.sessions.items() if "token" in session]
     assert len(forms) == 4
     for name in forms:
         browser, buy, token = (
@@ -99,11 +99,13 @@ def test_what_is_changed_is_read_again_beside_what_was_there(witness: Witness) -
     for name in witness.living:
         browser = witness.browser(name)
         before = browser.get(witness.path(name, "look"))
-        added = {**before["data"], "deep": [{"by": name}]}
-        browser.post(witness.path(name, "put"), {**added, "added": added})
+        data = {"by": name}
+        for key, value in before["data"].items():
+            # Whatever could be stored can be stored again.
+            data |= {key: [key], f"{key} moved": value}
+        browser.post(witness.path(name, "put"), data)
         browser.post(witness.path(name, "flash"), ["errors", {"by": name}])
         after = browser.get(witness.path(name, "look"))
-        data = {**added, "added": added}
         flash = {**before["flash"], "errors": [*before["flash"]["errors"], {"by": name}]}
         assert after == {**before, "data": data, "flash": flash}
 
@@ -140,6 +142,20 @@ def test_a_cookie_that_is_due_is_renewed_and_the_one_before_dies(witness: Witnes
     witness.clock.advance(1)
     assert copy.get("/session/look")["userid"] is None
     assert browser.get("/session/look")["userid"] is None  # a copy was shown: the session is ended
+
+
+def test_who_is_not_due_gets_no_other_cookie(witness: Witness) -> None:
+    names = [
+        "logged in a moment ago",
+        "logged in again",
+        "limited, one of two",
+        "limited, the other",
+        "renewed, the cookie since",
+        "visit, with every kind of data",
+        "staff, logged in",
+    ]
+    sent = {name: witness.browser(name).send(witness.path(name, "look")).cookies for name in names}
+    assert sent == {name: [] for name in names}
 
 
 def test_a_renewal_that_was_under_way_goes_through(witness: Witness) -> None:
@@ -189,9 +205,8 @@ def test_the_older_keys_can_go_once_cookies_are_renewed_and_data_is_encrypted_an
     browser = witness.browser(name)
     browser.get("/session/look")
     command("encrypt")
-    newest = {
-        each: witness.settings[each].split()[0] for each in ("session.secret_key", "session.data_secret_key")
-    }
+    keys = ("session.secret_key", "session.data_secret_key")
+    newest = {key: witness.settings[key].split()[0] for key in keys}
     browser.server = witness.application(**newest)
     shown = browser.get("/session/look")
     assert shown["data"] == witness.sessions[name]["shows"]["data"]
@@ -230,9 +245,14 @@ def test_the_limit_counts_the_sessions_from_before(witness: Witness) -> None:
     first, second = witness.browser("limited, one of two"), witness.browser("limited, the other")
     third, fourth = witness.stranger(), witness.stranger()
     third.post("/session/login", {"userid": 7})
-    assert [each.get("/session/look")["userid"] for each in (first, second, third)] == [7, 7, 7]
+    assert [browser.get("/session/look")["userid"] for browser in (first, second, third)] == [7, 7, 7]
     fourth.post("/session/login", {"userid": 7})
-    assert [each.get("/session/look")["userid"] for each in (first, second, third, fourth)] == [None, 7, 7, 7]
+    assert [browser.get("/session/look")["userid"] for browser in (first, second, third, fourth)] == [
+        None,
+        7,
+        7,
+        7,
+    ]
 
 
 # --- ended ------------------------------------------------------------------------------------------------
@@ -274,12 +294,12 @@ def test_the_commands_show_them(witness: Witness, command: Callable[..., Any]) -
     assert (numbers["active"], numbers["expired"]) == (len(rows) - 2, 2)
     assert (numbers["most_of_one_user"], numbers["anonymous"]) == (2, 5)
     listed = command("list", "--json")
-    assert {each["session"]: each["user"] for each in listed} == {
+    assert {line["session"]: line["user"] for line in listed} == {
         key[:8]: row["userid"] for key, row in rows.items()
     }
     listed = command("list", "--json", "--session", "staff", "--user", "jürgen")
-    assert [each["session"] for each in listed] == [
+    assert [line["session"] for line in listed] == [
         witness.sessions["staff, logged in again, before an open form"]["id"][:8]
     ]
     listed = command("list", "--json", "--session", "visit")
-    assert {each["session"] for each in listed} == {key[:8] for key in witness.rows("visit")}
+    assert {line["session"] for line in listed} == {key[:8] for key in witness.rows("visit")}

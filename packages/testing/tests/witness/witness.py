@@ -49,12 +49,12 @@ class Witness:
     @property
     def living(self) -> list[str]:
         """The names of the cookies that open a session."""
-        return [name for name, each in self.sessions.items() if each["shows"]["id"] is not None]
+        return [name for name, session in self.sessions.items() if session["shows"]["id"] is not None]
 
     def browser(self, name: str, server: Application | None = None) -> Browser:
         """Return a browser that has this cookie and no other."""
-        each = self.sessions[name]
-        return Browser(server or self._server, self.clock, {each["session"]: each["cookie"]})
+        session = self.sessions[name]
+        return Browser(server or self._server, self.clock, {session["session"]: session["cookie"]})
 
     def stranger(self) -> Browser:
         """Return a browser without cookies."""
@@ -67,8 +67,8 @@ class Witness:
     def rows(self, table: str) -> dict[str, Any]:
         """Return what is in a table, by the identifier."""
         with self.engine.connect() as connection:
-            found = connection.execute(text(f"SELECT * FROM {table}")).mappings().all()
-        return {_hex(row["id"]): dict(row) for row in found}
+            rows = connection.execute(text(f"SELECT * FROM {table}")).mappings().all()
+        return {_hex(row["id"]): dict(row) for row in rows}
 
     def close(self) -> None:
         """Give all connections back."""

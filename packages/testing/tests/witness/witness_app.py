@@ -109,7 +109,7 @@ def look(request: Any, name: str) -> Any:
     if name == "session":
         shown["authenticated_userid"] = request.authenticated_userid
         shown["login_age"] = web.login_age
-        shown["settings"] = {each: getattr(web.settings, each) for each in OWN_SETTINGS}
+        shown["settings"] = {setting: getattr(web.settings, setting) for setting in OWN_SETTINGS}
         shown["user_agent"] = web.row().user_agent if is_stored else None
         shown["client_address"] = web.row().client_address if is_stored else None
     return shown

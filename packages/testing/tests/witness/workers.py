@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pyramid.request import Request
-from wheels import run_bytes, uv
+from wheels import CommandError, run, run_bytes, uv
 from witness_app import NOW
 
 if TYPE_CHECKING:
@@ -58,29 +58,29 @@ def install_0_2_0(folder: Path) -> Path:
     Raises:
         HistoryError: This is no clone, or a shallow one.
     """
-    found = subprocess.run(
-        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
-    )
-    if found.returncode != 0:
+    try:
+        run("git", "cat-file", "-e", f"{COMMIT}^{{commit}}", cwd=ROOT)
+    except (CommandError, FileNotFoundError):
         raise HistoryError(
             f"0.2.0 is installed from its commit, {COMMIT}, and this checkout does not have it. In a shallow "
             "clone run: git fetch --unshallow"
-        )
+        ) from None
     sources, environment = folder / "sources", folder / "environment"
-    archive = run_bytes("git", "archive", COMMIT, *(f"packages/{each}" for each in MEMBERS), cwd=ROOT)
+    archive = run_bytes("git", "archive", COMMIT, *(f"packages/{member}" for member in MEMBERS), cwd=ROOT)
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(sources, filter="data")
     ours = {path.name.replace("_", "-") for path in ROOT.glob("packages/*/src/*")}
     others = {
-        each.name: each.version
-        for each in importlib.metadata.distributions()
-        if each.name.replace("_", "-") not in ours and each.read_text("direct_url.json") is None
+        distribution.name: distribution.version
+        for distribution in importlib.metadata.distributions()
+        if distribution.name.replace("_", "-") not in ours
+        and distribution.read_text("direct_url.json") is None
     }
     constraints = folder / "others.txt"
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in others.items()), "utf-8")
     uv("venv", "--quiet", "--no-project", "--python", sys.executable, environment)
     python = environment / "bin" / "python"
-    paths = [sources / "packages" / each for each in MEMBERS]
+    paths = [sources / "packages" / member for member in MEMBERS]
     uv("pip", "install", "--quiet", "--python", python, "--constraint", constraints, *paths, *TOOLS)
     return python
 
@@ -154,27 +154,21 @@ class Worker:
         self._settings = dict(settings)
         self._log = log
         self._command = [str(python), "-W", "ignore", str(HERE / "serve.py")]
-        # Another environment must not see the packages that this one may have been told of.
+        # Another environment must not see packages that are this one's by a variable.
         hidden = () if python == THIS_PYTHON else ("PYTHON",)
         self._variables = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         self.tables: list[str] = []
 
     def __enter__(self) -> Self:
         with self._log.open("a") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env=self._variables,
-            )
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+            self._process = subprocess.Popen(self._command, text=True, env=self._variables, **pipes)
         self._process.stdin.write(json.dumps(self._settings) + "\n")
         self._process.stdin.flush()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()  # it has nothing left to do: the books of a request are kept before its answer
+        self._process.kill()  # it has nothing left to do: bookkeeping comes before the answer
         self._process.communicate()
 
     def started(self) -> Self:
