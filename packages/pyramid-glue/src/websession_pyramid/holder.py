@@ -53,7 +53,7 @@ class Holder(Protocol):
     def announce(self, before: Opening | None) -> None:
         """Tell the subscribers what was found in the browser's cookie, if that is news."""
 
-    def change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
         """Return the session, about to be changed.
 
         Raises:

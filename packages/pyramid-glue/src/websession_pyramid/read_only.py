@@ -100,7 +100,7 @@ class ReadOnlySession:
         """
         announce_opening(self._request, self._kit.attribute, self.working_copy.opening, before)
 
-    def change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
         """Return the session, about to be changed for nothing.
 
         Raises:

@@ -99,7 +99,7 @@ class WebSession(MutableMapping[str, Any]):
 
     def changed(self) -> None:
         """Have the session written even if no change can be seen. Never needed for nested changes."""
-        self._change().payload.mark_changed()
+        self._for_change().payload.mark_changed()
 
     def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
         """Add a message to a flash queue.
@@ -112,13 +112,13 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             UnstorableValueError: Some supported database cannot hold `msg`.
         """
-        self._change().flash.push(msg, queue, allow_duplicate)
+        self._for_change().flash.push(msg, queue, allow_duplicate)
 
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Remove and return the messages of a flash queue, oldest first."""
         if not self._read().flash.peek(queue):
             return []  # nothing to change, so allowed where nothing can be changed
-        return self._change().flash.pop(queue)
+        return self._for_change().flash.pop(queue)
 
     def peek_flash(self, queue: str = "") -> list[Any]:
         """Return a copy of the messages of a flash queue, oldest first."""
@@ -128,7 +128,7 @@ class WebSession(MutableMapping[str, Any]):
         """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
         token = secrets.token_urlsafe(32)
         if self._kit.has(_CSRF_COLUMN):
-            self._change().set_value(_CSRF_COLUMN, token)
+            self._for_change().set_value(_CSRF_COLUMN, token)
         else:
             self[_CSRF_KEY] = token
         return token
@@ -145,10 +145,10 @@ class WebSession(MutableMapping[str, Any]):
         return self._read().payload[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._change().payload[key] = value
+        self._for_change().payload[key] = value
 
     def __delitem__(self, key: str) -> None:
-        del self._change().payload[key]
+        del self._for_change().payload[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._read().payload)
@@ -213,24 +213,24 @@ class WebSession(MutableMapping[str, Any]):
             if default is _MISSING:
                 raise KeyError(k)
             return default
-        return self._change().payload.pop(k)
+        return self._for_change().payload.pop(k)
 
     def popitem(self) -> tuple[str, Any]:
         """Remove the last key and return it with its value."""
-        return self._change().payload.popitem()
+        return self._for_change().payload.popitem()
 
     def setdefault(self, k: str, default: Any = None) -> Any:
         """Return the value of key `k`, which is set to `default` first if there is no such key."""
         payload = self._read().payload
-        return payload[k] if k in payload else self._change().payload.setdefault(k, default)
+        return payload[k] if k in payload else self._for_change().payload.setdefault(k, default)
 
     def update(self, d: Any = (), /, **values: Any) -> None:
         """Set the keys and values of a mapping, of an iterable of pairs, and those named; all or nothing."""
-        self._change().payload.update(d, **values)
+        self._for_change().payload.update(d, **values)
 
     def clear(self) -> None:
         """Remove all data. The flash queues stay; :meth:`invalidate` ends the whole session."""
-        self._change().payload.clear()
+        self._for_change().payload.clear()
 
     # -- beyond ISession: who it belongs to ----------------------------------------------------------------
 
@@ -319,7 +319,9 @@ class WebSession(MutableMapping[str, Any]):
     @property
     def settings(self) -> SessionOverrides:
         """The session's own timeouts: ``with request.session.settings as s: s.idle_timeout = 3600``."""
-        return SessionOverrides(self._read, self._change, self._kit.policies(None), self._kit.own_settings)
+        return SessionOverrides(
+            self._read, self._for_change, self._kit.policies(None), self._kit.own_settings
+        )
 
     # -- beyond ISession: its row --------------------------------------------------------------------------
 
@@ -359,7 +361,7 @@ class WebSession(MutableMapping[str, Any]):
             NoTransactionError: There is none that could be committed.
         """
         holder = self._open()
-        holder.change(self._requests)
+        holder.prepare_change(self._requests)
         return holder.for_writing()
 
     # -- private -------------------------------------------------------------------------------------------
@@ -374,11 +376,11 @@ class WebSession(MutableMapping[str, Any]):
     def _read(self) -> Contents:
         return self._open().working_copy.contents
 
-    def _change(self) -> Contents:
-        return self._open().change(self._requests).contents
+    def _for_change(self) -> Contents:
+        return self._open().prepare_change(self._requests).contents
 
     def _open_for_change(self) -> WorkingCopy:
-        return self._open().change(self._requests)
+        return self._open().prepare_change(self._requests)
 
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
@@ -390,17 +392,17 @@ class WebSession(MutableMapping[str, Any]):
     def _open(self) -> Holder:
         """Return what holds the session now.
 
-        ===============  ==================  =================================================  =============
-        the transaction  nothing opened yet  a unit of work                                     read-only
-        ===============  ==================  =================================================  =============
-        has not begun    read-only           stays                                              stays
-        is live          a unit of work      stays, if it is of this transaction, not aborted;  a unit of work
-                                             else another, which goes on with its ticket
-        is committed     read-only, by its   stays                                              stays
-        right now        connection
-        has ended        read-only           stays                                              stays, and is
-                                                                                                the last word
-        ===============  ==================  =================================================  =============
+        ================  ==================  ===================================  ===================
+        the transaction   nothing opened yet  a unit of work                       a read-only session
+        ================  ==================  ===================================  ===================
+        has not begun     read-only           stays                                stays
+        is live           a unit of work      stays if it is of this transaction,  a unit of work
+                                              not aborted; else the next one,
+                                              which goes on with its ticket
+        being committed   read-only, through  stays                                stays
+                          its connection
+        has ended         read-only           stays                                stays, to the end
+        ================  ==================  ===================================  ===================
 
         An error page in a live transaction whose database is dead reads beside it, and stays with that.
         """

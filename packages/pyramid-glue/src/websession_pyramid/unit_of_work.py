@@ -180,7 +180,7 @@ class UnitOfWork:
     def see_the_end(self) -> None:
         """Do nothing: its transaction tells it."""
 
-    def change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
         """Return the session, about to be changed, and see to it that the change is noticed at commit.
 
         Args:
@@ -226,7 +226,9 @@ class UnitOfWork:
         return count
 
     def store_now(self) -> Any:
-        """Write the session in the transaction at once, even an empty new one; :meth:`change` was called.
+        """Write the session in the transaction at once, even an empty new one.
+
+        To be called after :meth:`prepare_change`.
 
         Returns:
             The row as an object of the model's class.
