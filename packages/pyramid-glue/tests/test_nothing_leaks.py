@@ -832,7 +832,7 @@ def values(stage):
         copy = unit.working_copy
         stage.ear.hear(unit, copy, copy.contents, copy.opening, copy.pending, unit.savepoint())
         session.invalidate()
-        stage.ear.hear(copy.pending, copy.snapshot())
+        stage.ear.hear(copy.pending, copy.snapshot(), unit.answer_ready)
 
     browser.get("/it")
     junk = stage.data("what a client sent")
