@@ -830,7 +830,9 @@ def values(stage):
         session.flash(stage.data())
         unit = session.unit_for_change()
         copy = unit.working_copy
-        stage.ear.hear(unit, copy, copy.contents, copy.opening, copy.pending, unit.savepoint())
+        stage.ear.hear(
+            unit, copy, copy.contents, copy.opening, copy.pending, unit.answer_ready, unit.savepoint()
+        )
         session.invalidate()
         stage.ear.hear(copy.pending, copy.snapshot(), unit.answer_ready)
 

@@ -1,0 +1,27 @@
+"""The witness of 0.2.0, in a new database."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# pytest's importlib mode, which the workspace uses, puts no folder of tests on the path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def witness(websession_engine_name: str, websession_database_url: str) -> Iterator[Witness]:
+    """What 0.2.0 has left behind, in a new database."""
+    # MySQL takes what was made on MariaDB.
+    engine = "mariadb" if websession_engine_name == "mysql" else websession_engine_name
+    witness = Witness(engine, websession_database_url)
+    yield witness
+    witness.close()
