@@ -834,7 +834,7 @@ def values(stage):
             unit, copy, copy.contents, copy.opening, copy.pending, unit.answer_ready, unit.savepoint()
         )
         session.invalidate()
-        stage.ear.hear(copy.pending, copy.snapshot())
+        stage.ear.hear(copy.pending, copy.snapshot(), unit.answer_ready)
 
     browser.get("/it")
     junk = stage.data("what a client sent")
