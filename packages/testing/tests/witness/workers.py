@@ -11,12 +11,11 @@ import sys
 import tarfile
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pyramid.request import Request
-from wheels import CommandError, run, run_bytes, uv
+from wheels import CommandError, run, uv
 from witness_app import NOW
 
 if TYPE_CHECKING:
@@ -65,9 +64,10 @@ def install_0_2_0(folder: Path) -> Path:
             f"0.2.0 is installed from its commit, {COMMIT}, and this checkout does not have it. In a shallow "
             "clone run: git fetch --unshallow"
         ) from None
-    sources, environment = folder / "sources", folder / "environment"
-    archive = run_bytes("git", "archive", COMMIT, *(f"packages/{member}" for member in MEMBERS), cwd=ROOT)
-    with tarfile.open(fileobj=BytesIO(archive)) as tar:
+    sources, environment, archive = folder / "sources", folder / "environment", folder / "sources.tar"
+    members = [f"packages/{member}" for member in MEMBERS]
+    run("git", "archive", f"--output={archive}", COMMIT, *members, cwd=ROOT)
+    with tarfile.open(archive) as tar:
         tar.extractall(sources, filter="data")
     ours = {path.name.replace("_", "-") for path in ROOT.glob("packages/*/src/*")}
     others = {
