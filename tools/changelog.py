@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,15 +26,7 @@ def fragments(member: Member) -> list[Path]:
 def write(member: Member, *, draft: bool = False) -> str:
     """Move a member's fragments into its changelog, as the section of its present version.
 
-    Args:
-        member: The member.
-        draft: Whether to show the section and to change nothing.
-
-    Returns:
-        What towncrier prints.
-
-    Raises:
-        CommandError: towncrier fails.
+    With `draft`, show the section and change nothing. Return what towncrier prints.
     """
     options = "--draft" if draft else "--yes", "--version", member.version
     return run(sys.executable, "-m", "towncrier", "build", *options, cwd=member.folder)
@@ -46,11 +39,7 @@ def tags(member: Member) -> list[str]:
 
 
 def changes(since: str, root: Path = ROOT) -> frozenset[str]:
-    """Return the paths in which the working tree differs from where it left another line of commits.
-
-    Args:
-        since: The name of a commit of that line.
-        root: The checkout.
+    """Return the paths in which the working tree differs from where it left the commits that lead to `since`.
 
     Raises:
         CommandError: There is no such commit here, or none that is common to both.
@@ -62,32 +51,22 @@ def changes(since: str, root: Path = ROOT) -> frozenset[str]:
 
 
 def code_without_fragment(member: Member, changed: frozenset[str]) -> list[str]:
-    """Return the changed code of a member, unless a fragment, or the changelog, has changed as well.
+    """Return a member's code among all `changed` paths, unless a fragment, or the changelog, is among them.
 
     The version's own file is no code.
-
-    Args:
-        member: The member.
-        changed: All changed paths, from the root of the checkout.
     """
-    news = f"{member.place}/newsfragments/"
-    if f"{member.place}/CHANGELOG.md" in changed or any(
-        path.startswith(news) and path.endswith(".md") for path in changed
-    ):
+    news = re.compile(rf"{re.escape(member.place)}/(CHANGELOG|newsfragments/.*)\.md")
+    if any(map(news.fullmatch, changed)):
         return []
     about = member.about.relative_to(member.root).as_posix()
     return sorted(path for path in changed if path.startswith(f"{member.place}/src/") and path != about)
 
 
 def compare(ref: str | None) -> int:
-    """Print for each member whether its changed code has a fragment.
+    """Print for each member whether its changed code has a fragment; return the exit status.
 
-    Args:
-        ref: The commit to compare with; None: `origin/main`, or where that is not to be had the member's last
-            release.
-
-    Returns:
-        The exit status.
+    It is compared with `ref`, else with `origin/main`, or where that is not to be had with the member's last
+    release.
     """
     missing = 0
     for member in members():
@@ -111,7 +90,7 @@ def compare(ref: str | None) -> int:
     return int(missing > 0)
 
 
-def main() -> int:
+def main() -> int | str:
     """Run one of the two."""
     parser = argparse.ArgumentParser(prog="hatch run release:")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -126,8 +105,7 @@ def main() -> int:
     try:
         print(write(member_named(chosen.name), draft=chosen.draft))
     except (CommandError, LookupError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return str(error)
     return 0
 
 

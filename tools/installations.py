@@ -30,7 +30,7 @@ TESTS = {
         "packages/testing/tests/test_plugin.py",
         "packages/testing/tests/test_servers.py",
         "packages/testing/tests/with_application",
-    ],
+    ]
 }
 """The tests of a member, where they are not all that its folder has."""
 
@@ -52,14 +52,10 @@ class Release:
 
 
 class Wheelhouse:
-    """The wheels of our own that installations may choose from.
-
-    Args:
-        place: A folder to work in.
-    """
+    """The wheels of our own that installations may choose from."""
 
     def __init__(self, place: Path) -> None:
-        self.place = place
+        self.place = place  # a folder to work in
         self.wheels = place / "wheels"
         self.wheels.mkdir(parents=True)
         self._built: dict[str, Distribution] = {}
@@ -78,10 +74,7 @@ class Wheelhouse:
     def releases(self, member: Member) -> dict[Version, Release]:
         """Build every release of a member that has a tag, and what the checkout has if that is none of them.
 
-        Installations can choose among them. It is done once.
-
-        Returns:
-            By version, the oldest first.
+        Installations can choose among them. It is done once. They are returned by version, the oldest first.
         """
         if member.name not in self._releases:
             releases = {}
@@ -118,11 +111,6 @@ class Installation:
     def make(cls, wheelhouse: Wheelhouse, release: Release, resolution: str) -> Installation:
         """Install a release, and everything it needs, extras included, as old or as new as its ranges allow.
 
-        Args:
-            wheelhouse: What is to be had of our own.
-            release: The release.
-            resolution: `OLDEST` or `NEWEST`.
-
         Raises:
             CommandError: Nothing fits its ranges.
             BoundError: A lower bound that it declares is not what was installed.
@@ -156,14 +144,7 @@ class Installation:
     def test(self, engines: str) -> str:
         """Install what the tests need, which moves nothing that the member asks for, and run them.
 
-        Args:
-            engines: The database engines for them, as the plugin takes them.
-
-        Returns:
-            The last line that pytest prints.
-
-        Raises:
-            CommandError: They do not pass.
+        Return the last line that pytest prints.
         """
         member = self.release.member
         tools = tools_of_the_tests()

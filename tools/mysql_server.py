@@ -70,15 +70,7 @@ def own_mirror() -> str:
 
 
 def unpack(place: Path, mirror: str) -> None:
-    """Download the packages, verified, and unpack them.
-
-    Args:
-        place: An empty folder; afterwards `place/mysqld` runs the server.
-        mirror: The address of Debian's archive, or of a copy.
-
-    Raises:
-        CommandError: What apt says.
-    """
+    """Download the packages, verified, and unpack them; afterwards `place/mysqld` runs the server."""
     apt, root = place / "apt", place / "root"
     for folder in (apt / "lists" / "partial", apt / "archives" / "partial", root):
         folder.mkdir(parents=True)
@@ -95,12 +87,9 @@ def unpack(place: Path, mirror: str) -> None:
     (loader,) = root.glob("usr/lib*/ld-linux*.so.*")
     (libraries,) = root.glob("usr/lib/*-linux-gnu")
     program = place / "mysqld"
-    program.write_text(
-        PROGRAM.format(
-            loader=shlex.quote(str(loader.relative_to(root))),
-            libraries=shlex.quote(str(libraries.relative_to(root))),
-        )
-    )
+    parts = {"loader": loader, "libraries": libraries}
+    quoted = {name: shlex.quote(str(path.relative_to(root))) for name, path in parts.items()}
+    program.write_text(PROGRAM.format(**quoted))
     program.chmod(0o755)
 
 
@@ -140,7 +129,6 @@ def get(folder: Path, mirror: str | None = None) -> str:
 
     Raises:
         UnavailableError: This machine cannot.
-        CommandError: A command failed; the text has what it printed.
     """
     program = folder / "mysqld"
     if not program.exists():
@@ -159,23 +147,18 @@ def get(folder: Path, mirror: str | None = None) -> str:
     return version(program)
 
 
-def main() -> int:
+def main() -> int | str:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="hatch run mysql:get")
     parser.add_argument(
-        "folder",
-        nargs="?",
-        type=Path,
-        default=FOLDER,
-        help="default: %(default)s, where the tests look",
+        "folder", nargs="?", type=Path, default=FOLDER, help="default: %(default)s, where the tests look"
     )
     parser.add_argument("--mirror", metavar="URL", help="of Debian; default: the one that apt uses here")
     given = parser.parse_args()
     try:
         print(get(given.folder.absolute(), given.mirror))
     except (UnavailableError, CommandError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return str(error)
     return 0
 
 

@@ -25,11 +25,7 @@ def resolved(thing: Any) -> Any:
 
 
 class Reader:
-    """Describes the API of members that refer to one another.
-
-    Args:
-        members: All of them.
-    """
+    """Describes the API of members that refer to one another."""
 
     def __init__(self, members: Iterable[Member]) -> None:
         packages = [member.package for member in members]

@@ -13,12 +13,7 @@ from members import ROOT, Member, members
 
 
 def raised(member: Member, versions: dict[str, tuple[int, int]]) -> str:
-    """Return a member's pyproject.toml with the ranges of its siblings as they should be.
-
-    Args:
-        member: The member.
-        versions: Major and minor version of each member, by the name of its distribution.
-    """
+    """Return a member's pyproject.toml with the ranges of its siblings as their `versions` want them."""
     text = (member.folder / "pyproject.toml").read_text("utf-8")
     for name, (major, minor) in versions.items():
         wanted = rf"\g<1>>={major}.{minor},<{major}.{minor + 1}"

@@ -78,12 +78,7 @@ def dependants(member: Member, wheelhouse: Wheelhouse) -> Iterator[tuple[Release
 
 
 def check(member: Member, engines: str, out: Path) -> None:
-    """Do all of it.
-
-    Args:
-        member: The member.
-        engines: The engines to test it on, as the plugin takes them.
-        out: The folder for what would be uploaded; what it held before is removed.
+    """Do all of it, on these database engines; what would be uploaded is put into `out`, emptied first.
 
     Raises:
         BoundError: A range is not what it works with.
@@ -149,7 +144,7 @@ def say_what_to_upload(member: Member, out: Path) -> None:
     say(f"    twine upload {folder}/*.whl {folder}/*.tar.gz")
 
 
-def main() -> int:
+def main() -> int | str:
     """Check the distribution that the command line names."""
     parser = argparse.ArgumentParser(prog="hatch run release:check")
     parser.add_argument("name", help="the distribution")
@@ -163,8 +158,7 @@ def main() -> int:
         out = ROOT / "dist" / f"{member.name}-{member.version}"
         check(member, chosen.engines, out)
     except (BoundError, CommandError, LookupError, NotReadyError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        return str(error)
     if left := what_is_left(member):
         say("Before it can be tagged:", *left, sep="\n    ")
         if not chosen.rehearse:

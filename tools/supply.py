@@ -31,11 +31,7 @@ def purl(name: str, version: str) -> str:
 def complete(bom: dict[str, Any], distribution: Distribution, ours: frozenset[str]) -> dict[str, Any]:
     """Let a bill of materials name the wheel that it belongs to, and no folder of this machine; return it.
 
-    Args:
-        bom: What cyclonedx-py wrote: it knows the wheel by its pyproject.toml alone, and the siblings by the
-            files they were installed from.
-        distribution: The wheel.
-        ours: The names of all members' distributions.
+    cyclonedx-py knows the wheel by its pyproject.toml alone, and `ours` by the files they came from.
     """
     version = str(distribution.metadata["Version"])
     digest = hashlib.sha256(distribution.wheel.read_bytes()).hexdigest()
@@ -74,11 +70,7 @@ def describe(member: Member, distribution: Distribution, built: Sequence[Distrib
 
 
 def sbom(out: Path) -> None:
-    """Build all members into a folder, and a bill of materials beside each wheel.
-
-    Args:
-        out: The folder; what it held before is removed.
-    """
+    """Build all members, and a bill of materials beside each wheel, into a folder, which is emptied first."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,10 +87,7 @@ def sbom(out: Path) -> None:
 
 
 def verdict(report: dict[str, Any] | None) -> tuple[bool | None, str]:
-    """Judge what pip-audit found.
-
-    Args:
-        report: Its JSON; None if it wrote none.
+    """Judge the JSON that pip-audit wrote; None if it wrote none.
 
     Returns:
         Whether nothing is known against what was audited, or None if nothing could be learned; and the
@@ -124,11 +113,7 @@ def verdict(report: dict[str, Any] | None) -> tuple[bool | None, str]:
 def audit(*, insist: bool) -> int:
     """Ask for known vulnerabilities of all that the members can bring, extras included, at its newest.
 
-    Args:
-        insist: Whether it is a failure that nothing can be learned.
-
-    Returns:
-        The exit status.
+    Return the exit status; with `insist` it is a failure that nothing can be learned.
     """
     others = {str(need) for member in members() for need in of_others(member.all_requirements)}
     with tempfile.TemporaryDirectory() as scratch:

@@ -32,12 +32,7 @@ class CommandError(Exception):
 
 
 def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a command to its end and return what it printed.
-
-    Args:
-        command: The command and its arguments.
-        cwd: Where it runs; None: here.
-        env: Environment variables besides those of this process.
+    """Run a command to its end, with `env` besides this process's variables, and return what it printed.
 
     Raises:
         CommandError: It failed.
@@ -94,13 +89,7 @@ class Distribution:
 def build(folder: Path, out: Path, *, env: Mapping[str, str] | None = None) -> Distribution:
     """Build a member's sdist, and its wheel from that, so that an sdist that lacks something shows.
 
-    Args:
-        folder: The member's folder.
-        out: The folder to put both in, which must hold no others.
-        env: Environment variables besides those of this process.
-
-    Raises:
-        CommandError: It cannot be built.
+    Both are put in `out`, which must hold no others.
     """
     uv("build", "--quiet", "--build-constraints", BUILT_BY, "--out-dir", out, folder, env=env)
     (sdist,) = out.glob("*.tar.gz")
@@ -109,11 +98,7 @@ def build(folder: Path, out: Path, *, env: Mapping[str, str] | None = None) -> D
 
 
 def unexpected_files(distribution: Distribution) -> set[str]:
-    """Return the paths in which a wheel differs from its package and what wheels say of themselves.
-
-    Args:
-        distribution: What was built; `folder` has the sources.
-    """
+    """Return the paths in which a wheel differs from its package and what wheels say of themselves."""
     source = distribution.folder / "src"
     expected = {path.relative_to(source).as_posix() for path in source.rglob("*.py")}
     expected.add(f"{distribution.module}/py.typed")
@@ -135,15 +120,9 @@ class Environment:
     def make(
         cls, folder: Path, ours: Iterable[Distribution], *, python: object = sys.executable
     ) -> Environment:
-        """Make an empty one.
-
-        Args:
-            folder: Where.
-            ours: The wheels from which our names can be installed. None is until it is asked for.
-            python: The interpreter it is made for.
-        """
+        """Make an empty one, in which our names can be installed from the wheels `ours` alone."""
         uv("venv", "--quiet", "--allow-existing", "--no-project", "--python", python, folder)
-        # As constraints, the paths of our wheels leave no other source for our names.
+        # As constraints, their paths leave no other source.
         constraints = folder / "ours.txt"
         constraints.write_text("".join(f"{one.name} @ {one.wheel.as_uri()}\n" for one in ours), "utf-8")
         return cls(folder / "bin" / "python", constraints)
@@ -160,18 +139,7 @@ class Environment:
         return {canonicalize_name(entry["name"]): entry["version"] for entry in listed}
 
     def test(self, *arguments: object, cwd: Path) -> str:
-        """Run pytest, by files, since many tests of a file share a server.
-
-        Args:
-            arguments: Its options and paths.
-            cwd: Where it runs.
-
-        Returns:
-            The last line that it prints.
-
-        Raises:
-            CommandError: A test fails.
-        """
+        """Run pytest, by files, since many tests of a file share a server; return the last line it prints."""
         spread = "-n", "auto", "--maxprocesses=4", "--dist", "loadfile"
         options = "-q", "-p", "no:cacheprovider", "-rfE", *spread
         printed = run(self.python.with_name("pytest"), *options, *arguments, cwd=cwd)

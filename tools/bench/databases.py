@@ -19,13 +19,7 @@ SERVERS: Final = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
 def databases(
     stack: contextlib.ExitStack, engine: str, settings: Mapping[str, str] | None = None
 ) -> Callable[[], str]:
-    """Return what gives the URL of a new, empty database at each call.
-
-    Args:
-        stack: Where their server ends.
-        engine: Its name.
-        settings: Those of a server.
-    """
+    """Return what gives the URL of a new, empty database at each call; they go when `stack` ends."""
     if engine in SERVERS:
         return stack.enter_context(SERVERS[engine](settings=settings)).create_database
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="websession-benchmark-")))

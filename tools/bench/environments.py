@@ -12,16 +12,9 @@ from wheels import Environment  # the line above says where
 
 
 def interpreter(name: str, requirements: tuple[str, ...]) -> Path:
-    """Return the Python of an environment, which is made if need be.
+    """Return the Python of an environment, which is made if need be; without requirements, it is this one.
 
     It lies in the environment that the benchmarks run in, and goes when hatch removes that.
-
-    Args:
-        name: Its name.
-        requirements: What it has; with none, it is that of the benchmarks itself.
-
-    Raises:
-        CommandError: It cannot be made.
     """
     if not requirements:
         return Path(sys.executable)

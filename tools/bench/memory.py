@@ -49,12 +49,7 @@ ALLOWED_BYTES: Final = 2 * 2**20
 
 
 class Traffic:
-    """Requests of many sessions to one application.
-
-    Args:
-        app: The WSGI application.
-        sessions: How many to begin with.
-    """
+    """Requests of many sessions, which it begins, to one application."""
 
     def __init__(self, app: Any, sessions: int) -> None:
         self._client = worker.Client(app)
@@ -105,10 +100,7 @@ def caches() -> Iterator[tuple[str, int, int | None]]:
 def measure(url: str, *, sessions: int, requests: int) -> dict[str, Any]:
     """Make the requests and return what was seen at each look.
 
-    Args:
-        url: Of an empty database.
-        sessions: Different ones; making them takes a request each, which is not counted.
-        requests: In all.
+    To begin each of the sessions takes a request more, which is not counted.
     """
     contender = worker.load("ours", {"url": url, "full": True})
     sys.stderr.write(f"beginning {sessions:,} sessions\n")

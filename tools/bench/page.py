@@ -39,12 +39,7 @@ def _measured(figures: dict[str, Any]) -> str:
 
 
 def peers_on(engine: str, contenders: dict[str, Any]) -> str:
-    """Return the table of one engine: ratios to the floor with their quartiles.
-
-    Args:
-        engine: Its name.
-        contenders: What `run.measure()` returned.
-    """
+    """Return the table of one engine, of what `run.measure()` returned: ratios with their quartiles."""
     kinds = [kind for kind in KINDS if kind in contenders["floor"]["ratios"]]
     rows = []
     for name, contender in contenders.items():
@@ -208,25 +203,14 @@ def write() -> None:
 
 
 def parser(name: str, about: str | None) -> argparse.ArgumentParser:
-    """Return a parser for the command line of a command whose figures are a section of the page.
-
-    Args:
-        name: The command's.
-        about: What it does.
-    """
+    """Return a parser for the command line of a command whose figures are a section of the page."""
     made = argparse.ArgumentParser(prog=f"hatch run bench:{name}", description=about)
     made.add_argument("--record", action="store_true", help="write the figures into the docs")
     return made
 
 
 def publish(name: str, figures: dict[str, Any], *, record: bool) -> None:
-    """Print the section that figures make, and record them and write the page if that is asked for.
-
-    Args:
-        name: The section's.
-        figures: Anything that JSON holds.
-        record: Whether it is.
-    """
+    """Print the section that figures make, and record them and write the page if that is asked for."""
     if record:
         results.record(name, figures)
         write()

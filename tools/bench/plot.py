@@ -19,12 +19,7 @@ OTHERS: Final = "#8093a8"
 
 
 def draw(figures: dict[str, Any], path: Path = PLOT) -> None:
-    """Draw the median of each contender, with its quartiles, relative to the floor.
-
-    Args:
-        figures: What was recorded as `peers`.
-        path: Where the plot goes.
-    """
+    """Draw the median of each contender in the `peers`, with its quartiles, relative to the floor."""
     # The same figures make the same file: no random names and no date in it. Text stays text.
     mpl.rcParams.update({"svg.hashsalt": "peers", "svg.fonttype": "none", "font.size": 8})
     engines = figures["engines"]

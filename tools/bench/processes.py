@@ -94,11 +94,8 @@ class Process:
     def requests(self, kind: str, number: int, *, processor: bool = False) -> float:
         """Make `number` requests of one kind; return how many seconds they took together.
 
-        Args:
-            kind: Of request.
-            number: How many.
-            processor: Return the time in which processors worked for them, in this contender and in the
-                servers, instead of the time that went by.
+        With `processor`, these are the seconds in which processors worked for them, in this contender and in
+        the servers, instead of those that went by.
         """
         before = servers_time() if processor else 0.0
         seconds: float = self._ask(kind=kind, number=number, processor=processor)["seconds"]
@@ -106,21 +103,15 @@ class Process:
 
     def sample(self, kind: str, sessions: int) -> float:
         """Make a request for each of many stored sessions, always the same; return the seconds in all."""
-        seconds: float = self._ask(kind=kind, sessions=sessions)["seconds"]
-        return seconds
+        return float(self._ask(kind=kind, sessions=sessions)["seconds"])
 
     def close(self) -> None:
         """End the process, if it still runs: it ends when its input does."""
-        if self._child.stdin is not None:
-            self._child.stdin.close()
         try:
-            self._child.wait(30)
+            self._child.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             self._child.kill()
-            self._child.wait()
-        for pipe in (self._child.stdout, self._child.stderr):
-            if pipe is not None:
-                pipe.close()
+            self._child.communicate()
         _CONTENDERS.discard(self._child.pid)
 
     def _ask(self, **order: Any) -> dict[str, Any]:

@@ -54,13 +54,9 @@ COUNTS: Final = ("requests", "retries", "errors")
 
 
 def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
-    """Store sessions under random identifiers, of which some, the oldest, can be purged.
+    """Make the tables, and sessions under random identifiers, the oldest of them ready to be purged.
 
-    Args:
-        engine: The database; the tables are made.
-        rows: How many sessions.
-        expired: How many of them are longer past their deadline than the purge's margin.
-        now: Unix seconds.
+    `expired` of the `rows` are longer past their deadline than the purge's margin.
     """
     Base.metadata.create_all(engine)
     dialect, life = engine.dialect.name, 86400
@@ -91,14 +87,7 @@ def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
 
 
 def work(url: str, seed: int, counts: Any, stop: Any) -> None:
-    """Use sessions until told to stop; runs in a process of its own.
-
-    Args:
-        url: Of the database.
-        seed: For chance.
-        counts: Where to count; see `COUNTS`.
-        stop: An event.
-    """
+    """Use sessions until the event `stop`, and count as `COUNTS` says; runs in a process of its own."""
     views = session_views(300)
 
     def login(request: Any) -> str:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_websession.servers._base import _free_port
 from pytest_websession.servers._process import Account, ServerUnavailableError, Supervised
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def redis_server() -> Iterator[str]:
     password = secrets.token_urlsafe(16)
     process = Supervised("redis", account)
     try:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = _free_port()
         settings = process.directory / "redis.conf"
         account.write_private(
             settings,

@@ -22,12 +22,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def record(name: str, figures: dict[str, Any]) -> None:
-    """Keep figures, in place of those of before.
-
-    Args:
-        name: Of the command that measured them.
-        figures: Anything that JSON holds.
-    """
+    """Keep the figures of a command, anything that JSON holds, in place of those of before."""
     RECORDED.mkdir(exist_ok=True)
     text = json.dumps({**context(), **figures}, indent=1, default=float)
     (RECORDED / f"{name}.json").write_text(_shortened(text) + "\n", "utf-8")

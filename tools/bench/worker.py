@@ -57,11 +57,9 @@ class Client:
         self._response: tuple[str, list[tuple[str, str]]] = ("", [])
 
     def environ(self, kind: str, cookie: str | None = None) -> dict[str, Any]:
-        """Return the environ of a request of this kind.
+        """Return the environ of a request of this kind, with this header of cookies.
 
-        Args:
-            kind: Of request.
-            cookie: The header; None: all that were kept, and none for a new session.
+        None stands for all that were kept, and for none if the session is to be new.
         """
         made = {
             "REQUEST_METHOD": "GET",
@@ -99,10 +97,7 @@ class Client:
     def get(self, kind: str, *, keep: bool = False, cookie: str | None = None) -> str:
         """Make one request and return what the view says.
 
-        Args:
-            kind: Of request.
-            keep: Do not take new cookies, as in the measured rounds.
-            cookie: What to send; see `environ`.
+        With `keep` no new cookies are taken, as in the measured rounds. For `cookie` see `environ`.
         """
         answer = self._app(self.environ(kind, cookie), self.start_response)
         body = b"".join(answer)

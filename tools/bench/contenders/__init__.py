@@ -1,6 +1,7 @@
 """The contenders: small applications that do the same thing with a session, each in its library's own way.
 
-Each module has a function `make(**options)` that returns a `worker.Contender`. The views are:
+Each module has a function `make` that returns a `worker.Contender`. Its options are the `url` of a database,
+where it has one, and the `size` of the payload in bytes of JSON. The views are:
 
 - ``/untouched`` does not look at the session,
 - ``/read`` answers with the session's ``counter``,
@@ -36,11 +37,7 @@ def versions(*names: str) -> dict[str, str]:
 
 
 def session_views(size: int = 100) -> dict[str, Callable[[Any], str]]:
-    """Return the views for what is the attribute `session` of their argument, a request mostly.
-
-    Args:
-        size: Of the payload, in bytes of JSON.
-    """
+    """Return the views for what is the attribute `session` of their argument, a request mostly."""
     data = payload(size)
 
     def read(request: Any) -> str:

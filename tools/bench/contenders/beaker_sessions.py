@@ -10,12 +10,7 @@ from contenders.pyramid_app import make_app
 
 
 def make(url: str, size: int = 100) -> Contender:
-    """Return the contender, with its own defaults.
-
-    Args:
-        url: Of the database.
-        size: Of the payload, in bytes of JSON.
-    """
+    """Return the contender, with its own defaults."""
     if url.startswith("sqlite"):
         event.listen(Engine, "connect", let_sqlite_hurry)
     app = make_app(

@@ -19,12 +19,7 @@ urlpatterns: list[Any] = []
 
 
 def make(url: str, size: int = 100) -> Contender:
-    """Return the contender.
-
-    Args:
-        url: Of the database, as SQLAlchemy writes it.
-        size: Of the payload, in bytes of JSON.
-    """
+    """Return the contender."""
     urlpatterns[:] = [
         path(name, lambda request, view=view: HttpResponse(view(request)))
         for name, view in session_views(size).items()

@@ -14,17 +14,10 @@ from contenders import let_sqlite_hurry, session_views, versions
 
 
 def make(url: str, size: int = 100) -> Contender:
-    """Return the contender.
-
-    Args:
-        url: Of the database.
-        size: Of the payload, in bytes of JSON.
-    """
+    """Return the contender."""
     app = flask.Flask("contender")
     app.config.update(
-        SECRET_KEY="a secret for the benchmark",
-        SQLALCHEMY_DATABASE_URI=url,
-        SESSION_TYPE="sqlalchemy",
+        SECRET_KEY="a secret for the benchmark", SQLALCHEMY_DATABASE_URI=url, SESSION_TYPE="sqlalchemy"
     )
     if url.startswith("sqlite"):
         event.listen(Engine, "connect", let_sqlite_hurry)
@@ -37,6 +30,5 @@ def make(url: str, size: int = 100) -> Contender:
         # The module's attribute `session` is that of the request.
         app.add_url_rule(f"/{name}", name, partial(view, flask))
     return Contender(
-        app.wsgi_app,
-        versions=versions("flask-session", "flask", "flask-sqlalchemy", "sqlalchemy", "psycopg"),
+        app.wsgi_app, versions=versions("flask-session", "flask", "flask-sqlalchemy", "sqlalchemy", "psycopg")
     )

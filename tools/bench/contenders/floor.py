@@ -36,13 +36,7 @@ class Stored(Base):
 
 
 def make(url: str, *, core: bool = False, size: int = 100) -> Contender:
-    """Return the floor.
-
-    Args:
-        url: Of the database.
-        core: By Core statements instead of the ORM.
-        size: Of the payload, in bytes of JSON.
-    """
+    """Return the floor, by the ORM or by Core statements."""
     engine = make_engine(url)
     Base.metadata.create_all(engine)
     data = payload(size)

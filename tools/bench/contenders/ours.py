@@ -61,13 +61,7 @@ class Clock:
 
 
 def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
-    """Return our contender.
-
-    Args:
-        url: Of the database.
-        full: With every feature, and logged in.
-        size: Of the payload, in bytes of JSON.
-    """
+    """Return our contender; `full`: with every feature, and logged in."""
     engine = make_engine(url)
     model: Any = Full if full else Minimal
     Base.metadata.create_all(engine)

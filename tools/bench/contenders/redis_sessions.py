@@ -9,12 +9,7 @@ from contenders.pyramid_app import make_app
 
 
 def make(redis_url: str, size: int = 100) -> Contender:
-    """Return the contender, with its own defaults.
-
-    Args:
-        redis_url: Of the Redis server, with the password.
-        size: Of the payload, in bytes of JSON.
-    """
+    """Return the contender, with its own defaults; the URL has the server's password."""
     app = make_app(
         session_views(size),
         settings={

@@ -10,11 +10,7 @@ from contenders.pyramid_app import make_app
 
 
 def make(size: int = 100) -> Contender:
-    """Return the contender.
-
-    Args:
-        size: Of the payload, in bytes of JSON; a cookie holds 4,064.
-    """
+    """Return the contender; a cookie holds 4,064 bytes."""
     # Without `reissue_time` it would send the cookie again with every request.
     factory = SignedCookieSessionFactory("a secret for the benchmark", reissue_time=60)
     app = make_app(session_views(size), configure=lambda config: config.set_session_factory(factory))

@@ -489,12 +489,7 @@ class Verdict:
 
 
 def judge(
-    ticket: Ticket,
-    state: SessionState | None,
-    policies: Policies,
-    now: int,
-    *,
-    _timing: _Timing = _TIMING,
+    ticket: Ticket, state: SessionState | None, policies: Policies, now: int, *, _timing: _Timing = _TIMING
 ) -> Verdict:
     """Return what a ticket is, by the row as it was read and at the moment the request arrived.
 

@@ -38,14 +38,7 @@ from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, overload
 from .errors import MalformedPayloadError
 from .storable import MAX_DEPTH, require_storable, require_storable_key
 
-__all__ = [
-    "MAX_DEPTH",
-    "FlashQueues",
-    "Payload",
-    "Snapshot",
-    "dumps",
-    "loads",
-]
+__all__ = ["MAX_DEPTH", "FlashQueues", "Payload", "Snapshot", "dumps", "loads"]
 
 _T = TypeVar("_T")
 _V_co = TypeVar("_V_co", covariant=True)

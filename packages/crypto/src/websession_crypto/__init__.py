@@ -19,9 +19,7 @@ from .errors import (
     UnauthenticTokenError,
     UnknownTokenVersionError,
 )
-from .errors import (
-    __getattr__ as __getattr__,
-)
+from .errors import __getattr__ as __getattr__
 from .keys import Keyring, SecretKey, generate_secret_key
 from .tokens import MAX_PAYLOAD_LENGTH, MAX_PURPOSE_LENGTH, MAX_TOKEN_LENGTH, Opened, TokenCodec
 from .values import ValueCodec

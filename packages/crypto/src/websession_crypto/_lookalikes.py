@@ -118,9 +118,7 @@ def describe_lookalike(raw: bytes) -> str | None:
             return "repeats a pattern"
         if len({(b - a) % 256 for a, b in pairwise(symbols)}) <= _STEPS:
             return "is a regular sequence"
-    if _PLAIN.issuperset(raw):
-        return "decodes to text, not to random bytes"
-    if _prose_bits(raw) <= _PROSE_BITS_OF_RAW:
+    if _PLAIN.issuperset(raw) or _prose_bits(raw) <= _PROSE_BITS_OF_RAW:
         return "decodes to text, not to random bytes"
     if _prose_bits(text) <= _PROSE_BITS_OF_TEXT:
         return "is a passphrase"

@@ -44,11 +44,7 @@ COMMITS = "websession_commits"
 MAIN = "websession_main"
 SETTINGS_FILE = "websession_ini"
 # A project's fixtures, as they are called in Pyramid's cookiecutter, and ours that give them.
-OURS_OF_PROJECT = {
-    "app": "websession_app",
-    "dbsession": "websession_dbsession",
-    "tm": "websession_tm",
-}
+OURS_OF_PROJECT = {"app": "websession_app", "dbsession": "websession_dbsession", "tm": "websession_tm"}
 
 
 def commits(request: pytest.FixtureRequest) -> bool:

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from typing import TYPE_CHECKING, ClassVar, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ._process import Account, ServerError, ServerUnavailableError, Supervised
 from ._url import DatabaseURL
@@ -61,15 +61,12 @@ class DatabaseServer(abc.ABC):
         self._process: Supervised | None = None
         self._databases: set[str] = set()
         self._account = Account.for_servers()
-        self._find(binaries)
+        self._programs = self._locate(binaries)
         for module in self._modules:
             try:
                 importlib.import_module(module)
             except ImportError as error:
-                raise ServerUnavailableError(
-                    f"{self._product} needs the Python module {module}, which cannot be imported: {error} "
-                    f"({self._install_modules})"
-                ) from error
+                raise ServerUnavailableError(self._lacks(module, f"cannot be imported: {error}")) from error
 
     @classmethod
     def missing(cls) -> str | None:
@@ -84,10 +81,7 @@ class DatabaseServer(abc.ABC):
             return str(error)
         for module in cls._modules:
             if importlib.util.find_spec(module) is None:
-                return (
-                    f"{cls._product} needs the Python module {module}, which is not installed "
-                    f"({cls._install_modules})"
-                )
+                return cls._lacks(module, "is not installed")
         return None
 
     def __repr__(self) -> str:
@@ -193,13 +187,16 @@ class DatabaseServer(abc.ABC):
 
     def url(self, database: str) -> str:
         """Give the SQLAlchemy URL of a database on this server."""
-        return DatabaseURL(self._url(self._port, database))
+        return self._url(self._port, database)
 
     # What an engine has to say about itself:
 
     _product: ClassVar[str]
+    _install: ClassVar[str]  # how to get the programs
     _modules: ClassVar[tuple[str, ...]]  # the driver, and what it needs to log in
-    _install_modules: ClassVar[str]  # the command that does
+    _install_modules: ClassVar[str]  # how to get those
+    _scheme: ClassVar[str]  # of URLs, with the driver
+    _query: ClassVar[str] = ""  # at the end of URLs
     _ends_by: ClassVar[int]  # quickest signal, when the data are no longer wanted
     _stops_by: ClassVar[int]  # signal for an orderly shutdown that does not wait for clients
     _maintenance_database: ClassVar[str]
@@ -210,10 +207,6 @@ class DatabaseServer(abc.ABC):
         """Find the programs without running them, or raise ServerUnavailableError."""
 
     @abc.abstractmethod
-    def _find(self, binaries: Path | None) -> None:
-        """Keep what `_locate` gives."""
-
-    @abc.abstractmethod
     def _prepare(self, process: Supervised) -> None:
         """Make the data directory."""
 
@@ -221,8 +214,18 @@ class DatabaseServer(abc.ABC):
     def _command(self, port: int) -> Sequence[str | Path]:
         """Give the command line that runs the server in the foreground."""
 
-    @abc.abstractmethod
-    def _url(self, port: int, database: str) -> str: ...
+    @classmethod
+    def _not_installed(cls, binaries: Path | None) -> ServerUnavailableError:
+        where = f" in {binaries}" if binaries is not None else ""
+        return ServerUnavailableError(f"{cls._product} is not installed{where} ({cls._install})")
+
+    @classmethod
+    def _lacks(cls, module: str, how: str) -> str:
+        return f"{cls._product} needs the Python module {module}, which {how} ({cls._install_modules})"
+
+    def _url(self, port: int, database: str) -> str:
+        place = f"{USER}:{self._password}@127.0.0.1:{port}/{quote(database, safe='')}"
+        return DatabaseURL(f"{self._scheme}://{place}{self._query}")
 
     @functools.cached_property
     def _administration(self) -> Engine:

@@ -36,12 +36,7 @@ def new_name() -> str:
 
 
 def create(engine: Engine, name: str) -> None:
-    """Create an empty database.
-
-    Args:
-        engine: From `administration`.
-        name: From `new_name`.
-    """
+    """Create an empty database under a name from `new_name`."""
     # template0: whatever somebody has put into template1 of his server does not come along.
     options = " TEMPLATE template0" if engine.dialect.name == "postgresql" else " CHARACTER SET utf8mb4"
     with engine.connect() as connection:
@@ -49,12 +44,7 @@ def create(engine: Engine, name: str) -> None:
 
 
 def drop(engine: Engine, name: str) -> None:
-    """Drop a database, ending what is still connected to it.
-
-    Args:
-        engine: From `administration`.
-        name: From `new_name`.
-    """
+    """Drop a database under a name from `new_name`, ending what is still connected to it."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
-from urllib.parse import quote
+from typing import ClassVar
 
-from ._base import USER
-from ._mysql_family import MySQLFamilyServer, path_with_sbin
-from ._process import ServerUnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-INSTALL = "apt-get install mariadb-server"
-
-
-class Programs(NamedTuple):
-    """The two programs that are needed."""
-
-    server: Path
-    install: Path
+from ._mysql_family import MySQLFamilyServer, Programs, path_with_sbin
 
 
 class MariaDBServer(MySQLFamilyServer):
@@ -32,8 +17,18 @@ class MariaDBServer(MySQLFamilyServer):
 
     engine: ClassVar[str] = "mariadb"
     _product: ClassVar[str] = "MariaDB"
+    _install: ClassVar[str] = "apt-get install mariadb-server"
     _modules: ClassVar[tuple[str, ...]] = ("pymysql",)
     _install_modules: ClassVar[str] = "pip install pymysql"
+    _scheme: ClassVar[str] = "mariadb+pymysql"
+    _initial_options: ClassVar[tuple[str, ...]] = (
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        "--skip-name-resolve",
+    )
+    _log_size: ClassVar[str] = "--loose-innodb-log-file-size=16M"
+    _create_user: ClassVar[str] = "CREATE OR REPLACE USER"
+    _accounts_to_drop: ClassVar[str] = "root@'127.0.0.1', root@'::1', root@localhost, ''@localhost"
 
     @classmethod
     def _locate(cls, binaries: Path | None) -> Programs:
@@ -41,43 +36,5 @@ class MariaDBServer(MySQLFamilyServer):
         server = shutil.which("mariadbd", path=path) or shutil.which("mysqld", path=path)
         install = shutil.which("mariadb-install-db", path=path)
         if server is None or install is None:
-            where = f" in {binaries}" if binaries is not None else ""
-            raise ServerUnavailableError(f"MariaDB is not installed{where} ({INSTALL})")
+            raise cls._not_installed(binaries)
         return Programs(Path(server), Path(install))
-
-    def _find(self, binaries: Path | None) -> None:
-        self._programs = self._locate(binaries)
-
-    def _url(self, port: int, database: str) -> str:
-        return (
-            f"mariadb+pymysql://{USER}:{self._password}@127.0.0.1:{port}"
-            f"/{quote(database, safe='')}?charset=utf8mb4"
-        )
-
-    def _server(self) -> Path:
-        return self._programs.server
-
-    def _initialisation(self, data: Path) -> Sequence[str | Path]:
-        return [
-            self._programs.install,
-            "--no-defaults",
-            f"--datadir={data}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            "--skip-name-resolve",
-            *self._durability(),
-        ]
-
-    def _accounts(self) -> Sequence[str]:
-        return [
-            f"CREATE OR REPLACE USER {USER}@'127.0.0.1' IDENTIFIED BY '{self._password}'",
-            f"GRANT ALL PRIVILEGES ON *.* TO {USER}@'127.0.0.1' WITH GRANT OPTION",
-            "DROP USER IF EXISTS root@'127.0.0.1', root@'::1', root@localhost, ''@localhost",
-        ]
-
-    def _options(self) -> Sequence[str]:
-        return self._durability()
-
-    def _durability(self) -> list[str]:
-        usual = super()._durability()
-        return [*usual, "--loose-innodb-log-file-size=16M"] if usual else []

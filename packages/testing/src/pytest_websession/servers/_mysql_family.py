@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import abc
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from ._base import DatabaseServer
+from ._base import USER, DatabaseServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,39 +15,46 @@ if TYPE_CHECKING:
     from ._process import Supervised
 
 
+class Programs(NamedTuple):
+    """What is run: the server, and what makes its data directory (MySQL's server does both)."""
+
+    server: Path
+    install: Path
+
+
 class MySQLFamilyServer(DatabaseServer):
     """A server that is started as MySQL's is: an initialised data directory, and options in one command."""
 
     _ends_by: ClassVar[int] = signal.SIGKILL
     _stops_by: ClassVar[int] = signal.SIGTERM
+    _query: ClassVar[str] = "?charset=utf8mb4"
     _maintenance_database: ClassVar[str] = "mysql"
+    _programs: Programs
 
-    @abc.abstractmethod
-    def _server(self) -> Path:
-        """Return the server's program."""
+    # What a product has to say about itself:
 
-    @abc.abstractmethod
-    def _initialisation(self, data: Path) -> Sequence[str | Path]:
-        """Return the command that makes a data directory."""
-
-    @abc.abstractmethod
-    def _accounts(self) -> Sequence[str]:
-        """Return the statements that leave our account as the only one; they run at each start."""
-
-    @abc.abstractmethod
-    def _options(self) -> Sequence[str]:
-        """Return the options that only this product has, or wants."""
+    _options: ClassVar[tuple[str, ...]] = ()  # those that it alone has, or wants
+    _initial_options: ClassVar[tuple[str, ...]]  # for making the data directory
+    _log_size: ClassVar[str]  # the option for a smaller log, if nothing has to last
+    _create_user: ClassVar[str]  # a statement's beginning that works if the account is there, too
+    _accounts_to_drop: ClassVar[str]  # all that are there at first
 
     def _prepare(self, process: Supervised) -> None:
-        # Run at each start, before the first connection is accepted.
-        statements = "".join(f"{statement};\n" for statement in self._accounts())
+        # Run at each start, before the first connection is accepted: our account is the only one.
+        statements = (
+            f"{self._create_user} {USER}@'127.0.0.1' IDENTIFIED BY '{self._password}';\n"
+            f"GRANT ALL PRIVILEGES ON *.* TO {USER}@'127.0.0.1' WITH GRANT OPTION;\n"
+            f"DROP USER IF EXISTS {self._accounts_to_drop};\n"
+        )
         self._account.write_private(process.directory / "accounts.sql", statements)
-        command = self._initialisation(process.directory / "data")
+        options = [*self._initial_options, *self._options, *self._durability()]
+        command: list[str | Path] = [self._programs.install, "--no-defaults"]
+        command += [f"--datadir={process.directory / 'data'}", *options]
         process.run(command, ends_by=signal.SIGKILL, seconds=300)
 
     def _command(self, port: int) -> Sequence[str | Path]:
         return [
-            self._server(),
+            self._programs.server,
             "--no-defaults",
             f"--datadir={self.directory / 'data'}",
             f"--init-file={self.directory / 'accounts.sql'}",
@@ -60,7 +66,8 @@ class MySQLFamilyServer(DatabaseServer):
             "--skip-name-resolve",
             "--character-set-server=utf8mb4",
             "--default-time-zone=+00:00",
-            *self._options(),
+            *self._options,
+            *self._durability(),
             *(f"--{name}={value}" for name, value in self._settings.items()),
         ]
 
@@ -72,6 +79,7 @@ class MySQLFamilyServer(DatabaseServer):
             "--loose-innodb-flush-log-at-trx-commit=0",
             "--loose-innodb-flush-method=nosync",
             "--loose-innodb-doublewrite=OFF",
+            self._log_size,
         ]
 
 

