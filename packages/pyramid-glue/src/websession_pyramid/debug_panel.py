@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
 
     from .factory import SessionFactory
-    from .holder import Holder
+    from .session import Holder
 
 __all__ = ["WebSessionsPanel", "add_panel"]
 

@@ -144,18 +144,14 @@ class UnitOfWork:
             self.joined = self.transaction
 
     def announce(self, before: Opening | None) -> None:
-        """Tell the subscribers what was found in the browser's cookie, once.
-
-        Args:
-            before: What was found before, in the same request; None: nothing was looked at.
-        """
+        """Tell the subscribers, once, what was found in the browser's cookie and was not `before`."""
         opening = self.working_copy.opening
         if not self._announced:
             self._announced = True
             if self._previous is None or not opening.verdict:
                 announce_opening(self._request, self._kit.attribute, opening, before)
 
-    # -- what holds the session, for `WebSession` ------------------------------------------------------------
+    # -- for `WebSession`, as `ReadOnlySession` has it, too --------------------------------------------------
 
     @property
     def last_committed(self) -> UnitOfWork | None:
