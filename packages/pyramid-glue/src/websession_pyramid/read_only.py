@@ -181,10 +181,8 @@ class ReadOnlySession:
         kit = self._kit
         if self._writer is not None:
             self._writer.origin = connection
-        row = kit.store.load(connection, ticket.session_id)
-        policies = kit.policies(None if row is None else row.overrides)
-        reorder = kit.store.reorders_keys(connection)
-        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
+        return judged(kit, ticket, row, reorder=reorder, refusals=refusals)
 
 
 @contextlib.contextmanager
