@@ -202,8 +202,13 @@ def test_reading_does_not_keep_anybody_from_writing(make_engine, full):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("Wish", OwnOverrides), ("distinct_wishes", distinct_overrides), ("reading", reading)]
+    ("old", "new", "where"),
+    [
+        ("Wish", OwnOverrides, ""),
+        ("distinct_wishes", distinct_overrides, ""),
+        ("reading", reading, r"websession_models\.own_transactions\."),
+    ],
 )
-def test_what_had_another_name_is_still_there_and_warns(old, new):
-    with pytest.warns(DeprecationWarning, match=rf"overview\.{old} is called .*\.{new.__name__} now"):
+def test_what_had_another_name_or_place_is_still_there_and_warns(old, new, where):
+    with pytest.warns(DeprecationWarning, match=rf"overview\.{old} is called {where}{new.__name__} now"):
         assert getattr(websession_models.overview, old) is new

@@ -23,8 +23,10 @@ def renamed(module: str, **things: Any) -> Callable[[str], Any]:
     def get(name: str) -> Any:
         if name not in things:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        _warn(f"{module}.{name}", things[name].__name__)
-        return things[name]
+        new = things[name]
+        # What has kept its name has moved.
+        _warn(f"{module}.{name}", f"{new.__module__}.{name}" if new.__name__ == name else new.__name__)
+        return new
 
     return get
 

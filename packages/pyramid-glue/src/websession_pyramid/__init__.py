@@ -8,12 +8,7 @@ from websession_core.renaming import renamed
 
 from .__about__ import __version__
 from .active_sessions import ActiveSession, ActiveSessions, active_sessions
-from .config import (
-    add_web_session,
-    factory_args_from_settings,
-    get_session_factory,
-    includeme,
-)
+from .config import add_web_session, factory_args_from_settings, get_session_factory, includeme
 from .errors import LateChangeError, MissingFeatureError, StaleSessionError, UnsupportedSetupError
 from .events import (
     CookieRefused,

@@ -184,10 +184,7 @@ class ActiveSessions:
         )
         present, copy = self._session.id, unit.working_copy
         return [
-            (
-                session_id,
-                ActiveSession(_handle(session_id), userid, session_id == present, *rest),
-            )
+            (session_id, ActiveSession(_handle(session_id), userid, session_id == present, *rest))
             for session_id, *rest in copy.attached.connection().execute(statement)
             if session_id not in copy.pending.ended
         ]

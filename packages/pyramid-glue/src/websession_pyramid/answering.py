@@ -61,11 +61,7 @@ KEEP = Answer(CookieOrder.KEEP)
 def prepare_answer(kit: SessionKit, copy: WorkingCopy, request: Request, *, follows: bool) -> Answer:
     """Decide what the browser is told, and encrypt the cookie.
 
-    Args:
-        kit: Whose session it is.
-        copy: The session as it was written.
-        request: The request that the browser sent.
-        follows: Whether the request has committed a session before, and so given the browser a cookie.
+    `follows` says whether the request has committed a session before, and so given the browser a cookie.
     """
     row, pending = copy.contents.row, copy.pending
     if row is None:

@@ -31,15 +31,9 @@ if TYPE_CHECKING:
 
     from pyramid.config import Configurator
     from pyramid.registry import Registry
-    from sqlalchemy import Table
     from websession_core.settings import Draft, Settings
 
-__all__ = [
-    "add_web_session",
-    "factory_args_from_settings",
-    "get_session_factory",
-    "includeme",
-]
+__all__ = ["add_web_session", "factory_args_from_settings", "get_session_factory", "includeme"]
 
 log = logging.getLogger(__name__)
 
@@ -145,19 +139,15 @@ def _cookie_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]])
 
 
 def _table_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]]) -> Iterator[Mistake]:
-    table = _table_of(draft["model_class"])
+    table = features_of(draft["model_class"]).table
     for attribute, (prefix, settings) in others.items():
-        if table is _table_of(settings.model_class):
+        if table is features_of(settings.model_class).table:
             yield draft.mistake(
                 "model_class",
                 f"keeps its sessions in the table {table.name!r}, as request.{attribute} "
                 f"({prefix}model_class) does",
                 "give a model with a table of its own",
             )
-
-
-def _table_of(model: type) -> Table:
-    return features_of(model).table
 
 
 def factory_args_from_settings(

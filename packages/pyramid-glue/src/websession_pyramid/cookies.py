@@ -29,11 +29,7 @@ _TOKENS_LOOKED_AT = 4
 
 
 class CookieJar:
-    """Reads and writes the cookie that one session factory uses.
-
-    Args:
-        settings: The validated settings; the ``cookie_*`` ones are used.
-    """
+    """Reads and writes the cookie that one session factory uses."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -66,14 +62,7 @@ class CookieJar:
                     return
 
     def set(self, request: Request, response: Response, token: str, max_age: int | None) -> None:
-        """Add the header that stores `token` in the browser.
-
-        Args:
-            request: The request; its scheme and host matter.
-            response: The response.
-            token: The encrypted ticket.
-            max_age: How long the browser keeps it, in seconds; None: until it is closed.
-        """
+        """Add the header that stores `token` in the browser for `max_age` seconds; None: until it closes."""
         self._add(request, response, token, max_age)
 
     def delete(self, request: Request, response: Response) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
 
     from .factory import SessionFactory
-    from .holder import Holder
+    from .session import Holder
 
 __all__ = ["WebSessionsPanel", "add_panel"]
 
@@ -42,11 +42,7 @@ _statements: ContextVar[list[str] | None] = ContextVar("websession_pyramid.debug
 
 
 def add_panel(registry: Registry) -> None:
-    """Add the panel to the toolbar of an application, if it has one.
-
-    Args:
-        registry: The application's registry, in which everything else is configured.
-    """
+    """Add the panel to the toolbar of an application, if it has one; all else is configured."""
     toolbar = registry.queryUtility(IToolbarWSGIApp)
     if toolbar is None:
         return
@@ -106,11 +102,7 @@ class WebSessionsPanel(DebugPanel):
         ]
 
     def render_content(self, request: Request) -> str:
-        """Return the panel's HTML.
-
-        Args:
-            request: The toolbar's request for it, not the one that the panel is about.
-        """
+        """Return the panel's HTML. The request is the toolbar's, not the one that the panel is about."""
         parts = []
         for attribute, facts in self.data["sessions"]:
             parts.append(f"<h4>request.{escape(attribute)}</h4>")

@@ -121,14 +121,7 @@ class CookieRefused(SessionEvent):
 
 
 def announce(request: Request, attribute: str, event: Callable[..., SessionEvent], *details: Any) -> None:
-    """Send an event of a session to the application's subscribers, if it has any at all.
-
-    Args:
-        request: The request that the browser sent.
-        attribute: The attribute of the request that holds the session.
-        event: The event's class.
-        details: Its arguments after the request.
-    """
+    """Send an event, made of the request and its other arguments, to the subscribers, if there are any."""
     registry = request.registry
     if registry.has_listeners:
         registry.notify(event(request, *details, attribute=attribute))

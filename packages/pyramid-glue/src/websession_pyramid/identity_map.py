@@ -22,14 +22,7 @@ __all__ = ["expire_references", "expire_row", "expunge_row"]
 
 
 def expire_row(dbsession: Session, model: type, session_id: UUID, names: Iterable[str]) -> None:
-    """Let everything that hangs on changed columns of a session's row be loaded again.
-
-    Args:
-        dbsession: The application's database session.
-        model: The session model.
-        session_id: The row's primary key.
-        names: The attributes of the changed columns.
-    """
+    """Let everything that hangs on changed columns of a session's row, by attribute, be loaded again."""
     mapper: Mapper[Any] = inspect(model)
     columns = {mapper.columns[name] for name in names}
     instance = dbsession.identity_map.get(mapper.identity_key_from_primary_key((session_id,)))
@@ -48,10 +41,7 @@ def expunge_row(dbsession: Session, model: type, session_id: UUID) -> None:
 def expire_references(dbsession: Session, model: type, names: Iterable[str]) -> None:
     """Let other objects' relationships to sessions be loaded again, `User.sessions` for example.
 
-    Args:
-        dbsession: The application's database session.
-        model: The session model.
-        names: The attributes of the columns that were changed in some row.
+    Only those that go by the columns, named by attribute, that were changed in some row.
     """
     mapper: Mapper[Any] = inspect(model)
     columns = {mapper.columns[name] for name in names}

@@ -15,21 +15,16 @@ from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded
 
 if TYPE_CHECKING:
     from pyramid.request import Request
-    from websession_core.policies import Policies
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
+    from .kit import SessionKit
     from .tickets import Refusal
 
 __all__ = ["NO_COOKIE", "Opening", "announce_opening", "judged"]
 
 _EXPIRED = frozenset(
-    {
-        Standing.EXPIRED_IDLE,
-        Standing.EXPIRED_ABSOLUTE,
-        Standing.EXPIRED_DEADLINE,
-        Standing.UNACKNOWLEDGED,
-    }
+    {Standing.EXPIRED_IDLE, Standing.EXPIRED_ABSOLUTE, Standing.EXPIRED_DEADLINE, Standing.UNACKNOWLEDGED}
 )
 _REFUSED = {
     Standing.UNKNOWN: "unknown",
@@ -71,25 +66,11 @@ NO_COOKIE = Opening()
 
 
 def judged(
-    ticket: Ticket,
-    row: SessionRow | None,
-    policies: Policies,
-    now: int,
-    *,
-    reorder: bool,
-    refusals: tuple[Refusal, ...],
+    kit: SessionKit, ticket: Ticket, row: SessionRow | None, *, reorder: bool, refusals: tuple[Refusal, ...]
 ) -> Opening:
-    """Return what becomes of a cookie with a ticket.
-
-    Args:
-        ticket: The ticket.
-        row: The row that it names; None: there is none.
-        policies: What the settings say for that row.
-        now: Unix seconds.
-        reorder: As for `Opening`.
-        refusals: As for `Opening`.
-    """
-    verdict = judge(ticket, None if row is None else row.state, policies, now)
+    """Return what becomes of a cookie with a ticket, which names `row`; the rest is as for `Opening`."""
+    state, overrides = (None, None) if row is None else (row.state, row.overrides)
+    verdict = judge(ticket, state, kit.policies(overrides), kit.clock())
     return Opening(verdict, row if verdict else None, reorder, refusals)
 
 
@@ -99,11 +80,7 @@ def announce_opening(request: Request, attribute: str, opening: Opening, before:
     To be called once the session is at hand: subscribers may look at it, and one that raises must not make
     what was found forgotten (the session of a replayed ticket is revoked all the same).
 
-    Args:
-        request: The request that the browser sent.
-        attribute: The attribute of the request that holds the session.
-        opening: What was found.
-        before: What was found before, in the same request; None: nothing was looked at.
+    What was found before, in the same request, is no news; None: nothing was looked at.
     """
     if not request.registry.has_listeners:
         return

@@ -53,22 +53,12 @@ class Pending:
         return frozenset((*self.to_delete, *self.deleted))
 
     def starting_over(self, row: SessionRow | None) -> Pending:
-        """Return this for a session that the application has ended.
-
-        Args:
-            row: Its row; None: it was not stored.
-        """
+        """Return this for a session that the application has ended, with the row that it had."""
         to_delete = self.to_delete if row is None else (*self.to_delete, row.id)
         return Pending(to_delete, self.deleted, starts_over=True, by_error_page=self.by_error_page)
 
     def stores(self, contents: Contents, opening: Opening, *, changed: bool) -> bool:
-        """Return whether the session is to be inserted or updated.
-
-        Args:
-            contents: What it holds.
-            opening: What became of the browser's cookie.
-            changed: Whether the contents differ from the row.
-        """
+        """Return whether the session is to be inserted, or updated because its contents have changed."""
         if contents.row is not None:
             return changed
         if not self.is_wanted and contents.is_empty:

@@ -93,11 +93,7 @@ class ReadOnlySession:
         self.state = TransactionState.ENDED
 
     def announce(self, before: Opening | None) -> None:
-        """Tell the subscribers what was found in the browser's cookie.
-
-        Args:
-            before: What was found before, in the same request; None: nothing was looked at.
-        """
+        """Tell the subscribers what was found in the browser's cookie and was not `before`."""
         announce_opening(self._request, self._kit.attribute, self.working_copy.opening, before)
 
     def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
@@ -123,11 +119,7 @@ class ReadOnlySession:
         )
 
     def for_writing(self) -> Never:
-        """Refuse: nothing can be written.
-
-        Raises:
-            NoTransactionError: Always.
-        """
+        """Refuse: nothing can be written."""
         raise NoTransactionError("this needs the request's transaction, and that has ended")
 
     def drop_changes(self) -> None:
@@ -189,10 +181,8 @@ class ReadOnlySession:
         kit = self._kit
         if self._writer is not None:
             self._writer.origin = connection
-        row = kit.store.load(connection, ticket.session_id)
-        policies = kit.policies(None if row is None else row.overrides)
-        reorder = kit.store.reorders_keys(connection)
-        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
+        return judged(kit, ticket, row, reorder=reorder, refusals=refusals)
 
 
 @contextlib.contextmanager

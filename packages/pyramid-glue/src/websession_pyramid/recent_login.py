@@ -106,9 +106,6 @@ def login_session(registry: Registry) -> str:
 
     Where the policy does not show which, or there is none, it is the application's only session.
 
-    Args:
-        registry: The application's registry.
-
     Raises:
         ConfigurationError: There are several, and nothing tells which is meant.
     """
@@ -120,11 +117,7 @@ def login_session(registry: Registry) -> str:
 
 
 def recent_login_mistakes(registry: Registry) -> Iterator[Mistake]:
-    """Yield what is wrong with the views that want a recent login.
-
-    Args:
-        registry: The registry of the complete application.
-    """
+    """Yield what is wrong with the views of the complete application that want a recent login."""
     factories = web_session_factories(registry)
     for name, views in registry.get(_VIEWS, {}).items():
         try:

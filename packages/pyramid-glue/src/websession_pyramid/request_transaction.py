@@ -118,12 +118,7 @@ def manager_of(request: Request) -> TransactionManager | None:
 
 
 def database_session(request: Request, name: str) -> Session:
-    """Return the SQLAlchemy session of `request`, itself even where a `scoped_session` stands for it.
-
-    Args:
-        request: The request.
-        name: The attribute of the request that holds it.
-    """
+    """Return the SQLAlchemy session that a request has as `name`, also where a `scoped_session` is there."""
     session: Session | scoped_session[Session] = getattr(request, name)
     return session() if isinstance(session, scoped_session) else session
 

@@ -239,11 +239,7 @@ class RowWriter:
         expire_references(dbsession, model, kit.store.features.columns)
 
     def delete_all(self, but: UUID | None) -> int:
-        """Delete all sessions of the model at once; return how many there were.
-
-        Args:
-            but: One to be left; None: none.
-        """
+        """Delete all sessions of the model at once, but one if it is given; return how many there were."""
         features = self._kit.store.features
         statement = delete(features.table).where(features.criterion())
         if but is not None:
@@ -251,12 +247,7 @@ class RowWriter:
         return self.connection().execute(statement).rowcount
 
     def undo(self, undone: SessionRow | None, row: SessionRow | None) -> None:
-        """Let the application's objects follow the rollback of a savepoint.
-
-        Args:
-            undone: The row as it was before the rollback.
-            row: The row as it is now.
-        """
+        """Let the application's objects follow the rollback of a savepoint: `undone` gives way to `row`."""
         model, columns = self._kit.settings.model_class, self._kit.store.features.columns
         if undone is not None and (row is None or undone.id != row.id):
             expunge_row(self.dbsession, model, undone.id)  # it was inserted after the savepoint

@@ -74,12 +74,7 @@ class SavepointStack:
         self._open.append((savepoint, self._take()))
 
     def ended(self, savepoint: SessionTransaction, *, released: bool) -> None:
-        """Note that `savepoint`, and every later one, is over.
-
-        Args:
-            savepoint: Which.
-            released: Whether what happened in it stays.
-        """
+        """Note that `savepoint`, and every later one, is over; if `released`, what happened in it stays."""
         for index, (known, state) in enumerate(self._open):
             if known is savepoint:
                 del self._open[index:]
@@ -90,12 +85,7 @@ class SavepointStack:
 
 @implementer(IDataManagerSavepoint)
 class TransactionSavepoint:
-    """A savepoint of the whole transaction, as far as a session is concerned.
-
-    Args:
-        state: What to go back to.
-        restore: Brings a state back.
-    """
+    """A savepoint of the whole transaction, as far as a session is concerned: the state to go back to."""
 
     def __init__(self, state: Any, restore: Callable[[Any], None]) -> None:
         self._state = state

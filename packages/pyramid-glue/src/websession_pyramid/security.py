@@ -96,9 +96,6 @@ def policy_sessions(registry: Registry) -> frozenset[str]:
 
     In a policy of the application's own, its attributes are searched for ours and for Pyramid's helpers over
     ``request.session``. It may read a session in other ways: that nothing was found is no proof.
-
-    Args:
-        registry: The application's registry.
     """
     policies = (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy))
     return frozenset(name for policy in policies for name in _sessions_of(policy, _POLICY_DEPTH))

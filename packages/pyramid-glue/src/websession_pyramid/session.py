@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from weakref import ref
 
 from pyramid.interfaces import ISession
@@ -37,13 +37,15 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from transaction import Transaction, TransactionManager
 
-    from .holder import Holder
     from .kit import SessionKit
     from .working_copy import WorkingCopy
 
-__all__ = ["WebSession"]
+__all__ = ["Holder", "WebSession"]
 
 log = logging.getLogger(__name__)
+
+Holder: TypeAlias = UnitOfWork | ReadOnlySession
+"""What has the working copy."""
 
 _CSRF_KEY = "_csrft_"  # Pyramid's own sessions and storage policies use this key
 _CSRF_COLUMN = "csrf_token"

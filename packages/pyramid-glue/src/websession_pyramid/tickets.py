@@ -31,12 +31,7 @@ class Refusal(NamedTuple):
 
 
 class TicketReader:
-    """Decrypts the tickets in requests' cookies, and encrypts those that responses carry.
-
-    Args:
-        settings: The validated settings; `secret_key` and `cookie_name` are used.
-        jar: Finds the cookies.
-    """
+    """Decrypts the tickets in requests' cookies, and encrypts those that responses carry."""
 
     def __init__(self, settings: Settings, jar: CookieJar) -> None:
         self._jar = jar

@@ -118,9 +118,7 @@ class UnitOfWork:
     def load(self, request: Request) -> None:
         """Read the session that the browser's cookie names, if any: one SELECT, or none without a ticket.
 
-        Args:
-            request: The request at hand, whose database session is used (a subrequest may be the first to
-                touch the session).
+        The request at hand, whose database session is used, may be a subrequest.
 
         Raises:
             SQLAlchemyError: The row could not be read.
@@ -134,8 +132,7 @@ class UnitOfWork:
         if ticket is not None:
             writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
             row, reorder = writer.read(ticket.session_id)
-            policies = kit.policies(None if row is None else row.overrides)
-            opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+            opening = judged(kit, ticket, row, reorder=reorder, refusals=refusals)
         self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
@@ -144,18 +141,14 @@ class UnitOfWork:
             self.joined = self.transaction
 
     def announce(self, before: Opening | None) -> None:
-        """Tell the subscribers what was found in the browser's cookie, once.
-
-        Args:
-            before: What was found before, in the same request; None: nothing was looked at.
-        """
+        """Tell the subscribers, once, what was found in the browser's cookie and was not `before`."""
         opening = self.working_copy.opening
         if not self._announced:
             self._announced = True
             if self._previous is None or not opening.verdict:
                 announce_opening(self._request, self._kit.attribute, opening, before)
 
-    # -- what holds the session, for `WebSession` ------------------------------------------------------------
+    # -- for `WebSession`, as `ReadOnlySession` has it, too --------------------------------------------------
 
     @property
     def last_committed(self) -> UnitOfWork | None:
@@ -215,23 +208,16 @@ class UnitOfWork:
         return self
 
     def delete_all(self, but: UUID | None) -> int:
-        """Delete all sessions of the model at once; return how many there were.
-
-        Args:
-            but: One to be left; None: none.
-        """
+        """Delete all sessions of the model at once, but one if it is given; return how many there were."""
         writer = self.working_copy.attached
         count = writer.delete_all(but)
         writer.mark_changed(self.transaction_manager)
         return count
 
     def store_now(self) -> Any:
-        """Write the session in the transaction at once, even an empty new one.
+        """Write the session at once, even an empty new one; return the row as an object of the model's class.
 
         To be called after :meth:`prepare_change`.
-
-        Returns:
-            The row as an object of the model's class.
         """
         copy = self.working_copy
         copy.want_row()

@@ -35,15 +35,8 @@ def sessions_in_the_way(
 ) -> tuple[list[UUID], list[UUID]]:
     """Return which of a user's sessions have to go before they log in once more.
 
-    Args:
-        kit: Whose sessions these are.
-        connection: The connection of the request's transaction.
-        contents: What the session of this request holds.
-        ended: The sessions that this transaction has ended already.
-        userid: Who is about to log in.
-
-    Returns:
-        Those that have ended by themselves, and hold a slot in nobody's use; and those to be ended.
+    First those that have ended by themselves, and hold a slot in nobody's use; then those to be ended. The
+    one in `contents`, and what this transaction has ended already, are not among them.
 
     Raises:
         TooManySessionsError: They have so many, and the settings say that the new one is refused.
@@ -70,12 +63,6 @@ def assign_slot(
     kit: SessionKit, connection: Connection, contents: Contents, ended: AbstractSet[UUID]
 ) -> None:
     """Give the session a free slot among those of its user, if these are limited.
-
-    Args:
-        kit: Whose sessions these are.
-        connection: The connection of the request's transaction.
-        contents: What the session of this request holds.
-        ended: The sessions that this transaction has ended already.
 
     Raises:
         StaleSessionError: Another login has taken the last one.

@@ -110,12 +110,7 @@ class WorkingCopy:
         self._follow_savepoints(self.writer)
 
     def start_over(self, contents: Contents, reason: str) -> None:
-        """Let the present row be deleted, and go on under a new identifier.
-
-        Args:
-            contents: What the session holds from now on.
-            reason: Why, for the event.
-        """
+        """Let the present row be deleted, and go on with `contents` under a new identifier."""
         row, self.contents = self.contents.row, contents
         if self.is_writable:
             self.pending = self.pending.starting_over(row)
@@ -123,31 +118,19 @@ class WorkingCopy:
                 self._announce(SessionInvalidated, row.id, reason)
 
     def rotate(self, reason: str) -> None:
-        """Let the next write give the session a new identity; old cookies are dead once it commits.
-
-        Args:
-            reason: Why, for the event.
-        """
+        """Let the next write give the session a new identity; old cookies are dead once it commits."""
         row = self.contents.row
         if row is not None and self.is_writable:
             self.contents.rotating = True
             self._announce(SessionRegenerated, row.id, reason)
 
     def end(self, session_id: UUID, reason: str) -> None:
-        """Let another session's row be deleted with what this one writes.
-
-        Args:
-            session_id: Its primary key.
-            reason: Why, for the event.
-        """
+        """Let another session's row be deleted with what this one writes."""
         self._delete_later([session_id])
         self._announce(SessionInvalidated, session_id, reason)
 
     def end_excess_sessions(self, userid: Any) -> None:
         """Keep a user within the number of sessions that they may have, before they log in once more.
-
-        Args:
-            userid: Who is about to log in.
 
         Raises:
             TooManySessionsError: They have so many, and the settings say that the new one is refused.

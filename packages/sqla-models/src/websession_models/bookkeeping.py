@@ -28,18 +28,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Mapping
 
-    from sqlalchemy import (
-        BindParameter,
-        Column,
-        ColumnElement,
-        Connection,
-        Delete,
-        Engine,
-        Insert,
-        Select,
-        Table,
-        Update,
-    )
+    from sqlalchemy import Column, ColumnElement, Connection, Delete, Engine, Insert, Select, Table, Update
     from websession_core.lifecycle import Bookkeeping
 
     from .features import ModelFeatures
@@ -364,7 +353,7 @@ class _Statements:
     def _session_exists(self, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists(select(self._session_key).where(*self._session(), *conditions))
 
-    def _values(self, names: tuple[str, ...]) -> dict[Column[Any], BindParameter[Any]]:
+    def _values(self, names: tuple[str, ...]) -> dict[Column[Any], ColumnElement[Any]]:
         columns = [self._activity[name] for name in names]
         return {column: bindparam(PREFIX + column.name, type_=column.type) for column in columns}
 

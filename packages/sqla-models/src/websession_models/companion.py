@@ -41,13 +41,9 @@ _companions: weakref.WeakSet[Table] = weakref.WeakSet()
 
 
 def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> None:
-    """Add the companion table of a model that was just mapped to the model's metadata.
+    """Add the companion table of a model that was just mapped, with some of `COLUMNS`, to its metadata.
 
     Nothing is done for a class that cannot be a session model: `features_of()` says why.
-
-    Args:
-        mapper: The model's mapper.
-        names: Which of `COLUMNS` the model needs.
 
     Raises:
         sqlalchemy.exc.InvalidRequestError: The metadata has another table of that name.

@@ -42,11 +42,7 @@ class EncryptionReport:
 
 
 def encrypt_all(
-    engine: Engine,
-    store: Store,
-    *,
-    dry_run: bool = False,
-    progress: Callable[[int], None] | None = None,
+    engine: Engine, store: Store, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> EncryptionReport:
     """Encrypt all rows of a model with the first key: those in plain text, and those of other keys.
 

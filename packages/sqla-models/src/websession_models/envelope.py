@@ -29,9 +29,7 @@ __all__ = ["Envelope", "is_plain"]
 class Envelope:
     """Encrypts and decrypts the texts of one model's rows.
 
-    Args:
-        features: What the model offers.
-        cipher: Encrypts values; None: rows can be counted and deleted, but their data not read.
+    Without a cipher rows can be counted and deleted, but their data not read.
 
     Raises:
         ValueError: There is a cipher for a model without `EncryptedDataMixin`.

@@ -35,11 +35,7 @@ def execute(connection: Connection, statement: Any, parameters: Mapping[str, obj
 
 
 def hide_values(error: StatementError) -> None:
-    """Take what was bound or stored out of an error's message: identifiers and data, which end up in logs.
-
-    Args:
-        error: An error of a statement of ours, or of its COMMIT.
-    """
+    """Take what was bound or stored out of an error's message: identifiers and data, which end up in logs."""
     error.hide_parameters = True
     # PostgreSQL's DETAIL, in the lines below, shows the key that somebody still refers to, or the whole row.
     for exception in (error, error.orig):
@@ -48,12 +44,7 @@ def hide_values(error: StatementError) -> None:
 
 
 def tell_plainly(error: StatementError, statement: Any) -> None:
-    """Hide the values in an error, and raise a `SchemaError` in its place if a migration is missing.
-
-    Args:
-        error: What the statement raised.
-        statement: The statement.
-    """
+    """Hide a statement's values in its error; raise `SchemaError` in its place if a migration is missing."""
     hide_values(error)
     if is_schema_error(error):
         tables = find_tables(statement, include_crud=True, check_columns=True)

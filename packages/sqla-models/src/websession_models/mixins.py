@@ -239,9 +239,5 @@ def _declare_slots(mapper: Mapper[Any], _model: type) -> None:
 
 
 def slots_index(table: str) -> str:
-    """Return the name of the index that keeps a user's sessions within the limit.
-
-    Args:
-        table: The name of the session model's table.
-    """
+    """Return the name of the index of a table that keeps a user's sessions within the limit."""
     return f"uq_{table}_session_slot"

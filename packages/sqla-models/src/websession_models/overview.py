@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import uuid
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from sqlalchemy import Text, and_, case, cast, func, null, or_, select, type_coe
 from sqlalchemy.dialects.mysql import LONGBLOB
 from sqlalchemy.types import LargeBinary
 from websession_core.policies import Overrides
+from websession_core.renaming import renamed
 
 from . import own_transactions
 from .features import features_of
@@ -91,11 +91,7 @@ class Overview:
 def overview(connection: Connection, model: type, *, now: int, idle_after: int = 15 * 60) -> Overview:
     """Return the sessions in numbers, by two passes over the table.
 
-    Args:
-        connection: From `reading()`.
-        model: The session model.
-        now: Unix seconds.
-        idle_after: After how many seconds without use an active session counts as idle.
+    After `idle_after` seconds without use an active session counts as idle.
     """
     features = features_of(model)
     columns = features.columns
@@ -147,10 +143,7 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
 
 
 def _by_user(
-    connection: Connection,
-    features: ModelFeatures,
-    active: ColumnElement[bool],
-    userid: ColumnElement[Any],
+    connection: Connection, features: ModelFeatures, active: ColumnElement[bool], userid: ColumnElement[Any]
 ) -> tuple[int, int]:
     """Return how many users have active sessions, and how many the one with most of them has."""
     by_user = (
@@ -181,13 +174,7 @@ class Backlog:
 
 
 def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
-    """Return what a purge would find; None: the model has no deadlines.
-
-    Args:
-        connection: From `reading()`.
-        model: The session model.
-        now: Unix seconds.
-    """
+    """Return what a purge would find; None: the model has no deadlines."""
     features = features_of(model)
     expires = features.activity.get("expires_at")
     if expires is None:
@@ -214,12 +201,7 @@ class OwnOverrides:
 
 
 def distinct_overrides(connection: Connection, model: type) -> tuple[OwnOverrides, ...]:
-    """Return every combination of overrides that sessions have, by one pass over the table.
-
-    Args:
-        connection: From `reading()`.
-        model: The session model.
-    """
+    """Return every combination of overrides that sessions have, by one pass over the table."""
     features = features_of(model)
     columns = features.columns
     own = [columns[name].label(name) if name in columns else null().label(name) for name in OVERRIDES]
@@ -321,16 +303,10 @@ def list_sessions(
 def ids_by_prefix(
     connection: Connection, model: type, prefix: str, *, limit: int = 10
 ) -> tuple[uuid.UUID, ...]:
-    """Return the sessions whose identifiers begin so, by the primary key's index.
-
-    Args:
-        connection: From `reading()`.
-        model: The session model.
-        prefix: Hexadecimal digits, 1 to 32; hyphens are left out.
-        limit: How many at most.
+    """Return the sessions whose identifiers begin with 1 to 32 hexadecimal digits, by the key's index.
 
     Raises:
-        ValueError: `prefix` is something else.
+        ValueError: `prefix` is something else. (Hyphens in it are left out.)
     """
     features = features_of(model)
     key = features.columns["id"]
@@ -367,19 +343,6 @@ def _parts(
     yield ~below[-1]
 
 
-_RENAMED: Final = {
-    "Wish": OwnOverrides,
-    "distinct_wishes": distinct_overrides,
-    "reading": own_transactions.reading,
-}
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name not in _RENAMED:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        new = _RENAMED[name]
-        where = f"{new.__module__}.{new.__name__}"
-        warnings.warn(f"{__name__}.{name} is called {where} now", DeprecationWarning, stacklevel=2)
-        return new
+__getattr__ = renamed(
+    __name__, Wish=OwnOverrides, distinct_wishes=distinct_overrides, reading=own_transactions.reading
+)

@@ -1,13 +1,13 @@
 """Short transactions of our own, beside those of the application, which never notice them.
 
 - No lock is waited for. Whatever lies in wait (a row, an index, a foreign key's cascade, a table that is
-  being altered) is bounded by the engine's timeout, of which MySQL's
-  shortest is a second. Those that insist wait for half a second on PostgreSQL
-  and SQLite and two seconds on MariaDB and MySQL, which count in seconds.
+  being altered) is bounded by the engine's timeout, of which MySQL's shortest is a second. Those that insist
+  wait for half a second on PostgreSQL and SQLite and two on MariaDB and MySQL, which count in seconds.
 - The transaction really is at READ COMMITTED, whatever the server's, the engine's or the driver's default:
   at SERIALIZABLE our statements would take part in conflicts with the application's. It is said in the
-  transaction itself: changing it for the connection would survive in the pool, and what the
-  application may have set there by itself cannot be put back.
+  transaction itself: changing it for the connection would survive in the pool, and what the application may
+  have set there by itself cannot be put back.
+- The engine may have any isolation level and event listeners of the application's.
 """
 
 from __future__ import annotations
@@ -79,19 +79,12 @@ def engine_like(connection: Connection) -> Engine:
 def short_transaction(engine: Engine, *, insists: bool) -> Iterator[Connection]:
     """Open a connection with a transaction at READ COMMITTED that is committed at the end of the block.
 
-    Args:
-        engine: The application's, with whatever isolation level and event listeners it has.
-        insists: Whether to wait for locks, for a bounded time.
-
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The database cannot be reached, or refuses; the message shows no
             values.
     """
     try:
-        with (
-            engine.connect() as connection,
-            _TRANSACTIONS[connection.dialect.name](connection, insists),
-        ):
+        with engine.connect() as connection, _TRANSACTIONS[connection.dialect.name](connection, insists):
             yield connection
     except DBAPIError as error:
         hide_values(error)
@@ -101,9 +94,6 @@ def short_transaction(engine: Engine, *, insists: bool) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Open a connection with a transaction that reads and disturbs nobody; it is rolled back in the end.
-
-    Args:
-        engine: The application's, with whatever isolation level and event listeners it has.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
@@ -123,13 +113,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def in_turn(engine: Engine, work: Callable[[], _T]) -> _T:
-    """Do something in a transaction of its own, again and again while somebody else's is in the way.
+    """Do something that begins a transaction, again and again while somebody else's is in the way.
 
     On SQLite, whose writers take turns, even a reader may have to wait for one.
-
-    Args:
-        engine: Where.
-        work: What to do; it must begin the transaction.
     """
     for _ in range(_TURNS - 1):
         try:
@@ -145,12 +131,7 @@ _SQLITE_NESTED: Final = "cannot start a transaction within a transaction"
 
 
 def is_in_the_way(error: DBAPIError, dialect: str) -> bool:
-    """Return whether somebody else's transaction has kept us from it.
-
-    Args:
-        error: What was raised.
-        dialect: The name of the engine's dialect.
-    """
+    """Return whether somebody else's transaction has kept us from it."""
     return is_conflict(error, dialect) or (dialect == "sqlite" and _SQLITE_NESTED in str(error.orig))
 
 
@@ -178,11 +159,7 @@ def has_free_connection(pool: Pool) -> bool:
 
 
 def may_connect(pool: Pool) -> bool:
-    """Return whether a connection can be used now: a free one, or the only one while nobody uses it.
-
-    Args:
-        pool: An engine's pool.
-    """
+    """Return whether a connection can be used now: a free one, or the only one while nobody uses it."""
     if isinstance(pool, StaticPool):
         # Not by checking it out: giving it back would roll back whatever is open on it.
         return not is_in_transaction(pool.connection.dbapi_connection)
@@ -199,8 +176,7 @@ def may_connect(pool: Pool) -> bool:
 def autocommits(connection: Connection) -> bool:
     """Return whether the driver commits every statement by itself, of which the server would not know.
 
-    Args:
-        connection: A connection to a server. (SQLite's driver does not tell.)
+    (SQLite's driver does not tell.)
     """
     driver: Any = connection.connection.dbapi_connection
     ask = getattr(driver, "get_autocommit", None)

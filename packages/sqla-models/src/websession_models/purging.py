@@ -212,27 +212,19 @@ class _Statements:
         self._deadline: Column[Any] = deadline
         self._key: Column[Any] = features.companion.columns[KEY]
         self._session_key: Column[Any] = features.columns["id"]
+        self._is_past = deadline <= self._bound(_CUTOFF, deadline)
         # SQLAlchemy leaves the clause out on SQLite. SKIP LOCKED and a lock wait timeout of 0 are too much
         # for MariaDB (error 1180); there one locked row fails the batch, and its halves are tried.
         nowait = dialect in {"mysql", "mariadb"}
-        self._lock_companions = (
-            select(self._key)
-            .where(self._in(self._key), self._deadline <= self._bound(_CUTOFF, self._deadline))
-            .with_for_update(nowait=nowait, skip_locked=not nowait)
-        )
-        self._lock_sessions = (
-            select(self._session_key)
-            .where(self._in(self._session_key), features.criterion())
-            .with_for_update(nowait=nowait, skip_locked=not nowait)
+        companions = select(self._key).where(self._in(self._key), self._is_past)
+        sessions = select(self._session_key).where(self._in(self._session_key), features.criterion())
+        self._lock_companions, self._lock_sessions = (
+            rows.with_for_update(nowait=nowait, skip_locked=not nowait) for rows in (companions, sessions)
         )
         self._read_sessions = select(self._session_key).where(self._in(self._session_key))
         self._delete_sessions = delete(features.table).where(self._in(self._session_key))
         self._delete_companions = delete(self._companion).where(self._in(self._key))
-        self.count = (
-            select(func.count())
-            .select_from(self._companion)
-            .where(self._deadline <= self._bound(_CUTOFF, self._deadline))
-        )
+        self.count = select(func.count()).select_from(self._companion).where(self._is_past)
         self._first = self._expired()
         after = self._bound(_AFTER, self._deadline)
         self._next = self._expired(
@@ -279,7 +271,7 @@ class _Statements:
         # to be locked.
         return (
             select(self._deadline, self._key)
-            .where(self._deadline <= self._bound(_CUTOFF, self._deadline), *conditions)
+            .where(self._is_past, *conditions)
             .order_by(self._deadline, self._key)
             .limit(bindparam(_LIMIT, type_=Integer()))
         )

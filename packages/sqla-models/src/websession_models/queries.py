@@ -47,9 +47,7 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
 def with_companion(features: ModelFeatures, key: ColumnElement[Any] | None = None) -> FromClause:
     """Return a session table with its companion, if it has one, by an outer join.
 
-    Args:
-        features: The model's.
-        key: What the companion's key equals, where one session is looked for; None: the session's.
+    The companion's key equals `key`, where one session is looked for; None: the session's.
     """
     companion = features.companion
     if companion is None:
@@ -59,19 +57,14 @@ def with_companion(features: ModelFeatures, key: ColumnElement[Any] | None = Non
 
 
 def last_rotated(features: ModelFeatures) -> ColumnElement[int]:
-    """Return when a session got its present identity: at its last login or logout, or when it began.
-
-    Args:
-        features: The model's.
-    """
+    """Return when a session got its present identity: at its last login or logout, or when it began."""
     return func.coalesce(features.columns["rotated_at"], features.columns["created"])
 
 
 def last_used(features: ModelFeatures) -> ColumnElement[int]:
     """Return when a session was last used as far as that is recorded, as `lifecycle.last_use` has it.
 
-    Args:
-        features: The model's; where it records activity the query is one of `with_companion`.
+    Where the model records activity the query is one of `with_companion`.
     """
     active_at = features.activity.get("active_at")
     rotated = last_rotated(features)

@@ -11,25 +11,11 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import (
-    BINARY,
-    JSON,
-    VARBINARY,
-    BigInteger,
-    Column,
-    Enum,
-    Integer,
-    LargeBinary,
-    SmallInteger,
-    String,
-    UniqueConstraint,
-    Uuid,
-    inspect,
-)
+from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, UniqueConstraint, Uuid, inspect
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError, StatementError
-from sqlalchemy.types import NullType, TypeDecorator
+from sqlalchemy.types import BINARY, VARBINARY, Enum, LargeBinary, NullType, String, TypeDecorator
 from websession_core.errors import SessionError
 
 from .conflicts import number_of, sqlstate_of
@@ -131,9 +117,7 @@ _SQLITE: Final = ("no such table", "no such column", "has no column named", "NOT
 def is_schema_error(error: BaseException) -> bool:
     """Return whether one of our statements failed because a table or column is not there or of another type.
 
-    Args:
-        error: What was raised by a statement that names our columns only: a `SchemaError`, or SQLAlchemy's
-            error that has the driver's.
+    The statement names our columns only; its error is a `SchemaError`, or SQLAlchemy's that has the driver's.
     """
     if isinstance(error, SchemaError):
         return True
@@ -144,12 +128,7 @@ def is_schema_error(error: BaseException) -> bool:
 
 
 def schema_error(error: StatementError, tables: Iterable[str]) -> SchemaError:
-    """Return what to raise instead of an error of which `is_schema_error()` holds.
-
-    Args:
-        error: SQLAlchemy's error.
-        tables: The names of the statement's tables.
-    """
+    """Return what to raise for a statement with these tables instead of an error that `is_schema_error()`."""
     cause: Any = error.orig
     if number_of(cause) is not None:
         words = str(cause.args[1]) if len(cause.args) > 1 else str(cause)
@@ -273,7 +252,7 @@ def _shortage(expected: TypeEngine[Any], kind: TypeEngine[Any], dialect: Dialect
         if bits >= wanted_bits or dialect.name == "sqlite":  # whose integers are all alike
             return None
         return f"has {bits} bits and should have {wanted_bits}"
-    length, wanted = _length(kind), _length(expected)
+    length, wanted = getattr(kind, "length", None), getattr(expected, "length", None)
     if length is None or isinstance(expected, (JSON, Uuid, Enum)):
         return None
     unit = "bytes" if isinstance(expected, _BINARY) else "characters"
@@ -290,11 +269,6 @@ def _bits(kind: TypeEngine[Any]) -> int:
     if isinstance(kind, SmallInteger):
         return 16
     return {"TINYINT": 8, "MEDIUMINT": 24}.get(kind.__visit_name__, 32)
-
-
-def _length(kind: TypeEngine[Any]) -> int | None:
-    length: int | None = getattr(kind, "length", None)
-    return length
 
 
 # --- indexes ------------------------------------------------------------------------------------------------

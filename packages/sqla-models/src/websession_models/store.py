@@ -278,13 +278,14 @@ class _Statements:
 
     def __init__(self, features: ModelFeatures, dialect: Dialect) -> None:
         columns = features.columns
-        key = columns["id"]
+        key, version = columns["id"], columns["version"]
         self._columns = columns
         self._dialect = dialect.name
         self.has_jsonb = any(isinstance(columns[name].type.dialect_impl(dialect), JSONB) for name in _TEXTS)
         self._updates: dict[tuple[str, ...], Update] = {}
         self._is_session = key == bindparam(ID, type_=key.type)
         self._where: list[ColumnElement[bool]] = [self._is_session, features.criterion()]
+        self._is_as_read = [*self._where, version == bindparam(_VERSION, type_=version.type)]
         # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
@@ -309,7 +310,7 @@ class _Statements:
             self.insert_both = self.insert_companion.add_cte(self.insert.cte(PREFIX + "row"))
         self.rewrite: Update = (
             update(features.table)
-            .where(*self._where, columns["version"] == bindparam(_VERSION, type_=columns["version"].type))
+            .where(*self._is_as_read)
             .values({columns[name]: self._value(name) for name in _TEXTS})
         )
         self.delete: Delete = delete(features.table).where(*self._where)
@@ -369,11 +370,8 @@ class _Statements:
             for name in names:
                 attribute = name.removeprefix(PREFIX)
                 values[self._columns[attribute]] = self._value(attribute)
-            statement = self._updates[names] = (
-                update(self._features.table)
-                .where(*self._where, version == bindparam(_VERSION, type_=version.type))
-                .values(values)
-            )
+            statement = update(self._features.table).where(*self._is_as_read).values(values)
+            self._updates[names] = statement
         return statement
 
     def select_instance(self) -> Select[Any]:

@@ -44,11 +44,7 @@ def users_sessions(
 ) -> tuple[UsersSession, ...]:
     """Return a user's sessions as the connection's transaction sees them, the first logged in first.
 
-    Args:
-        connection: The application's.
-        features: Of a model with `UseridMixin` and `SessionLimitMixin`.
-        userid: Whose.
-        now: Unix seconds.
+    The model has `UseridMixin` and `SessionLimitMixin`.
     """
     columns = features.columns
     statement = (
@@ -63,12 +59,7 @@ def users_sessions(
 
 
 def is_slot_taken(error: IntegrityError, features: ModelFeatures) -> bool:
-    """Return whether another login has taken the number that this one wanted.
-
-    Args:
-        error: What the insert or update of a session raised.
-        features: The model's.
-    """
+    """Return whether an insert or update failed because another login has taken the number it wanted."""
     message = str(error.orig)
     # SQLite names the columns, the others the index.
     return (

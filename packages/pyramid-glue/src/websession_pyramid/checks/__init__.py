@@ -60,11 +60,7 @@ _FIRST: Final = frozenset({"connection", "schema"})
 
 
 def run_checks(deployment: Deployment) -> Iterator[CheckResult]:
-    """Make every check and yield what it found, one by one.
-
-    Args:
-        deployment: What to look at. Nothing is changed in it.
-    """
+    """Make every check and yield what it found, one by one. Nothing is changed in the deployment."""
     is_usable = True
     for check in CHECKS:
         if check.needs_database and not is_usable:
@@ -89,11 +85,7 @@ def _findings(check: Check, deployment: Deployment) -> Iterable[Finding]:
 
 
 def start_up_findings(registry: Registry) -> Iterator[Finding]:
-    """Yield what the log says when an application starts.
-
-    Args:
-        registry: The registry of the complete application.
-    """
+    """Yield what the log says when an application, now complete, starts."""
     for check in CHECKS:
         if check.at_start is not None:
             yield from check.at_start(registry)

@@ -50,11 +50,7 @@ _LEVELS: Final = {
 
 
 def transaction_manager(registry: Registry) -> Iterator[Finding]:
-    """Yield what is weak about how an application uses `pyramid_tm`.
-
-    Args:
-        registry: The registry of the complete application.
-    """
+    """Yield what is weak about how a complete application uses `pyramid_tm`."""
     settings = registry.settings
     tweens = registry.queryUtility(ITweens)
     names = () if tweens is None else (name for name, _ in (tweens.explicit or tweens.implicit()))
@@ -93,9 +89,7 @@ def transactions(deployment: Deployment) -> Iterator[Finding]:
             "whenever the veto aborts (pyramid_tm.default_commit_veto: with every 4xx and 5xx response).",
         )
     if settings.get("tm.activate_hook"):
-        yield info(
-            "tm.activate_hook is set: in requests for which it says no, sessions can only be read.",
-        )
+        yield info("tm.activate_hook is set: in requests for which it says no, sessions can only be read.")
 
 
 def retries(deployment: Deployment) -> Iterator[Finding]:
@@ -116,9 +110,7 @@ def retries(deployment: Deployment) -> Iterator[Finding]:
             "Set retry.attempts = 3, or leave it out.",
         )
     if settings.get("retry.activate_hook"):
-        yield info(
-            "retry.activate_hook is set: it decides which requests are made again after a conflict.",
-        )
+        yield info("retry.activate_hook is set: it decides which requests are made again after a conflict.")
 
 
 def cookie(deployment: Deployment) -> Iterator[Finding]:

@@ -118,10 +118,7 @@ def sqlite(deployment: Deployment) -> Iterator[Finding]:
             REMEDY,
         )
     if str(mode).lower() != "wal":
-        yield warning(
-            f"The journal mode is {mode}: whoever reads keeps others from writing.",
-            REMEDY,
-        )
+        yield warning(f"The journal mode is {mode}: whoever reads keeps others from writing.", REMEDY)
     if patience < 1000:
         yield warning(
             f"A transaction waits {patience} ms for the one before it: requests fail as soon as two meet.",

@@ -26,7 +26,7 @@ from websession_models.own_transactions import reading
 from websession_models.schema import is_schema_error
 
 from ..errors import one_line
-from ..factory import web_session_factories
+from ..factory import SessionFactory, web_session_factories
 from ..request_transaction import database_session
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from pyramid.registry import Registry
     from pyramid.request import Request
     from sqlalchemy import Engine
-
-from ..factory import SessionFactory
 
 __all__ = [
     "Application",
@@ -153,9 +151,6 @@ def setting_of(application: Application) -> str | None:
     """Return the name of the setting that has the factory's keys as text; None: none has.
 
     A factory does not know under which prefix it was configured.
-
-    Args:
-        application: Whose keys.
     """
     wanted = [key.fingerprint for key in application.factory.settings.secret_key]
     for name, value in (application.registry.settings or {}).items():
@@ -174,10 +169,7 @@ def setting_of(application: Application) -> str | None:
 def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Application]:
     """Start the application of a configuration, without serving it, and end it again.
 
-    Args:
-        uri: As Pyramid's own scripts take it: ``production.ini``, ``production.ini#section``.
-        name: The request attribute that holds the session.
-        variables: Values for ``%(name)s`` in the configuration.
+    `variables` are values for ``%(name)s`` in the configuration.
 
     Raises:
         CommandError: The application cannot be started, or has no such sessions of ours.
@@ -195,11 +187,7 @@ def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Applic
 
 
 def database_error(error: Exception) -> DatabaseError:
-    """Return an error of the database's as a sentence without values.
-
-    Args:
-        error: What SQLAlchemy or the driver raised.
-    """
+    """Return an error of SQLAlchemy's or the driver's as a sentence without values."""
     if isinstance(error, StatementError):
         hide_values(error)
     if is_schema_error(error):

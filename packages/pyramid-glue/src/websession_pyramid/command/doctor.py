@@ -11,12 +11,13 @@ import plaster
 
 from ..checks import Deployment, Severity, run_checks
 from .application import setting_of
-from .options import Configured, configured, json_option
+from .options import configured, json_option
 from .output import as_json
 
 if TYPE_CHECKING:
     from ..checks import CheckResult
     from .application import Application
+    from .options import Opener
 
 __all__ = ["doctor"]
 
@@ -32,14 +33,14 @@ _INDENT: Final = " " * 7
 @click.command
 @json_option
 @configured
-def doctor(configured: Configured, json_: bool) -> None:
+def doctor(opened: Opener, json_: bool) -> None:
     """Look for what is wrong with the sessions of a deployment.
 
     Connects to the database and changes nothing. Each finding comes with its severity, the reason and a
     remedy. Exit status 0: no errors (there may be warnings); 1: errors were found.
     """
     results = []
-    with configured.opened() as application:
+    with opened() as application:
         for result in run_checks(_deployment(application)):
             results.append(result)
             if not json_:

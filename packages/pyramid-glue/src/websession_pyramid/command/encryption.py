@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
 import click
 from websession_models import EncryptedDataMixin, encrypt_all
 
 from .application import ApplicationError, DeclinedError
-from .options import Configured, configured, json_option
+from .options import configured, json_option
 from .output import as_json
+
+if TYPE_CHECKING:
+    from .options import Opener
 
 __all__ = ["encrypt"]
 
@@ -16,13 +22,13 @@ __all__ = ["encrypt"]
 @click.option("--dry-run", is_flag=True, help="Only count what would be written.")
 @json_option
 @configured
-def encrypt(*, configured: Configured, dry_run: bool, json_: bool) -> None:
+def encrypt(*, opened: Opener, dry_run: bool, json_: bool) -> None:
     """Encrypt all sessions' data with the first data_secret_key.
 
     For a model that has just been given EncryptedDataMixin, and before an old key goes. Rows that are
     encrypted with the first key already are left alone, so it can be run again.
     """
-    with configured.opened() as application:
+    with opened() as application:
         store = application.factory.store
         if not store.features.offers(EncryptedDataMixin):
             raise ApplicationError(
@@ -31,7 +37,7 @@ def encrypt(*, configured: Configured, dry_run: bool, json_: bool) -> None:
             )
         report = encrypt_all(application.tables(), store, dry_run=dry_run)
     if json_:
-        as_json({"rows": report.rows, "written": report.written, "refused": report.refused})
+        as_json(asdict(report))
     else:
         would = "would be " if dry_run else ""
         click.echo(f"{report.rows} sessions: {report.written} {would}encrypted, {report.refused} refused")

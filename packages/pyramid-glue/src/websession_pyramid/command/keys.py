@@ -16,13 +16,14 @@ from websession_models.overview import distinct_overrides
 from websession_models.own_transactions import reading
 
 from .application import ApplicationError, CommandError, setting_of
-from .options import Configured, configured, json_option
+from .options import configured, json_option
 from .output import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .application import Application
+    from .options import Opener
 
 __all__ = ["keygen", "rotate_key"]
 
@@ -41,14 +42,14 @@ def keygen() -> None:
 @click.command("rotate-key")
 @json_option
 @configured
-def rotate_key(configured: Configured, json_: bool) -> None:
+def rotate_key(opened: Opener, json_: bool) -> None:
     """Print the setting with a new key in front of the present ones.
 
     Put it into the configuration in place of the present one. Nothing is changed by this command, but it
     prints SECRETS on standard output, the new key and the present ones: mind where that goes. What it says on
     standard error has none: for how long the old keys have to stay.
     """
-    with configured.opened() as application:
+    with opened() as application:
         setting, present = _present(application)
         keys = [generate_secret_key(), *present]
         needed, table_was_read = _needed(application)

@@ -16,26 +16,11 @@ if TYPE_CHECKING:
 
     from .application import Application
 
-__all__ = ["DURATION", "Configured", "configured", "json_option"]
+    Opener = Callable[[], AbstractContextManager[Application]]
+
+__all__ = ["DURATION", "configured", "json_option"]
 
 _FunctionT = TypeVar("_FunctionT", bound="Callable[..., Any]")
-
-
-class Configured:
-    """Where the application comes from: the command opens it when it is ready to.
-
-    Args:
-        uri: CONFIG_URI.
-        name: ``--session``.
-        variables: ``--var``, by name.
-    """
-
-    def __init__(self, uri: str, name: str, variables: dict[str, str]) -> None:
-        self._uri, self._name, self._variables = uri, name, variables
-
-    def opened(self) -> AbstractContextManager[Application]:
-        """Start the application, and end it again; see `websession_pyramid.command.application.opened`."""
-        return opened(self._uri, self._name, self._variables)
 
 
 if TYPE_CHECKING:
@@ -74,12 +59,15 @@ def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
 
 
 def configured(command: _FunctionT) -> _FunctionT:
-    """Give a command CONFIG_URI, ``--session`` and ``--var``, as one argument `configured`."""
+    """Give a command CONFIG_URI, ``--session`` and ``--var``, as one argument `opened`.
+
+    It is the context manager of that name for this application: the command opens it when it is ready to.
+    """
 
     # With `wraps` the parameters that click has recorded on the command so far come along.
     @functools.wraps(command)
     def wrapper(config_uri: str, session_name: str, variables: dict[str, str], **rest: Any) -> Any:
-        return command(configured=Configured(config_uri, session_name, variables), **rest)
+        return command(opened=functools.partial(opened, config_uri, session_name, variables), **rest)
 
     decorated: Any = wrapper
     for decorator in (

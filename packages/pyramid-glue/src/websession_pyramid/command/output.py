@@ -20,9 +20,6 @@ _BAR_WIDTH: Final = 30
 def parse_duration(text: str) -> int:
     """Return a duration in seconds: ``90``, ``90s``, ``15min``, ``12h``, ``30d``, ``2w``.
 
-    Args:
-        text: A whole number, with or without a unit.
-
     Raises:
         ValueError: It is none.
     """
@@ -46,12 +43,7 @@ def size(count: int | None) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return rows under headings, in columns; numbers stand at the right.
-
-    Args:
-        headings: One per column.
-        rows: What stands below, every row as long as the headings.
-    """
+    """Return rows under headings, in columns; numbers stand at the right."""
     body = [list(row) for row in rows]
     texts = [list(map(str, headings)), *([str(cell) for cell in row] for row in body)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(headings))]
@@ -68,11 +60,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def bars(counts: Sequence[tuple[str, int]]) -> str:
-    """Return a histogram: a label, a bar and a number in each line.
-
-    Args:
-        counts: Labels and numbers, in order.
-    """
+    """Return a histogram: a label, a bar and a number in each line."""
     most = max((count for _, count in counts), default=0)
     label_width = max((len(label) for label, _ in counts), default=0)
     number_width = max((len(str(count)) for _, count in counts), default=0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from websession_models import PurgeReport, UnpurgeableModelError, purge
@@ -12,8 +13,11 @@ from websession_models.purging import MARGIN
 
 from ..errors import sentence
 from .application import ApplicationError
-from .options import DURATION, Configured, configured, json_option
+from .options import DURATION, configured, json_option
 from .output import as_json
+
+if TYPE_CHECKING:
+    from .options import Opener
 
 __all__ = ["gc", "purge_command"]
 
@@ -36,7 +40,7 @@ __all__ = ["gc", "purge_command"]
 @configured
 def purge_command(
     *,
-    configured: Configured,
+    opened: Opener,
     max_rows: int | None,
     max_seconds: int | None,
     margin: int,
@@ -50,7 +54,7 @@ def purge_command(
     same time share the work. Fit for cron: it says one line, and nothing is asked.
     """
     is_watched = sys.stderr.isatty() and not (json_ or dry_run)
-    with configured.opened() as application:
+    with opened() as application:
         run = partial(
             purge,
             application.tables(),
@@ -75,19 +79,9 @@ def purge_command(
                 sentence(str(error)), "Add one of the mixins to the model, and a migration."
             ) from None
     if json_:
-        as_json(
-            {
-                "sessions": report.sessions,
-                "orphans": report.orphans,
-                "left": report.left,
-                "refused": report.refused,
-                "finished": report.finished,
-                "seconds": round(report.seconds, 3),
-                "dry_run": dry_run,
-            }
-        )
-        return
-    click.echo(_summary(report, dry_run=dry_run))
+        as_json({**asdict(report), "seconds": round(report.seconds, 3), "dry_run": dry_run})
+    else:
+        click.echo(_summary(report, dry_run=dry_run))
 
 
 def _advance(bar: Any, report: PurgeReport) -> None:

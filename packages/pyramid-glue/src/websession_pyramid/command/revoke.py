@@ -11,7 +11,7 @@ from websession_models.overview import list_sessions
 from websession_models.own_transactions import reading
 
 from .application import CommandLineError, DeclinedError
-from .options import DURATION, Configured, configured, json_option
+from .options import DURATION, configured, json_option
 from .output import as_json
 from .sessions import filters_of, the_one
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from .application import Application
+    from .options import Opener
 
 __all__ = ["revoke_command"]
 
@@ -38,7 +39,7 @@ _MANY = 10
 @click.argument("session", required=False)
 def revoke_command(
     *,
-    configured: Configured,
+    opened: Opener,
     session: str | None,
     all_: bool,
     yes: bool,
@@ -55,7 +56,7 @@ def revoke_command(
     criteria = {name: value for name, value in filters.items() if value not in (None, False)}
     if sum((session is not None, all_, bool(criteria))) != 1:
         raise click.UsageError("Say which: SESSION, or --all, or one or several of the other options.")
-    with configured.opened() as application:
+    with opened() as application:
         ids = _ids(application, session, criteria)
         if dry_run:
             if json_:

@@ -17,7 +17,7 @@ from websession_models.own_transactions import reading
 from ..errors import sentence
 from ..events import SHORT_NAME_LENGTH, short_name
 from .application import ApplicationError, CommandLineError, DeclinedError
-from .options import DURATION, Configured, configured, json_option
+from .options import DURATION, configured, json_option
 from .output import as_json, bars, size, table
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from websession_models.overview import Listed, Overview
 
     from .application import Application
+    from .options import Opener
 
 __all__ = ["filters_of", "list_", "show", "stats", "the_one"]
 
@@ -44,13 +45,13 @@ _CHOICES = 10
 )
 @json_option
 @configured
-def stats(configured: Configured, idle_after: int, json_: bool) -> None:
+def stats(opened: Opener, idle_after: int, json_: bool) -> None:
     """Show the sessions in numbers.
 
     Active is a session that is not past its deadline. The table is read from end to end, without disturbing
     the application.
     """
-    with configured.opened() as application:
+    with opened() as application:
         now = application.factory.clock()
         with reading(application.tables()) as connection:
             numbers = overview(connection, application.model, now=now, idle_after=idle_after)
@@ -87,14 +88,9 @@ def _labelled(labels: list[str], rest: str, counts: tuple[int, ...]) -> list[tup
 
 
 def _described_overview(numbers: Overview, now: int) -> dict[str, Any]:
+    counts = "active", "idle", "anonymous", "users", "most_of_one_user", "expired", "without_deadline"
     return {
-        "active": numbers.active,
-        "idle": numbers.idle,
-        "anonymous": numbers.anonymous,
-        "users": numbers.users,
-        "most_of_one_user": numbers.most_of_one_user,
-        "expired": numbers.expired,
-        "without_deadline": numbers.without_deadline,
+        **{name: getattr(numbers, name) for name in counts},
         "oldest_seconds": None if numbers.oldest is None else now - numbers.oldest,
         "payload_mean_bytes": numbers.payload_mean,
         "payload_largest_bytes": numbers.payload_largest,
@@ -117,9 +113,9 @@ def _described_overview(numbers: Overview, now: int) -> dict[str, Any]:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @configured
-def list_(*, configured: Configured, limit: int, json_: bool, **criteria: Any) -> None:
+def list_(*, opened: Opener, limit: int, json_: bool, **criteria: Any) -> None:
     """List sessions, the last used first."""
-    with configured.opened() as application:
+    with opened() as application:
         now = application.factory.clock()
         filters = filters_of(application, **criteria)
         with reading(application.tables()) as connection:
@@ -171,13 +167,13 @@ def _ends_in(end: int | None, now: int) -> str:
 @json_option
 @configured
 @click.argument("session")
-def show(configured: Configured, session: str, json_: bool) -> None:
+def show(opened: Opener, session: str, json_: bool) -> None:
     """Show one session, without its data.
 
     SESSION is the beginning of its identifier, as pyramid-sessions list shows it; longer where several begin
     alike.
     """
-    with configured.opened() as application:
+    with opened() as application:
         now = application.factory.clock()
         with reading(application.tables()) as connection:
             row = application.factory.store.load(connection, the_one(connection, application, session))
@@ -229,12 +225,7 @@ def _no_such(session: str) -> DeclinedError:
 
 
 def the_one(connection: Connection, application: Application, session: str) -> UUID:
-    """Return the one session that `session` is the beginning of.
-
-    Args:
-        connection: From `reading()`.
-        application: Whose sessions.
-        session: Hexadecimal digits.
+    """Return the one session whose identifier begins with the hexadecimal digits `session`.
 
     Raises:
         CommandError: There is none, or more than one; then it names the choices.
@@ -267,13 +258,6 @@ def filters_of(
 ) -> dict[str, Any]:
     """Return the arguments of `list_sessions()` for what the options of a command ask for.
 
-    Args:
-        application: Whose sessions.
-        user: The userid, as it was typed.
-        anonymous: Whether only sessions that belong to nobody are wanted.
-        older_than: Seconds since they began.
-        unused_for: Seconds since their last use.
-
     Raises:
         click.UsageError: The options exclude each other.
         CommandError: The model knows no users, or it is no userid.
@@ -292,15 +276,7 @@ def filters_of(
 
 
 def _userid(application: Application, user: str | None) -> Any:
-    """Return what was typed as a value of the model's userid.
-
-    Args:
-        application: Whose sessions.
-        user: What was typed; None: nobody.
-
-    Raises:
-        CommandError: The model knows no users, or it is no userid.
-    """
+    """Return what was typed (None: nobody) as a value of the model's userid."""
     if not application.factory.has("userid"):
         raise ApplicationError(
             "The session model knows no users.", "Add UseridMixin to its bases, and a migration."
