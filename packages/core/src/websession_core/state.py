@@ -9,16 +9,25 @@ from __future__ import annotations
 import struct
 import uuid
 from dataclasses import dataclass
+from typing import Final
 
 from ._numbers import COUNTER_MAX, checked_int
 from .errors import TicketError
 from .policies import Overrides
 
-__all__ = ["COUNTER_MAX", "Activity", "SessionState", "Ticket"]
+__all__ = ["COUNTER_MAX", "SHORT_NAME_LENGTH", "Activity", "SessionState", "Ticket", "short_name"]
+
+SHORT_NAME_LENGTH: Final = 8
+"""Hexadecimal digits of an identifier by which people know a session: they tell sessions apart in a log."""
 
 # Version byte, identifier, then epoch, generation, attempt, cookie version and issued at.
 _WIRE = struct.Struct(">B16sQQQQQ")
 _WIRE_VERSION = 1
+
+
+def short_name(session_id: uuid.UUID) -> str:
+    """Return what events, logs and commands call a session; it opens nothing."""
+    return session_id.hex[:SHORT_NAME_LENGTH]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.lifecycle import Duty, bookkeeping, reschedule
+from websession_core.state import short_name
 from websession_models import Bookkeeper, engine_like
 
 from .contents import OVERRIDES
-from .events import SessionRenewed, announce, short_name
+from .events import SessionRenewed, announce
 from .retries import is_error_retryable
 
 if TYPE_CHECKING:

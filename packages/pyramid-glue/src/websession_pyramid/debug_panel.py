@@ -17,9 +17,9 @@ from pyramid_debugtoolbar.toolbar import IToolbarWSGIApp
 from sqlalchemy import Engine, event
 from websession_core.forecast import forecast
 from websession_core.lifecycle import Duty
+from websession_core.state import short_name
 
 from .answering import CookieOrder
-from .events import short_name
 from .factory import web_session_factories
 from .session import WebSession
 from .unit_of_work import Phase, UnitOfWork

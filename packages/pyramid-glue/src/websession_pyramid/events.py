@@ -9,17 +9,15 @@ the commit that made it true, and after the response has its cookie.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
 
     from pyramid.request import Request
     from websession_core.lifecycle import Standing
 
 __all__ = [
-    "SHORT_NAME_LENGTH",
     "CookieRefused",
     "ReplayDetected",
     "SessionCreated",
@@ -30,10 +28,7 @@ __all__ = [
     "SessionRegenerated",
     "SessionRenewed",
     "announce",
-    "short_name",
 ]
-
-SHORT_NAME_LENGTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +120,3 @@ def announce(request: Request, attribute: str, event: Callable[..., SessionEvent
     registry = request.registry
     if registry.has_listeners:
         registry.notify(event(request, *details, attribute=attribute))
-
-
-def short_name(session_id: UUID) -> str:
-    """Return what events and logs call a session: eight digits tell sessions apart and open nothing."""
-    name: str = session_id.hex[:SHORT_NAME_LENGTH]
-    return name

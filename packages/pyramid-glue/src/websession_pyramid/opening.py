@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
+from websession_core.state import short_name
 
 from .contents import Contents
-from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded, announce, short_name
+from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded, announce
 
 if TYPE_CHECKING:
     from pyramid.request import Request

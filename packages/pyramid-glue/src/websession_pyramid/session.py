@@ -10,13 +10,13 @@ from weakref import ref
 
 from pyramid.interfaces import ISession
 from websession_core.errors import NoTransactionError
+from websession_core.state import short_name
 from websession_models.features import feature_of_column
 from zope.interface import implementer
 
 from .bookkeeping import will_be_retried
 from .contents import Contents
 from .errors import MissingFeatureError
-from .events import short_name
 from .overrides import SessionOverrides
 from .read_only import ReadOnlySession
 from .request_transaction import (

@@ -28,12 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 from transaction.interfaces import ISavepointDataManager
 from websession_core.errors import NoTransactionError
+from websession_core.state import short_name
 from zope.interface import implementer
 
 from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError
-from .events import SessionCreated, announce, short_name
+from .events import SessionCreated, announce
 from .opening import NO_COOKIE, Opening, announce_opening, judged
 from .request_transaction import (
     database_session,

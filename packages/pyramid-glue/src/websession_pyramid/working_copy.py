@@ -9,8 +9,10 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
+from websession_core.state import short_name
+
 from .errors import LateChangeError
-from .events import SessionInvalidated, SessionRegenerated, announce, short_name
+from .events import SessionInvalidated, SessionRegenerated, announce
 from .pending import Pending
 from .row_writer import RowWriter
 from .savepoints import SavepointStack

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.mysql import LONGBLOB
 from sqlalchemy.types import LargeBinary
 from websession_core.policies import Overrides
 from websession_core.renaming import renamed
+from websession_core.state import short_name
 
 from . import own_transactions
 from .features import features_of
@@ -238,7 +239,7 @@ class Listed:
     payload: int
 
     def __repr__(self) -> str:
-        return f"<Listed {self.id.hex[:8]}…>"
+        return f"<Listed {short_name(self.id)}…>"
 
 
 _ANYBODY: Final[Any] = object()

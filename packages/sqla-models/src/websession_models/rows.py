@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from websession_core.policies import Overrides
-from websession_core.state import SessionState
+from websession_core.state import SessionState, short_name
 
 from .features import FEATURES
 
@@ -103,7 +103,7 @@ class SessionRow:
     def __repr__(self) -> str:
         # Enough to tell rows apart in a debugger; neither a full identifier nor anybody's data.
         return (
-            f"<SessionRow {self.id.hex[:8]}… created={self.created} version={self.version} "
+            f"<SessionRow {short_name(self.id)}… created={self.created} version={self.version} "
             f"epoch={self.epoch} data={len(self.data)} flash={len(self.flash)} characters>"
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
+from websession_core.state import short_name
 
 from .mixins import slots_index
 from .queries import is_active, last_rotated
@@ -36,7 +37,7 @@ class UsersSession:
     has_ended: bool
 
     def __repr__(self) -> str:
-        return f"<UsersSession {self.id.hex[:8]}… slot={self.slot} has_ended={self.has_ended}>"
+        return f"<UsersSession {short_name(self.id)}… slot={self.slot} has_ended={self.has_ended}>"
 
 
 def users_sessions(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from websession_core.durations import duration
 from websession_core.forecast import forecast
+from websession_core.state import SHORT_NAME_LENGTH, short_name
 from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview
 from websession_models.own_transactions import reading
 
 from ..errors import sentence
-from ..events import SHORT_NAME_LENGTH, short_name
 from .application import ApplicationError, CommandLineError, DeclinedError
 from .options import DURATION, configured, json_option
 from .output import as_json, bars, size, table
