@@ -16,10 +16,10 @@ from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded
 
 if TYPE_CHECKING:
     from pyramid.request import Request
+    from websession_core.policies import Policies
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
-    from .kit import SessionKit
     from .tickets import Refusal
 
 __all__ = ["NO_COOKIE", "Opening", "announce_opening", "judged"]
@@ -67,11 +67,16 @@ NO_COOKIE = Opening()
 
 
 def judged(
-    kit: SessionKit, ticket: Ticket, row: SessionRow | None, *, reorder: bool, refusals: tuple[Refusal, ...]
+    ticket: Ticket,
+    row: SessionRow | None,
+    policies: Policies,
+    now: int,
+    *,
+    reorder: bool,
+    refusals: tuple[Refusal, ...],
 ) -> Opening:
-    """Return what becomes of a cookie with a ticket, which names `row`; the rest is as for `Opening`."""
-    state, overrides = (None, None) if row is None else (row.state, row.overrides)
-    verdict = judge(ticket, state, kit.policies(overrides), kit.clock())
+    """Return what becomes, now, of a cookie with a ticket that names `row`; the rest is as for `Opening`."""
+    verdict = judge(ticket, None if row is None else row.state, policies, now)
     return Opening(verdict, row if verdict else None, reorder, refusals)
 
 

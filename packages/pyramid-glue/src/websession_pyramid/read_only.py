@@ -182,7 +182,8 @@ class ReadOnlySession:
         if self._writer is not None:
             self._writer.origin = connection
         row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
-        return judged(kit, ticket, row, reorder=reorder, refusals=refusals)
+        policies = kit.policies(None if row is None else row.overrides)
+        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
 
 
 @contextlib.contextmanager

@@ -133,7 +133,8 @@ class UnitOfWork:
         if ticket is not None:
             writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
             row, reorder = writer.read(ticket.session_id)
-            opening = judged(kit, ticket, row, reorder=reorder, refusals=refusals)
+            policies = kit.policies(None if row is None else row.overrides)
+            opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
         self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
