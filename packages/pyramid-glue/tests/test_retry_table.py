@@ -16,7 +16,7 @@ from pyramid.response import Response
 from site_under_test import Order, User, of_driver
 from sqlalchemy import event, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
-from websession_models import is_conflict
+from websession_models import has_ended_transaction, is_conflict, is_read_only_refusal
 
 DRIVERS = {
     "postgresql": ("psycopg", "psycopg2"),
@@ -24,6 +24,12 @@ DRIVERS = {
     "mysql": ("pymysql", "mysqlconnector", "mysqldb"),
     "sqlite": ("pysqlite",),
 }
+# What a cluster says of a conflict at the COMMIT: Galera, and Group Replication in two ways.
+GALERA = (1213, "Deadlock found when trying to get lock; try restarting transaction", "40001")
+GROUP_REPLICATION = (
+    (3101, "Plugin instructed the server to rollback the current transaction.", "40000"),
+    (1180, "Got error 149 - 'Lock deadlock; Retry transaction' during COMMIT", "HY000"),
+)
 PLACES = ("a statement of the view", "a flush of the commit", "the COMMIT")
 
 each_driver = pytest.mark.parametrize(
@@ -148,6 +154,7 @@ class Deadlock:
 
 
 def refuse_to_commit(site, request):
+    number, message, state = site.word_of_the_cluster
     driver = site.engine.dialect.dbapi
     connection = request.dbsession.connection().connection.dbapi_connection
     usual = connection.commit
@@ -156,8 +163,8 @@ def refuse_to_commit(site, request):
         connection.commit = usual
         connection.rollback()
         if driver.__name__ == "mysql.connector":
-            raise driver.errors.InternalError(msg="Deadlock found", errno=1213, sqlstate="40001")
-        raise driver.OperationalError(1213, "Deadlock found when trying to get lock")
+            raise driver.errors.InternalError(msg=message, errno=number, sqlstate=state)
+        raise driver.OperationalError(number, message)
 
     connection.commit = commit
 
@@ -200,7 +207,7 @@ def make_contended(make_site, websession_engine_name, websession_database_url, d
     scenario = SCENARIOS[websession_engine_name]
     held = []
 
-    def make(place, **options):
+    def make(place, word_of_the_cluster=GALERA, **options):
         site = make_site(
             url=with_driver(websession_database_url, driver),
             error_page=error_page,
@@ -209,6 +216,7 @@ def make_contended(make_site, websession_engine_name, websession_database_url, d
             **options,
         )
         site.held = held
+        site.word_of_the_cluster = word_of_the_cluster
         scenario.prepare(site)
         site.engine.dispose()
         with site.engine.begin() as connection:
@@ -246,6 +254,18 @@ def test_a_lost_conflict_is_retried(make_contended, place):
     assert browser.get("/look").json_body == {"n": 1}
     with site.engine.connect() as connection:
         assert connection.scalar(select(User.name)) == "ours"
+
+
+@pytest.mark.parametrize("websession_engine_name", ["mysql"], indirect=True)
+@pytest.mark.parametrize("driver", [pytest.param(name, marks=of_driver(name)) for name in DRIVERS["mysql"]])
+@pytest.mark.parametrize("word", GROUP_REPLICATION, ids=["3101", "1180"])
+def test_what_group_replication_calls_a_conflict_is_retried(make_contended, word):
+    site = make_contended("the COMMIT", word)
+    browser = site.browser()
+    browser.get("/start")
+    browser.get("/it", status=200)
+    assert len(site.attempts) == 2
+    assert browser.get("/look").json_body == {"n": 1}
 
 
 @each_driver
@@ -364,9 +384,42 @@ class TestErrorsOfOtherDrivers:
     def test_mysqlclient_and_asyncmy_have_it_among_the_arguments(self, number):
         assert is_conflict(self.wrapped(Exception(number, "Deadlock found")), "mysql")
 
-    @pytest.mark.parametrize("number", [1062, 1452, 2006, 2013, 1146, None])
+    @pytest.mark.parametrize("number", [1062, 1452, 2006, 2013, 1146, 3098, None])
     def test_other_numbers_are_no_conflicts(self, number):
         assert not is_conflict(self.wrapped(Exception(number, "Duplicate entry")), "mysql")
+
+    @pytest.mark.parametrize(("number", "message", "state"), [GALERA, *GROUP_REPLICATION])
+    def test_what_a_cluster_calls_a_conflict_has_ended_the_transaction(self, number, message, state):
+        cause = Exception(f"{number} ({state}): {message}")
+        cause.errno, cause.sqlstate = number, state
+        for error in (self.wrapped(cause), self.wrapped(Exception(number, message))):
+            assert is_conflict(error, "mysql")
+            assert has_ended_transaction(error, "mysql")
+
+    @pytest.mark.parametrize("reason", ["28 - 'No space left on device'", "1490 - 'something'"])
+    def test_a_commit_that_failed_for_another_reason_is_no_conflict(self, reason):
+        error = self.wrapped(Exception(1180, f"Got error {reason} during COMMIT"))
+        assert not is_conflict(error, "mysql")
+        assert not has_ended_transaction(error, "mysql")
+
+    @pytest.mark.parametrize(
+        ("number", "message", "expected"),
+        [
+            (1290, "The MySQL server is running with the --super-read-only option so it cannot …", True),
+            (1290, "The MariaDB server is running with the --read-only option so it cannot …", True),
+            (1836, "Running in read-only mode", True),
+            (1290, "The MySQL server is running with the --secure-file-priv option so it cannot …", False),
+            (1792, "Cannot execute statement in a READ ONLY transaction.", False),
+            (1213, "Deadlock found when trying to get lock; try restarting transaction", False),
+        ],
+    )
+    def test_a_server_that_takes_no_writes(self, number, message, expected):
+        cause = Exception(f"{number} (HY000): {message}")
+        cause.errno = number
+        for error in (self.wrapped(cause), self.wrapped(Exception(number, message))):
+            assert is_read_only_refusal(error, "mysql") is expected
+            assert is_read_only_refusal(error, "mariadb") is expected
+            assert not is_read_only_refusal(error, "postgresql")
 
     @pytest.mark.parametrize(
         ("state", "expected"),

@@ -8,24 +8,30 @@ for errors of the driver.
 The listener is registered once, for all engines of the process, since an application's engine is not known
 when it is configured. It asks the current request whose error this is: outside of requests, and in an
 application that has switched it off or has no sessions of ours, nothing is marked.
+
+A server of MySQL's family that is no longer the primary keeps its connections and refuses every write on
+them. Each in the pool would lead there forever, and a ping finds nothing wrong with it. So the refusal is
+treated as a lost connection: the pool's are replaced, and the request runs again on a new one, which leads
+to the new primary if anything (a router, a listener) sees to that. An engine that is meant to read from a
+replica says so by an execution option: its server will always refuse.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyramid.interfaces import ISessionFactory
 from pyramid.threadlocal import get_current_request
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from websession_core.settings import Settings
-from websession_models import is_conflict
+from websession_models import is_conflict, is_read_only_refusal
 
 if TYPE_CHECKING:
     from pyramid.request import Request
     from sqlalchemy.engine import ExceptionContext
 
-__all__ = ["install_listener", "is_error_retryable", "mark_error_retryable"]
+__all__ = ["REPLICA", "install_listener", "is_error_retryable", "mark_error_retryable"]
 
 try:
     from pyramid_retry import is_error_retryable, mark_error_retryable
@@ -39,18 +45,32 @@ except ImportError:  # without it nothing is ever retried
         """Stand in for pyramid_retry's."""
 
 
-def _mark_conflict(context: ExceptionContext) -> None:
+REPLICA: Final = "websession_replica"
+"""The execution option of an engine whose server is never meant to take writes."""
+
+
+def _mark_retryable(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception
-    if not isinstance(error, DBAPIError) or not is_conflict(error, context.dialect.name):
+    if not isinstance(error, DBAPIError):
+        return
+    is_demoted = is_read_only_refusal(error, context.dialect.name) and not _is_replica(context)
+    if not is_demoted and not is_conflict(error, context.dialect.name):
         return
     request = get_current_request()
     settings = [] if request is None else _settings_of(request)
     if not settings:
         return
+    if is_demoted:
+        context.is_disconnect = True
     _end_transaction(context)
     # One transaction, so one answer: an application that switches it off for one session does not want it.
     if all(one.retry_conflicts for one in settings):
         mark_error_retryable(error)
+
+
+def _is_replica(context: ExceptionContext) -> bool:
+    source = context.connection or context.engine
+    return source is not None and bool(source.get_execution_options().get(REPLICA))
 
 
 def _settings_of(request: Request) -> list[Settings]:
@@ -77,5 +97,5 @@ def _end_transaction(context: ExceptionContext) -> None:
 
 def install_listener() -> None:
     """Register the listener, once in a process however often it is called."""
-    if not event.contains(Engine, "handle_error", _mark_conflict):
-        event.listen(Engine, "handle_error", _mark_conflict)
+    if not event.contains(Engine, "handle_error", _mark_retryable):
+        event.listen(Engine, "handle_error", _mark_retryable)

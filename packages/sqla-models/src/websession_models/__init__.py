@@ -2,7 +2,7 @@
 
 from . import mixins
 from .bookkeeping import Bookkeeper
-from .conflicts import has_ended_transaction, is_conflict
+from .conflicts import has_ended_transaction, is_conflict, is_read_only_refusal
 from .encrypting import EncryptionReport, encrypt_all
 from .features import ModelError, ModelFeatures, features_of
 from .mixins import *  # noqa: F403 - every mixin is public
@@ -40,6 +40,7 @@ __all__ = [
     "has_free_connection",
     "is_active",
     "is_conflict",
+    "is_read_only_refusal",
     "isolates",
     "prepare_sqlite_engine",
     "purge",

@@ -3,16 +3,19 @@
 Such a transaction has done nothing wrong and may simply be run again: it was chosen to end a deadlock, could
 not be serialized, waited too long for a lock, or had read what has changed since. The drivers agree on
 nothing but that their errors carry the database's code somewhere.
+
+Beside them is the refusal of a server that takes no writes: what it refused has done as little.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
-__all__ = ["has_ended_transaction", "is_conflict", "number_of", "sqlstate_of"]
+__all__ = ["has_ended_transaction", "is_conflict", "is_read_only_refusal", "number_of", "sqlstate_of"]
 
 # Lock not available (NOWAIT, lock_timeout), and the class of transactions that were rolled back:
 # serialization failure, deadlock. PostgreSQL's documentation, appendix A.
@@ -20,11 +23,19 @@ _POSTGRESQL_LOCKED: Final = "55P03"
 # Not the whole class 40: with 40003 nobody knows whether the statement has taken effect.
 _POSTGRESQL_ROLLED_BACK: Final = ("40001", "40P01")
 
-# Record changed since it was read (MariaDB's snapshot isolation) and deadlock, which is also what a cluster's
-# conflict is called: the server has rolled the whole transaction back.
-_MYSQL_ENDED: Final = frozenset({1020, 1213})
+# Record changed since it was read (MariaDB's snapshot isolation), deadlock, which is also what Galera calls a
+# conflict, and what Group Replication calls one: the server has rolled the whole transaction back.
+_MYSQL_ENDED: Final = frozenset({1020, 1213, 3101})
+# A COMMIT that failed; why, only the text knows. Group Replication's other name for a conflict is "error
+# 149", a deadlock. The rest of the text is in the server's language.
+_MYSQL_COMMIT_FAILED: Final = 1180
+_MYSQL_DEADLOCK: Final = re.compile(r"\b149\b")
 # Lock wait timeout and NOWAIT: only the statement was rolled back.
 _MYSQL_LOCKED: Final = frozenset({1205, 3572})
+
+# An option prevents it, which the text names, and a server that is read-only as a whole.
+_MYSQL_OPTION_PREVENTS: Final = 1290
+_MYSQL_READ_ONLY: Final = 1836
 
 # SQLITE_BUSY and SQLITE_LOCKED; the higher bits say more.
 _SQLITE_LOCKED: Final = frozenset({5, 6})
@@ -47,8 +58,7 @@ def is_conflict(error: DBAPIError, dialect: str) -> bool:
         state = sqlstate_of(error.orig)
         return state == _POSTGRESQL_LOCKED or state.startswith(_POSTGRESQL_ROLLED_BACK)
     if dialect in _MYSQL:
-        number = number_of(error.orig)
-        return number in _MYSQL_ENDED or number in _MYSQL_LOCKED
+        return _has_mysql_ended(error.orig) or number_of(error.orig) in _MYSQL_LOCKED
     if dialect == "sqlite":
         code: int = getattr(error.orig, "sqlite_errorcode", None) or 0
         return code & 0xFF in _SQLITE_LOCKED
@@ -64,7 +74,31 @@ def has_ended_transaction(error: DBAPIError, dialect: str) -> bool:
         error: SQLAlchemy's error.
         dialect: The name of the dialect.
     """
-    return dialect in _MYSQL and number_of(error.orig) in _MYSQL_ENDED
+    return dialect in _MYSQL and _has_mysql_ended(error.orig)
+
+
+def _has_mysql_ended(cause: Any) -> bool:
+    number = number_of(cause)
+    return number in _MYSQL_ENDED or (
+        number == _MYSQL_COMMIT_FAILED and _MYSQL_DEADLOCK.search(str(cause)) is not None
+    )
+
+
+def is_read_only_refusal(error: DBAPIError, dialect: str) -> bool:
+    """Return whether a server of MySQL's family refused a statement, or a COMMIT, because it takes no writes.
+
+    It has rolled back what it refused. Perhaps another server has become the primary, and the connection,
+    which lives on, leads to the old one.
+
+    Args:
+        error: SQLAlchemy's error.
+        dialect: The name of the dialect. PostgreSQL ends the connections to a primary that is none any more,
+            so that for others than `mysql` and `mariadb` the answer is always False.
+    """
+    if dialect not in _MYSQL:
+        return False
+    number = number_of(error.orig)
+    return number == _MYSQL_READ_ONLY or (number == _MYSQL_OPTION_PREVENTS and "read-only" in str(error.orig))
 
 
 def sqlstate_of(cause: Any) -> str:
