@@ -14,7 +14,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "clusters.md"
 
 def routing_session(primary, replica):
     """Return the class that the page shows."""
-    (recipe,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    recipes = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (recipe,) = [recipe for recipe in recipes if "RoutingSession" in recipe]
     names = {"WebSessionModel": FullSession, "primary": primary, "replica": replica}
     exec(recipe.replace("from yourproject.models.session import Session as WebSessionModel\n", ""), names)
     return names["RoutingSession"]

@@ -114,7 +114,7 @@ def test_what_was_acknowledged_is_stored_once_and_nothing_by_half(
             assert connection.execute(text(flushed)).one() == (1, "ON", "O_DIRECT")
     engine.dispose()
 
-    with Workers([url] * WORKERS) as workers:
+    with Workers([[url]] * WORKERS) as workers:
         assert answers_again(workers.ports)
         clients = [Client(workers.ports, seed + number) for number in range(CLIENTS)]
         for client in clients:

@@ -109,7 +109,7 @@ def test_a_promoted_standby_has_every_acknowledged_change(capsys: pytest.Capture
                 f"postgresql+psycopg://{at.username}:{at.password}@/{at.database}"
                 f"?host=127.0.0.1:{primary.port}&host={there}&target_session_attrs=read-write&connect_timeout=5"
             )
-            with Workers([both] * WORKERS) as workers:
+            with Workers([[both]] * WORKERS) as workers:
                 assert answers_again(workers.ports)
                 clients = [Client(workers.ports, seed) for seed in range(6)]
                 pause = threading.Event()

@@ -1,4 +1,7 @@
-"""The application that is served while its database, and itself, are killed: ``python till.py URL PORT``.
+"""The application that is served while its database, and itself, are killed.
+
+``python till.py PORT ISOLATION_LEVEL URL …``; several URLs differ by their ports, and the one is used whose
+server takes writes.
 
 ``/start`` makes a session, ``/add?n=7`` puts a number in it and, in the same transaction, in a table of the
 application's, ``/look`` shows the session.
@@ -6,17 +9,24 @@ application's, ``/look`` shows the session.
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyramid_tm
 import waitress
 import zope.sqlalchemy
 from pyramid.config import Configurator
 from pyramid.view import view_config
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_models import BaseMixin, SessionId
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "clusters.md"
 
 # Known to all workers, and to nobody else while it matters.
 SECRET_KEY = "vF1cIyDmbFL1L9gkN0r5lNwCjBmG5cGmkIuTY4TXVAk"
@@ -63,16 +73,26 @@ def look(request: Any) -> Any:
     return {"new": request.session.new, "numbers": request.session.get("numbers")}
 
 
-def main(url: str, **engine_options: Any) -> Any:
+def follow_the_primary(engine: Engine, urls: list[str]) -> None:
+    """Connect an engine to whichever server takes writes, as the documentation shows."""
+    recipes = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (recipe,) = [recipe for recipe in recipes if "connect_to_the_primary" in recipe]
+    servers = [{"port": make_url(url).port} for url in urls]
+    exec(re.sub("^servers = .*$", f"servers = {servers}", recipe, flags=re.MULTILINE), {"engine": engine})
+
+
+def main(urls: list[str], **engine_options: Any) -> Any:
     """Return the application.
 
     Args:
-        url: The database's.
+        urls: The database's; several: those of the servers of which one takes writes.
         engine_options: For SQLAlchemy's `create_engine`, over what the documentation advises.
     """
     # A connection that died with the server is found out before it is used, and replaced.
-    options = {"isolation_level": "SERIALIZABLE", "pool_pre_ping": True, **engine_options}
-    make_session = sessionmaker(create_engine(url, **options))
+    engine = create_engine(urls[0], pool_pre_ping=True, **engine_options)
+    if len(urls) > 1:
+        follow_the_primary(engine, urls)
+    make_session = sessionmaker(engine)
 
     def dbsession(request: Any) -> Any:
         session = make_session()
@@ -99,4 +119,5 @@ def main(url: str, **engine_options: Any) -> Any:
 
 
 if __name__ == "__main__":
-    waitress.serve(main(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]), threads=4)
+    _, port, level, *urls = sys.argv
+    waitress.serve(main(urls, isolation_level=level), host="127.0.0.1", port=int(port), threads=4)

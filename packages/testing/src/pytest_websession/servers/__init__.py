@@ -8,6 +8,7 @@ from websession_core.renaming import renamed
 
 from ._base import DatabaseServer
 from ._galera import GaleraCluster
+from ._group_replication import GroupReplicationCluster
 from ._mariadb import MariaDBServer
 from ._mysql import MySQLServer
 from ._postgresql import PostgreSQLServer
@@ -16,6 +17,7 @@ from ._process import ServerError, ServerUnavailableError
 __all__ = [
     "DatabaseServer",
     "GaleraCluster",
+    "GroupReplicationCluster",
     "MariaDBServer",
     "MySQLServer",
     "PostgreSQLServer",
