@@ -7,6 +7,7 @@ another primary, it takes writes again when the application connects, as if a ro
 from __future__ import annotations
 
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -219,6 +220,23 @@ def connection_id(engine: Engine) -> int:
     with engine.connect() as connection:
         number: int = connection.scalar(text("SELECT connection_id()"))
         return number
+
+
+def test_while_there_is_no_primary_not_every_refusal_replaces_them(
+    make_readable: Callable[..., Site], server: Server
+) -> None:
+    site = make_readable()
+    browser = site.browser()
+    browser.get("/count")
+    connected = []
+    event.listen(site.engine, "connect", lambda *_: connected.append("one more"))
+    server.refuse_writes()
+    site.clock.advance(100)
+    refusals, began = 60, time.monotonic()
+    for _ in range(refusals):
+        browser.get("/look")  # which cannot be noted
+    # Two each time, at most once in a second: that of the page, and that of what was to be noted.
+    assert len(connected) <= 2 * (time.monotonic() - began + 1) < refusals
 
 
 def test_bookkeeping_leads_later_requests_to_the_new_primary(

@@ -18,7 +18,9 @@ replica says so by an execution option: its server will always refuse.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from pyramid.interfaces import ISessionFactory
 from pyramid.threadlocal import get_current_request
@@ -30,6 +32,7 @@ from websession_models import is_conflict, is_read_only_refusal
 if TYPE_CHECKING:
     from pyramid.request import Request
     from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.pool import Pool
 
 __all__ = ["REPLICA", "install_listener", "is_error_retryable", "mark_error_retryable"]
 
@@ -48,6 +51,11 @@ except ImportError:  # without it nothing is ever retried
 REPLICA: Final = "websession_replica"
 """The execution option of an engine whose server is never meant to take writes."""
 
+# Seconds for which new connections are kept, even if they are refused, too: where no server takes writes for a
+# while, every page that has something to record would otherwise connect anew.
+_REPLACED_FOR: Final = 1.0
+_replaced_at: WeakKeyDictionary[Pool, float] = WeakKeyDictionary()
+
 
 def _mark_retryable(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception
@@ -61,7 +69,7 @@ def _mark_retryable(context: ExceptionContext) -> None:
     if not settings:
         return
     if is_demoted:
-        context.is_disconnect = True
+        _replace_connections(context)
     _end_transaction(context)
     # One transaction, so one answer: an application that switches it off for one session does not want it.
     if all(one.retry_conflicts for one in settings):
@@ -71,6 +79,16 @@ def _mark_retryable(context: ExceptionContext) -> None:
 def _is_replica(context: ExceptionContext) -> bool:
     source = context.connection or context.engine
     return source is not None and bool(source.get_execution_options().get(REPLICA))
+
+
+def _replace_connections(context: ExceptionContext) -> None:
+    """Have the connections of the pool replaced, unless they just were."""
+    if context.engine is None:
+        return
+    now = time.monotonic()
+    if now - _replaced_at.get(context.engine.pool, -_REPLACED_FOR) >= _REPLACED_FOR:
+        _replaced_at[context.engine.pool] = now
+        context.is_disconnect = True
 
 
 def _settings_of(request: Request) -> list[Settings]:
