@@ -51,8 +51,8 @@ except ImportError:  # without it nothing is ever retried
 REPLICA: Final = "websession_replica"
 """The execution option of an engine whose server is never meant to take writes."""
 
-# Seconds for which new connections are kept, even if they are refused, too: where no server takes writes for a
-# while, every page that has something to record would otherwise connect anew.
+# Seconds for which new connections are kept, even if they are refused, too: while no server takes writes,
+# every page that has something to record would connect again otherwise.
 _REPLACED_FOR: Final = 1.0
 _replaced_at: WeakKeyDictionary[Pool, float] = WeakKeyDictionary()
 
