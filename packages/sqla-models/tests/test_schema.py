@@ -278,8 +278,8 @@ class TestATableNoSessionFitsIn:
             ("named", Column("created", Integer, nullable=False)),
             ("named", Column("version", SmallInteger, nullable=False)),
             ("named_activity", Column("generation", Integer)),
-            ("named_activity", Column("tries", SmallInteger().with_variant(TINYINT(), "mariadb"))),
-            ("named_activity", Column("tries", SmallInteger().with_variant(MEDIUMINT(), "mariadb"))),
+            ("named_activity", Column("tries", SmallInteger().with_variant(TINYINT(), "mysql", "mariadb"))),
+            ("named_activity", Column("tries", SmallInteger().with_variant(MEDIUMINT(), "mysql", "mariadb"))),
         ],
     )
     def test_because_an_integer_is_too_small(self, engine, table, column):
@@ -287,7 +287,7 @@ class TestATableNoSessionFitsIn:
         # SQLite's are all alike.
         assert fatal(engine, Named) == (set() if engine.dialect.name == "sqlite" else {(table, column.name)})
 
-    @pytest.mark.parametrize("websession_engine_name", ["mariadb"])
+    @pytest.mark.parametrize("websession_engine_name", ["mariadb", "mysql"])
     @pytest.mark.parametrize("length", [8, 32])
     def test_because_identifiers_are_cut_or_filled_up(self, engine, length):
         remake(engine, "named", Column("id", BINARY(length), primary_key=True))
@@ -302,7 +302,7 @@ class TestATableNoSessionFitsIn:
         assert "lets no two sessions have the same userid" in str(problem)
 
     def test_because_nothing_holds_the_limit_of_a_users_sessions(self, engine):
-        on = " ON named" if engine.dialect.name == "mariadb" else ""
+        on = " ON named" if engine.dialect.name in {"mysql", "mariadb"} else ""
         change(engine, f"DROP INDEX uq_named_session_slot{on}")
         for _ in range(2):
             (problem,) = check_schema(engine, Named)
@@ -310,12 +310,12 @@ class TestATableNoSessionFitsIn:
             assert "no unique index of userid and session_slot" in str(problem)
             change(engine, "CREATE INDEX not_unique ON named (userid, session_slot)")
             # Once more, now that there is one which is not unique.
-            on = " ON named" if engine.dialect.name == "mariadb" else ""
+            on = " ON named" if engine.dialect.name in {"mysql", "mariadb"} else ""
             assert fatal(engine, Named) == {("named", None)}
             change(engine, f"DROP INDEX not_unique{on}")
 
     def test_a_limit_by_another_name_is_weaker_but_holds(self, engine):
-        on = " ON named" if engine.dialect.name == "mariadb" else ""
+        on = " ON named" if engine.dialect.name in {"mysql", "mariadb"} else ""
         change(
             engine,
             f"DROP INDEX uq_named_session_slot{on}",
@@ -340,10 +340,10 @@ class TestATableNoSessionFitsIn:
         assert check_schema(engine, Named) == ()
         insert(engine, Named)
 
-    @pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"])
+    @pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb", "mysql"])
     def test_a_column_that_fills_itself_needs_no_default(self, engine):
         own = Column("number", BigInteger, Identity(), nullable=False)
-        if engine.dialect.name == "mariadb":
+        if engine.dialect.name != "postgresql":
             change(engine, "ALTER TABLE named ADD COLUMN number BIGINT NOT NULL AUTO_INCREMENT UNIQUE")
         else:
             remake(engine, "named", own)
