@@ -142,7 +142,7 @@ def test_a_missing_table_is_told(engine):
     assert "alembic upgrade head" in str(problem)
 
 
-@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb"])
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb", "mysql"])
 def test_a_table_in_a_schema_that_is_missing_is_told(engine):
     class Elsewhere(DeclarativeBase):
         metadata = MetaData(schema="nowhere")

@@ -111,6 +111,8 @@ def check_schema(bind: Engine | Connection, model: type) -> tuple[SchemaProblem,
 _SQLSTATES: Final = frozenset({"42P01", "42703", "42883", "42804", "42846", "23502", "3F000"})
 # No such table, unknown column, wrong number of columns, no default value, column cannot be null.
 _NUMBERS: Final = frozenset({1146, 1054, 1364, 1048})
+# MySQL's "no such schema" of a statement; of a connection it says that the URL is wrong.
+_UNKNOWN_DATABASE: Final = 1049
 _SQLITE: Final = ("no such table", "no such column", "has no column named", "NOT NULL constraint failed")
 
 
@@ -124,6 +126,8 @@ def is_schema_error(error: BaseException) -> bool:
     cause = error.orig if isinstance(error, StatementError) else None
     if isinstance(cause, sqlite3.Error):
         return any(words in str(cause) for words in _SQLITE)
+    if number_of(cause) == _UNKNOWN_DATABASE:
+        return isinstance(error, StatementError) and error.statement is not None
     return sqlstate_of(cause) in _SQLSTATES or number_of(cause) in _NUMBERS
 
 
@@ -148,7 +152,9 @@ def _differences(
     inspector = inspect(bind)
     try:
         actual = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
-    except NoSuchTableError:
+    except (NoSuchTableError, StatementError) as error:
+        if isinstance(error, StatementError) and not is_schema_error(error):
+            raise
         actual = {}
     if not actual:
         yield SchemaProblem(table.name, None, "is missing", REMEDY)
