@@ -60,7 +60,7 @@ def test_a_superseded_ticket_of_a_login_is_evidence_of_a_theft() -> None:
 
 @pytest.mark.parametrize("owned", [None, True])
 def test_the_first_epoch_accuses_nobody_where_the_ticket_does_not_say_whose_it_was(
-    owned: bool | None,  # noqa: FBT001
+    owned: bool | None,
 ) -> None:
     # A ticket of version 1, and any ticket of a model without users.
     for ticket in (replace(OLD, epoch=0), Ticket(ID, seed=SEED, issued_at=T0)):

@@ -122,6 +122,18 @@ def cookie_max_age(value: Any) -> int | None:
     return positive(value, COOKIE_MAX_AGE_LIMIT, "is longer than browsers keep any cookie")
 
 
+def visitor_cookie_max_age(value: Any) -> int | None:
+    if not _is_none(value) and _integer(value) == 0:
+        return 0
+    return cookie_max_age(value)
+
+
+def visitor_cookie_samesite(value: Any) -> SameSite | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return cookie_samesite(value)
+
+
 def extension_delay(value: Any) -> int | None:
     number = None if _is_none(value) else _integer(value)
     if number is not None and number < 0:

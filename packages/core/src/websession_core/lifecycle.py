@@ -70,9 +70,9 @@ ticket that names no row (`unstored_ticket`); the row that is begun in its place
 and inherits the seed.
 
 *An anonymous session* is not renewed: it is not worth stealing. If its cookie is outdated, by a new key for
-example, a request that writes it brings another. Where both share one name, a write and a login of one session
-exclude each other, so that only a response to the write that is overtaken by the login's own could still land
-after it.
+example, a request that writes it brings another. Where both share one name, a write and a login of one
+session exclude each other, so that only a response to the write that is overtaken by the login's own could
+still land after it.
 
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row is about another user, but
@@ -417,7 +417,7 @@ def _is_outlived(case: _Case) -> bool:
         return False
     if ticket.owned is not None:
         return not ticket.owned
-    # It does not say. The first epoch is nobody's as a rule, but what is under way shares a cookie with a login.
+    # It does not say. The first epoch is anonymous as a rule; but its cookie is shared with users.
     return ticket.epoch == 0 and (
         row.rotated_at is None or not case.within(row.rotated_at, case.timing.superseded)
     )
@@ -745,8 +745,8 @@ def bookkeeping(
         now: The time of writing, Unix seconds.
         rotated: Whether the request rotated the session's identity meanwhile: its cookie is the new one, and
             nothing more is to be said of the old ticket.
-        seed: 128 fresh random bits, for the candidate of a ticket that has none yet; None: the candidate is to
-            have none, either.
+        seed: 128 fresh random bits, for the candidate of a ticket that has none yet; None: the candidate has
+            to have none, either.
 
     Returns:
         The writes, independent of each other; at most one carries a candidate. If the application has
@@ -823,9 +823,7 @@ def reschedule(ticket: Ticket, state: SessionState, policies: Policies, now: int
     return replace(_write(verdict, duty, now), insists=True)
 
 
-def reissue(
-    verdict: Verdict, now: int, *, written: bool = False, seed: bytes | None = None
-) -> Ticket | None:
+def reissue(verdict: Verdict, now: int, *, written: bool = False, seed: bytes | None = None) -> Ticket | None:
     """Return the ticket to send again because its cookie is outdated; None if it is not.
 
     For sessions that are not renewed: the attributes or the key of the cookie have changed, or a persistent
@@ -917,9 +915,7 @@ def unstored_ticket(session_id: UUID, policies: Policies, now: int, seed: bytes)
         seed: 128 fresh random bits.
     """
     version = policies.cookie_version
-    return Ticket(
-        session_id, cookie_version=version, issued_at=now, owned=False, stored=False, seed=seed
-    )
+    return Ticket(session_id, cookie_version=version, issued_at=now, owned=False, stored=False, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ __all__ = [
     "COOKIE_MAX_AGE_LIMIT",
     "DEFAULT_PREFIX",
     "OPTIONS",
+    "VISITOR_SUFFIX",
     "Check",
     "ClientAddress",
     "Converter",
@@ -49,6 +50,9 @@ __all__ = [
 ]
 
 DEFAULT_PREFIX: Final = "session."
+
+VISITOR_SUFFIX: Final = "-visitor"
+"""What the name of the visitors' cookie has after that of the users'."""
 
 _OPTION: Final = "websession_core.option"
 
@@ -110,7 +114,9 @@ class Settings:
         "session",
         parsers.cookie_name,
         doc="The name of the cookie. If it starts with __Host- or __Secure-, browsers insist on the "
-        "attributes that this prefix stands for, and they are checked here, too.",
+        "attributes that this prefix stands for, and they are checked here, too. If the model has "
+        "UseridMixin, users have this cookie, and visitors who are not logged in one whose name has -visitor "
+        "at its end.",
         expects="use letters, digits, hyphens and underscores",
     )
     cookie_max_age: int | None = _option(
@@ -161,6 +167,30 @@ class Settings:
         doc="Whether browsers keep a separate cookie, and with it a separate session, for each site that "
         "embeds the application (CHIPS). Such a cookie also works where third-party cookies are blocked. "
         "To be embedded, the application needs cookie_samesite = None as well.",
+        expects="use true or false",
+    )
+
+    visitor_cookie_max_age: int | None = _option(
+        None,
+        parsers.visitor_cookie_max_age,
+        doc="How long the browser keeps the cookie of a visitor who is not logged in; 0: until it is closed. "
+        "Without it: as cookie_max_age says. The model needs UseridMixin.",
+        expects=f"give up to {COOKIE_MAX_AGE_LIMIT} seconds (400 days), or leave it out",
+        unit="seconds",
+    )
+    visitor_cookie_samesite: SameSite | None = _option(
+        None,
+        parsers.visitor_cookie_samesite,
+        doc="Whether requests that other sites start carry the cookie of a visitor who is not logged in. "
+        "Without it: as cookie_samesite says. The model needs UseridMixin.",
+        expects="use Lax, Strict or None, as text, or leave it out",
+    )
+    alongside_0_2: bool = _option(
+        False,
+        parsers.boolean,
+        doc="Whether workers of version 0.2 still serve the same browsers: cookies and the tokens of forms "
+        "are then made as these can read them, with one cookie for visitors and users. Set it for all "
+        "sessions while an upgrade from 0.2 rolls out, and remove it afterwards.",
         expects="use true or false",
     )
 
@@ -257,6 +287,11 @@ class Settings:
         "changed. This applies to all of the application's statements, not only to the sessions'.",
         expects="give true or false",
     )
+
+    @property
+    def visitor_cookie_name(self) -> str:
+        """The name of the cookie of visitors, where they have one of their own; its prefix is the other's."""
+        return f"{self.cookie_name}{VISITOR_SUFFIX}"
 
     @property
     def policies(self) -> Policies:

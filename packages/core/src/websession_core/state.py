@@ -103,7 +103,7 @@ class Ticket:
             raise ValueError(f"seed must be {SEED_LENGTH} bytes long")
 
     def __repr__(self) -> str:
-        # Four digits tell sessions apart in a log; the whole identifier, the attempt and the seed stay out of it.
+        # Four digits tell sessions apart in a log; the whole identifier, attempt and seed stay out of it.
         return (
             f"<Ticket {self.session_id.hex[:4]}… epoch={self.epoch} generation={self.generation} "
             f"cookie_version={self.cookie_version} issued_at={self.issued_at}>"
@@ -137,14 +137,21 @@ class Ticket:
             raise TicketError(f"a ticket of version {version} is unknown here (1 and 2 are known)")
         if len(data) != wire.size:
             raise TicketError(f"a ticket of version {version} is {wire.size} bytes long, not {len(data)}")
-        _, session_id, *values = wire.unpack(data)
-        numbers, rest = values[: len(_NUMBERS)], values[len(_NUMBERS) :]
+        _, session_id, epoch, generation, attempt, cookie_version, issued_at, *rest = wire.unpack(data)
+        flags, seed = rest or (0, None)
         try:
-            if not rest:
-                return cls(uuid.UUID(bytes=session_id), *numbers)
-            flags, seed = rest
             owned, stored = _FLAGS[flags]
-            return cls(uuid.UUID(bytes=session_id), *numbers, owned=owned, stored=stored, seed=seed)
+            return cls(
+                uuid.UUID(bytes=session_id),
+                epoch,
+                generation,
+                attempt,
+                cookie_version,
+                issued_at,
+                owned,
+                stored,
+                seed,
+            )
         except KeyError:
             raise TicketError("the flags in the ticket are unknown here") from None
         except ValueError:

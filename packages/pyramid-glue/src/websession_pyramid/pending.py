@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
 
     from .contents import Contents
-    from .opening import Opening
 
 __all__ = ["Pending"]
 
@@ -30,6 +29,9 @@ class Pending:
         starts_over: Whether the application has ended the session that the browser came with.
         is_wanted: Whether a new session is stored even if it is empty.
         ticket: The ticket of the row as it was written, if that needs a new one.
+        seed: The seed of the session's next identity; None: it stays, or workers of version 0.2 have to read
+            its ticket.
+        forgets_cookies: Whether the browser forgets each cookie that it came with and is not sent again.
         written: The columns that were written beside data and flash messages, by their attributes.
         by_error_page: Whether an error page has changed something.
     """
@@ -39,6 +41,8 @@ class Pending:
     starts_over: bool = False
     is_wanted: bool = False
     ticket: Ticket | None = None
+    seed: bytes | None = None
+    forgets_cookies: bool = False
     written: frozenset[str] = frozenset()
     by_error_page: bool = False
 
@@ -52,16 +56,32 @@ class Pending:
         """The sessions that the transaction deletes, or has deleted already."""
         return frozenset((*self.to_delete, *self.deleted))
 
-    def starting_over(self, row: SessionRow | None) -> Pending:
-        """Return this for a session that the application has ended, with the row that it had."""
-        to_delete = self.to_delete if row is None else (*self.to_delete, row.id)
-        return Pending(to_delete, self.deleted, starts_over=True, by_error_page=self.by_error_page)
+    def starting_over(self, row: SessionRow | None, seed: bytes | None) -> Pending:
+        """Return this for a session that the application has ended, with the row that it had.
 
-    def stores(self, contents: Contents, opening: Opening, *, changed: bool) -> bool:
-        """Return whether the session is to be inserted, or updated because its contents have changed."""
+        The seed is that of what may take its place.
+        """
+        to_delete = self.to_delete if row is None else (*self.to_delete, row.id)
+        return Pending(
+            to_delete,
+            self.deleted,
+            starts_over=True,
+            seed=seed,
+            forgets_cookies=True,
+            by_error_page=self.by_error_page,
+        )
+
+    def stores(self, contents: Contents, *, barred: bool, changed: bool) -> bool:
+        """Return whether the session is to be inserted, or updated because its contents have changed.
+
+        Args:
+            contents: What it holds.
+            barred: Whether only a login may begin a session.
+            changed: Whether the contents differ from what was read or last written.
+        """
         if contents.row is not None:
             return changed
         if not self.is_wanted and contents.is_empty:
             return False
         # The browser's newest cookie may be under way to it: only a login may take its place.
-        return not opening.only_a_login_may_follow or contents.value("userid") is not None
+        return not barred or contents.value("userid") is not None

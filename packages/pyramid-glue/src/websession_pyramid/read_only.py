@@ -21,22 +21,23 @@ from websession_models import has_free_connection
 
 from .answering import KEEP
 from .bookkeeping import after_transaction
-from .opening import Opening, announce_opening, judged
+from .opening import Opening, announce_opening, opened
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from uuid import UUID
 
     from pyramid.request import Request
     from pyramid.response import Response
     from sqlalchemy import Connection
     from transaction import Transaction
-    from websession_core.state import Ticket
+    from websession_models import SessionRow
 
     from .kit import SessionKit
-    from .tickets import Refusal
+    from .tickets import Presented
 
 __all__ = ["ReadOnlySession"]
 
@@ -141,10 +142,10 @@ class ReadOnlySession:
 
     def _read(self, request: Request) -> Opening:
         kit = self._kit
-        ticket, refusals = kit.tickets.read(request)
-        nothing = Opening(refusals=refusals)
-        if ticket is None:
-            return nothing
+        presented = kit.tickets.presented(request)
+        if not any(ticket.stored for ticket in (*presented.users.all, *presented.visitors.all)):
+            return opened(kit, presented, _no_row)
+        nothing = Opening(refusals=presented.refusals, presented=presented)
         try:
             dbsession = database_session(request, kit.settings.dbsession_name)
             bind = dbsession.get_bind(kit.settings.model_class)
@@ -162,7 +163,7 @@ class ReadOnlySession:
             # that has just committed refuses, and holds no lock any more.
             with contextlib.suppress(SQLAlchemyError):
                 mapper = {"mapper": kit.settings.model_class}
-                return self._load(dbsession.connection(bind_arguments=mapper), ticket, refusals)
+                return self._load(dbsession.connection(bind_arguments=mapper), presented)
         if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
             # In-memory SQLite: a second connection is the same one, and ending ours would roll back its work.
             log.info("The session was not read outside of a transaction: the engine has a single connection")
@@ -172,18 +173,24 @@ class ReadOnlySession:
             return nothing
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
-                return self._load(connection, ticket, refusals)
+                return self._load(connection, presented)
         except SQLAlchemyError as error:
             log.info("The session could not be read outside of a transaction: %s", error)
             return nothing
 
-    def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
-        kit = self._kit
+    def _load(self, connection: Connection, presented: Presented) -> Opening:
+        store = self._kit.store
         if self._writer is not None:
             self._writer.origin = connection
-        row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
-        policies = kit.policies(None if row is None else row.overrides)
-        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+
+        def read(session_id: UUID) -> tuple[SessionRow | None, bool]:
+            return store.load(connection, session_id), store.reorders_keys(connection)
+
+        return opened(self._kit, presented, read)
+
+
+def _no_row(_session_id: UUID) -> tuple[None, bool]:
+    return None, False
 
 
 @contextlib.contextmanager

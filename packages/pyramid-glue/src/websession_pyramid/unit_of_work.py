@@ -35,7 +35,7 @@ from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError
 from .events import SessionCreated, announce
-from .opening import NO_COOKIE, Opening, announce_opening, judged
+from .opening import announce_opening, opened
 from .request_transaction import (
     database_session,
     is_outer_test_transaction,
@@ -44,6 +44,7 @@ from .request_transaction import (
 )
 from .row_writer import RowWriter
 from .savepoints import TransactionSavepoint
+from .tickets import Presented
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from transaction import Transaction, TransactionManager
     from websession_core.state import Ticket
+    from websession_models import SessionRow
 
     from .kit import SessionKit
+    from .opening import Opening
 
 __all__ = ["Phase", "UnitOfWork"]
 
@@ -117,7 +120,7 @@ class UnitOfWork:
     # -- made at the first touch ---------------------------------------------------------------------------
 
     def load(self, request: Request) -> None:
-        """Read the session that the browser's cookie names, if any: one SELECT, or none without a ticket.
+        """Read the session that the browser's cookies name, if any: one SELECT, or none without a ticket.
 
         The request at hand, whose database session is used, may be a subrequest.
 
@@ -125,16 +128,18 @@ class UnitOfWork:
             SQLAlchemyError: The row could not be read.
         """
         kit, writer = self._kit, None
+
+        def read(session_id: UUID) -> tuple[SessionRow | None, bool]:
+            nonlocal writer
+            if writer is None:
+                writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
+            return writer.read(session_id)
+
         if self._previous is None:
-            ticket, refusals = kit.tickets.read(self._request)
+            presented = kit.tickets.presented(self._request)
         else:
-            ticket, refusals = self._previous.ticket_left, ()
-        opening = Opening(refusals=refusals) if refusals else NO_COOKIE
-        if ticket is not None:
-            writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
-            row, reorder = writer.read(ticket.session_id)
-            policies = kit.policies(None if row is None else row.overrides)
-            opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+            presented = Presented.left(self._previous.ticket_left)
+        opening = opened(kit, presented, read)
         self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
@@ -310,7 +315,7 @@ class UnitOfWork:
             return
         committed = self.phase is Phase.COMMITTED
         if response is not None and committed and self.answer_ready is not KEEP:
-            self.answer_ready.send(self._kit, request, response)
+            self.answer_ready.send(request, response)
         copy = self.working_copy
         can_renew = self.answer_ready.order is CookieOrder.KEEP
         self.bookkeeping_log = after_transaction(

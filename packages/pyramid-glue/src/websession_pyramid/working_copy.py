@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import secrets
 from typing import TYPE_CHECKING, Any
 
-from websession_core.state import short_name
+from websession_core.state import SEED_LENGTH, short_name
 
 from .errors import LateChangeError
 from .events import SessionInvalidated, SessionRegenerated, announce
+from .form_tokens import made_ticket
+from .opening import judged
 from .pending import Pending
 from .row_writer import RowWriter
 from .savepoints import SavepointStack
@@ -89,8 +92,17 @@ class WorkingCopy:
     @property
     def is_logged_out(self) -> bool:
         """Whether the application has ended the session, and nothing has taken its place."""
-        starts_over = self.pending.starts_over and not self.opening.only_a_login_may_follow
-        return self.contents.row is None and starts_over
+        return self.contents.row is None and self.pending.starts_over and not self.is_barred
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether only a login may begin a session.
+
+        Not any more if the cookie that says so is deleted; but where visitors share it with users, one that
+        is under way would be lost with it.
+        """
+        deletes_it = self.pending.starts_over and self._kit.separates_visitors
+        return self.opening.only_a_login_may_follow and not deletes_it
 
     @property
     def ticket(self) -> Ticket | None:
@@ -102,7 +114,47 @@ class WorkingCopy:
     def has_work(self) -> bool:
         """Whether something is to be written."""
         contents, pending = self.contents, self.pending
-        return bool(pending.to_delete) or pending.stores(contents, self.opening, changed=contents.is_changed)
+        changed = contents.is_changed
+        return bool(pending.to_delete) or pending.stores(contents, barred=self.is_barred, changed=changed)
+
+    # -- the seed of its forms' tokens -----------------------------------------------------------------------
+
+    @property
+    def seed(self) -> bytes | None:
+        """The seed of the session, or of the one that would begin here; None: it is not known, or has none.
+
+        A new anonymous session inherits that of the visitor's ticket that it takes the place of.
+        """
+        if self._kit.settings.alongside_0_2:
+            return None
+        if self.pending.seed is not None or self.pending.starts_over:
+            return self.pending.seed
+        if self.contents.row is not None:
+            return None if self.ticket is None else self.ticket.seed
+        visitors = self.visitors_ticket
+        return None if visitors is None else visitors.seed
+
+    @property
+    def visitors_ticket(self) -> Ticket | None:
+        """The anonymous ticket that the browser has shown; None: there is none."""
+        presented = self.opening.presented
+        if self._kit.separates_visitors:
+            return presented.visitors.first
+        ticket = presented.users.first
+        # Where the model knows no users, the first epoch counts as anonymous.
+        return ticket if ticket is not None and ticket.epoch == 0 and not ticket.owned else None
+
+    def certain_seed(self, seed: bytes | None = None) -> bytes | None:
+        """Return the seed of the session, drawn now if need be; None: it has none.
+
+        Args:
+            seed: What to take instead of drawing one.
+        """
+        known = self.seed
+        if known is None and self.contents.row is None and not self._kit.settings.alongside_0_2:
+            known = secrets.token_bytes(SEED_LENGTH) if seed is None else seed
+            self.pending = dataclasses.replace(self.pending, seed=known)
+        return known
 
     # -- changes in memory -----------------------------------------------------------------------------------
 
@@ -115,16 +167,35 @@ class WorkingCopy:
         """Let the present row be deleted, and go on with `contents` under a new identifier."""
         row, self.contents = self.contents.row, contents
         if self.is_writable:
-            self.pending = self.pending.starting_over(row)
+            self.pending = self.pending.starting_over(row, self._kit.fresh_seed())
             if row is not None:
                 self._announce(SessionInvalidated, row.id, reason)
 
     def rotate(self, reason: str) -> None:
         """Let the next write give the session a new identity; old cookies are dead once it commits."""
         row = self.contents.row
-        if row is not None and self.is_writable:
-            self.contents.rotating = True
+        if not self.is_writable:
+            return
+        self.pending = dataclasses.replace(self.pending, seed=self._kit.fresh_seed())
+        self.contents.rotating = True
+        if row is not None:
             self._announce(SessionRegenerated, row.id, reason)
+
+    def forget_cookies(self) -> None:
+        """Let the browser forget each cookie that it came with and is not sent again."""
+        if self.is_writable:
+            self.pending = dataclasses.replace(self.pending, forgets_cookies=True)
+
+    def end_visitors_session(self, reason: str) -> None:
+        """End the session that the visitors' cookie opens, if it is not the present one."""
+        ticket = self.opening.presented.visitors.first
+        row = self.opening.row
+        if ticket is None or not ticket.stored or not self.is_writable:
+            return
+        if row is not None and row.id == ticket.session_id:
+            return
+        if judged(self._kit, ticket, self.attached.read(ticket.session_id)[0]):
+            self.end(ticket.session_id, reason)
 
     def end(self, session_id: UUID, reason: str) -> None:
         """Let another session's row be deleted with what this one writes."""
@@ -140,7 +211,11 @@ class WorkingCopy:
         if userid is None or self._kit.settings.max_per_user is None or not self.is_writable:
             return
         connection, ended = self.attached.connection(), self.pending.ended
-        expired, excess = sessions_in_the_way(self._kit, connection, self.contents, ended, userid)
+        # A login whose answer was lost is repeated with the ticket of before: if there is no room, it goes.
+        shown = {verdict.ticket.session_id for verdict in self.opening.verdicts if not verdict}
+        expired, excess = sessions_in_the_way(
+            self._kit, connection, self.contents, ended, userid, shown=shown
+        )
         self._delete_later(expired)
         for session_id in excess:
             self.end(session_id, "its user has logged in elsewhere, and may have no more sessions")
@@ -188,7 +263,7 @@ class WorkingCopy:
         # Everything is checked and serialized before the first statement, so nothing half-written stays.
         data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
         changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_due = pending.stores(contents, self.opening, changed=changed)
+        is_due = pending.stores(contents, barred=self.is_barred, changed=changed)
         if not (is_due or pending.to_delete):
             return
         if writer is None or (sealed and not writer.dbsession.in_transaction()):
@@ -200,7 +275,8 @@ class WorkingCopy:
         if pending.to_delete:
             self.pending = pending = writer.delete_rows(pending)
         if is_due:
-            self.pending = writer.store(contents, pending, self.ticket, data, flash)
+            seed = self._seed_to_store()
+            self.pending = writer.store(contents, self.pending, self.ticket, data, flash, seed=seed)
         contents.changes, contents.rotating = {}, False
         if data is not None:
             contents.payload.rebase(data)
@@ -214,6 +290,13 @@ class WorkingCopy:
         self.pending = dataclasses.replace(self.pending, is_wanted=True)
 
     # -- private ---------------------------------------------------------------------------------------------
+
+    def _seed_to_store(self) -> bytes | None:
+        request, kit = self._request, self._kit
+        if self.contents.row is not None or request is None or not kit.separates_visitors:
+            return self.certain_seed()
+        ticket = made_ticket(kit, request)
+        return self.certain_seed(None if ticket is None else ticket.seed)
 
     def _announce(self, event: Any, session_id: UUID, reason: str) -> None:
         announce(self._request, self._kit.attribute, event, short_name(session_id), reason)
