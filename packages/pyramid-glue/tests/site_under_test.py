@@ -98,6 +98,18 @@ STANDARD_VIEWS: dict[str, Callable[[Any], Any]] = {
 """The views of every site: `start` stores something, `login` is user 7's."""
 
 
+def cookie_of(browser: webtest.TestApp, name: str = "session") -> tuple[str, str]:
+    """Return name and value of a browser's cookie: the users' if it has one, else the visitors'."""
+    name = name if name in browser.cookies else f"{name}-visitor"
+    return name, browser.cookies[name]
+
+
+def copy_cookies(browser: webtest.TestApp, other: webtest.TestApp) -> None:
+    """Give another browser the cookies of the first."""
+    for name, value in browser.cookies.items():
+        other.set_cookie(name, value)
+
+
 class Site:
     """One application on one database.
 

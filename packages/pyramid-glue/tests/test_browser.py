@@ -104,7 +104,7 @@ def visit(make_site, web, chromium):
 def test_the_cookie_has_the_attributes_that_were_asked_for(visit):
     visitor = visit()
     visitor.open("/start")
-    cookie = visitor.cookies()["session"]
+    cookie = visitor.cookies()["session-visitor"]
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
     assert (cookie["domain"], cookie["path"], cookie["session"]) == (SHOP, "/", True)
     assert cookie["size"] < 4096
@@ -152,20 +152,20 @@ def test_httponly_hides_it_from_scripts(visit, httponly):
     visitor.open("/start")
     visitor.open("/page")
     seen = visitor.browser.execute_script("return document.cookie")
-    assert ("session=" in seen) is not httponly
+    assert ("session-visitor=" in seen) is not httponly
 
 
 def test_a_subdomain_can_plant_a_cookie_of_the_plain_name_but_none_with_the_host_prefix(visit):
     visitor = visit(cookie_name="__Host-session", cookie_secure="true")
     visitor.open("/start")
     visitor.open("/", SUBDOMAIN)
-    for name in ("session", "__Host-session", "__host-session"):
+    for name in ("session", "__Host-session", "__host-session", "__Host-session-visitor"):
         plant = f"document.cookie = '{name}=planted; Domain={SHOP}; Path=/; Secure'"
         visitor.browser.execute_script(plant)
     jar = visitor.cookies()
-    assert set(jar) == {"session", "__Host-session"}
+    assert set(jar) == {"session", "__Host-session-visitor"}
     assert jar["session"]["domain"] == f".{SHOP}"
-    assert jar["__Host-session"]["value"] != "planted"
+    assert jar["__Host-session-visitor"]["value"] != "planted"
     assert visitor.open("/look") == {"a": 1}
 
 

@@ -24,7 +24,7 @@ _LATEST: Final = 10**11  # Unix seconds, the year 5138: beyond it somebody has g
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
-_LONGEST_COOKIE_NAME: Final = 255  # browsers keep 4096 bytes of name and value together
+LONGEST_COOKIE_NAME: Final = 255  # browsers keep 4096 bytes of name and value together
 # RFC 6265 section 4.1.1: cookie-name is an RFC 2616 token.
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 6265 section 4.1.1: path-value is any US-ASCII character except controls and ";".
@@ -170,8 +170,8 @@ def cookie_name(value: Any) -> str:
     text = _text(value)
     if not _TOKEN.fullmatch(text):
         raise ValueError("contains a character that the name of a cookie must not contain")
-    if len(text) > _LONGEST_COOKIE_NAME:
-        raise ValueError(f"is longer than {_LONGEST_COOKIE_NAME} characters")
+    if len(text) > LONGEST_COOKIE_NAME:
+        raise ValueError(f"is longer than {LONGEST_COOKIE_NAME} characters")
     return text
 
 

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _parsers as parsers
-from ._parsers import COOKIE_MAX_AGE_LIMIT
+from ._parsers import COOKIE_MAX_AGE_LIMIT, LONGEST_COOKIE_NAME
 from ._rules import CHECKS, LONGEST_SHOWN, Check, Converter, Draft, Option, cookie_name_prefix
 from .choices import ClientAddress, CookieSecure, LimitPolicy, SameSite
 from .errors import ConfigurationError, Mistake
@@ -35,7 +35,6 @@ __all__ = [
     "COOKIE_MAX_AGE_LIMIT",
     "DEFAULT_PREFIX",
     "OPTIONS",
-    "VISITOR_SUFFIX",
     "Check",
     "ClientAddress",
     "Converter",
@@ -47,12 +46,22 @@ __all__ = [
     "Settings",
     "cookie_name_prefix",
     "parse_settings",
+    "visitor_cookie_name",
 ]
 
 DEFAULT_PREFIX: Final = "session."
 
-VISITOR_SUFFIX: Final = "-visitor"
-"""What the name of the visitors' cookie has after that of the users'."""
+_VISITOR_SUFFIX: Final = "-visitor"
+
+
+def visitor_cookie_name(cookie_name: str) -> str:
+    """Return the name of the cookie of visitors, with the prefix of the users' and no longer than one may be.
+
+    Args:
+        cookie_name: The name of the users' cookie.
+    """
+    return f"{cookie_name[: LONGEST_COOKIE_NAME - len(_VISITOR_SUFFIX)]}{_VISITOR_SUFFIX}"
+
 
 _OPTION: Final = "websession_core.option"
 
@@ -290,8 +299,8 @@ class Settings:
 
     @property
     def visitor_cookie_name(self) -> str:
-        """The name of the cookie of visitors, where they have one of their own; its prefix is the other's."""
-        return f"{self.cookie_name}{VISITOR_SUFFIX}"
+        """The name of the cookie of visitors, where they have one of their own."""
+        return visitor_cookie_name(self.cookie_name)
 
     @property
     def policies(self) -> Policies:

@@ -17,7 +17,7 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
-from websession_core.settings import OPTIONS, VISITOR_SUFFIX, parse_settings
+from websession_core.settings import OPTIONS, parse_settings, visitor_cookie_name
 from websession_crypto import Keyring, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
@@ -134,20 +134,29 @@ def _attribute_mistakes(name: str) -> Iterator[Mistake]:
 
 
 def _cookie_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]]) -> Iterator[Mistake]:
-    names = _cookie_names(draft["cookie_name"], draft["model_class"])
     for attribute, (prefix, settings) in others.items():
-        for name in names & _cookie_names(settings.cookie_name, settings.model_class):
-            verb = "is" if name == draft["cookie_name"] else "stands, for visitors, also for"
+        if draft["cookie_name"] == settings.cookie_name:
             yield draft.mistake(
                 "cookie_name",
-                f"{verb} {name!r}, as for request.{attribute} ({prefix}cookie_name), and "
+                f"is {settings.cookie_name!r}, as for request.{attribute} ({prefix}cookie_name), and "
                 "browsers keep one cookie of a name",
                 "give another name",
             )
+    ours = _cookie_names(draft["cookie_name"], draft["model_class"])
+    for attribute, (prefix, settings) in others.items():
+        theirs = _cookie_names(settings.cookie_name, settings.model_class)
+        if draft["cookie_name"] != settings.cookie_name:
+            for name in sorted(ours & theirs):
+                yield draft.mistake(
+                    "cookie_name",
+                    f"makes, of users and visitors, {name!r} a cookie, as for request.{attribute} "
+                    f"({prefix}cookie_name), and browsers keep one cookie of a name",
+                    "give another name",
+                )
 
 
 def _cookie_names(name: str, model: type) -> frozenset[str]:
-    return frozenset({name, f"{name}{VISITOR_SUFFIX}"} if knows_users(model) else {name})
+    return frozenset({name, visitor_cookie_name(name)} if knows_users(model) else {name})
 
 
 def _visitors_have_a_cookie(draft: Draft) -> Iterator[Mistake]:

@@ -77,6 +77,8 @@ class CookieJar:
             if isinstance(value, str):
                 yield value
             return
+        if self._pair not in header:
+            return  # of any length
         count = 0
         for part in header.split(";"):
             pair = part.strip()

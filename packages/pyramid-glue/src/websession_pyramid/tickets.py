@@ -7,7 +7,7 @@ decrypted only when somebody wants to know what is in it.
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from websession_core.errors import TicketError
@@ -92,7 +92,8 @@ class CookieTickets:
         return tuple(tickets) if len(tickets) < 2 else ranked(tickets)
 
 
-class Presented(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class Presented:
     """What a request's cookies hold.
 
     Attributes:

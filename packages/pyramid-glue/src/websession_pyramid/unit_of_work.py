@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
+    from .cookies import CookieJar
     from .kit import SessionKit
     from .opening import Opening
 
@@ -167,6 +168,12 @@ class UnitOfWork:
         """The ticket that the browser has, or gets with the response, when this unit is committed."""
         copy = self.working_copy
         return copy.pending.ticket if copy.is_logged_out else copy.ticket
+
+    @property
+    def jars_given(self) -> frozenset[CookieJar]:
+        """The cookies that the browser gets by this unit and those before."""
+        before = frozenset() if self._previous is None else self._previous.jars_given
+        return before if self.answer_ready.jar is None else before | {self.answer_ready.jar}
 
     @property
     def description(self) -> str:
@@ -357,8 +364,8 @@ class UnitOfWork:
             log.debug("The database could not be reached before the commit (%s)", type(error).__name__)
 
     def _prepare_answer(self) -> None:
-        follows = self._previous is not None
-        self.answer_ready = prepare_answer(self._kit, self.working_copy, self._request, follows=follows)
+        given = frozenset() if self._previous is None else self._previous.jars_given
+        self.answer_ready = prepare_answer(self._kit, self.working_copy, self._request, given=given)
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""
