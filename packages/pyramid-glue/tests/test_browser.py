@@ -68,9 +68,9 @@ class Visit:
         text = self.browser.find_element(By.TAG_NAME, "body").text
         return json.loads(text) if text.startswith(("{", "[", "null")) else text
 
-    def follow(self, element, host=OTHER):
+    def follow(self, element, host=OTHER, path="/look"):
         """Open another site, follow the element to the shop, and return what the shop shows."""
-        self.open("/", host)
+        self.open(f"/?{path}", host)
         self.browser.find_element(By.CSS_SELECTOR, element).click()
         WebDriverWait(self.browser, 10).until(lambda browser: f"//{SHOP}:" in browser.current_url)
         return self.shown()
@@ -128,6 +128,18 @@ def test_samesite_decides_which_requests_of_other_sites_carry_it(visit, samesite
     assert visitor.follow("a", SUBDOMAIN) == {"a": 1}
     assert visitor.follow("button", SUBDOMAIN) == {"a": 1}
     assert visitor.open("/look") == {"a": 1}
+
+
+@pytest.mark.parametrize(("samesite", "element"), [("Lax", "button"), ("Strict", "a"), ("Strict", "button")])
+def test_what_comes_from_another_site_without_the_cookie_does_not_end_a_login(visit, samesite, element):
+    visitor = visit(cookie_samesite=samesite, cookie_secure="true")
+    visitor.site.views["put"] = lambda request: request.session.update(b=2)
+    visitor.open("/login")
+    visitor.follow(element, path="/put")
+    # What was put in without it began a session of a visitor.
+    assert set(visitor.cookies()) == {"session", "session-visitor"}
+    assert visitor.open("/who") == 7
+    assert visitor.open("/look") == {}
 
 
 def test_secure_keeps_it_from_plain_http(visit):
