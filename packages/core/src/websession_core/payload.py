@@ -258,8 +258,8 @@ class _Tracked:
         Raises:
             UnstorableValueError: A nested value was changed into something that cannot be stored.
         """
-        changed = self.serialize_changed()
-        return self._text if changed is None else changed
+        text = self.serialize_changed()
+        return self._text if text is None else text
 
     def serialize_changed(self) -> str | None:
         """Return the text to store, None if nothing changed: `is_changed` and `serialize` in one.
@@ -300,9 +300,9 @@ class _Tracked:
                     if type(data.get(key)) is dict or type(data.get(key)) is list
                 }
             else:
-                stored = self._decoded(text)
+                stored_data = self._decoded(text)
                 for key in originals:
-                    originals[key] = _fingerprint(stored[key]) if key in stored else _MISSING
+                    originals[key] = _fingerprint(stored_data[key]) if key in stored_data else _MISSING
         self._text = text
         self._forced = False
         self._serialized = None
