@@ -39,9 +39,9 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     companion = features.companion
     if companion is None or deadline is None:
         return true()
-    ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)
+    has_ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)
     # With a companion of its own, also in a query that joins that table.
-    return ~ended.correlate_except(companion)
+    return ~has_ended.correlate_except(companion)
 
 
 def with_companion(features: ModelFeatures, key: ColumnElement[Any] | None = None) -> FromClause:
