@@ -64,8 +64,8 @@ class Feature:
     columns: Mapping[str, Column[Any]] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        added = {name: column for name, column in _declared_by(self.mixin).items() if name not in _BASE}
-        object.__setattr__(self, "columns", MappingProxyType(added))
+        columns = {name: column for name, column in _declared_by(self.mixin).items() if name not in _BASE}
+        object.__setattr__(self, "columns", MappingProxyType(columns))
 
     @property
     def name(self) -> str:
