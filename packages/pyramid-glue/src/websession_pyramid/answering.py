@@ -92,14 +92,14 @@ def prepare_answer(
 
 def _sent_again(kit: SessionKit, copy: WorkingCopy) -> Ticket | None:
     """Return the ticket to send again because its cookie is outdated, None if it is not."""
-    row, verdict, opened = copy.contents.row, copy.opening.verdict, copy.opening.row
+    row, verdict, row_before = copy.contents.row, copy.opening.verdict, copy.opening.row
     if verdict is None or row is None:
         return None
     if not copy.pending.written.isdisjoint(OVERRIDES):
         policies = kit.effective_policies(row.overrides, row.state.owned)
         verdict = dataclasses.replace(verdict, policies=policies)
-    written = opened is not None and row.version != opened.version
-    ticket = reissue(verdict, kit.clock(), written=written, seed=kit.fresh_seed())
+    is_written = row_before is not None and row.version != row_before.version
+    ticket = reissue(verdict, kit.clock(), written=is_written, seed=kit.fresh_seed())
     if ticket is None or not kit.separates_visitors or ticket.owned is not False:
         return ticket
     # Version 0.2 gave visitors the users' cookie, where it stays: the visitor may have this one besides.

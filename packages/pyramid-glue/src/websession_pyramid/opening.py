@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     ReadRow: TypeAlias = Callable[[UUID], tuple[SessionRow | None, bool]]
 
-__all__ = ["NO_COOKIE", "Opening", "announce_opening", "judged", "opened"]
+__all__ = ["NO_COOKIE", "Opening", "announce_opening", "judge_cookies", "judge_ticket"]
 
 _EXPIRED = frozenset(
     {Standing.EXPIRED_IDLE, Standing.EXPIRED_ABSOLUTE, Standing.EXPIRED_DEADLINE, Standing.UNACKNOWLEDGED}
@@ -83,7 +83,7 @@ NO_COOKIE = Opening()
 """What became of the cookie that was not there."""
 
 
-def judged(kit: SessionKit, ticket: Ticket, row: SessionRow | None) -> Verdict:
+def judge_ticket(kit: SessionKit, ticket: Ticket, row: SessionRow | None) -> Verdict:
     """Return what the rules say, now, of a ticket that names `row`."""
     if row is None:
         return judge(ticket, None, kit.policies(None, ticket.owned), kit.clock())
@@ -91,7 +91,7 @@ def judged(kit: SessionKit, ticket: Ticket, row: SessionRow | None) -> Verdict:
     return judge(ticket, state, kit.policies(row.overrides, state.owned), kit.clock())
 
 
-def opened(kit: SessionKit, presented: Presented, read: ReadRow) -> Opening:
+def judge_cookies(kit: SessionKit, presented: Presented, read: ReadRow) -> Opening:
     """Return what becomes of a browser's cookies.
 
     The users' is judged first, and further ones of its name only after a replay. The visitors' is asked if
@@ -107,7 +107,7 @@ def opened(kit: SessionKit, presented: Presented, read: ReadRow) -> Opening:
 
     def look(ticket: Ticket) -> Opening | None:
         row, reorder = read(ticket.session_id) if ticket.stored else (None, False)
-        verdict = judged(kit, ticket, row)
+        verdict = judge_ticket(kit, ticket, row)
         if verdict:
             return Opening(verdict, row, reorder, presented.refusals, tuple(verdicts), presented)
         verdicts.append(verdict)
@@ -146,13 +146,13 @@ def announce_opening(request: Request, attribute: str, opening: Opening, before:
     """
     if not request.registry.has_listeners:
         return
-    known = NO_COOKIE if before is None else before
-    if opening.refusals != known.refusals:
+    previous = NO_COOKIE if before is None else before
+    if opening.refusals != previous.refusals:
         for refusal in opening.refusals:
             announce(request, attribute, CookieRefused, "", *refusal)
-    heard = {verdict.standing for verdict in known.verdicts}
+    announced = {verdict.standing for verdict in previous.verdicts}
     for verdict in opening.verdicts:
-        if verdict.standing not in heard:
+        if verdict.standing not in announced:
             _announce_verdict(request, attribute, verdict)
 
 

@@ -21,7 +21,7 @@ from websession_models import has_free_connection
 
 from .answering import KEEP
 from .bookkeeping import after_transaction
-from .opening import Opening, announce_opening, opened
+from .opening import Opening, announce_opening, judge_cookies
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
 from .working_copy import WorkingCopy
@@ -144,7 +144,7 @@ class ReadOnlySession:
         kit = self._kit
         presented = kit.tickets.presented(request)
         if not any(ticket.stored for ticket in (*presented.users.all, *presented.visitors.all)):
-            return opened(kit, presented, _no_row)
+            return judge_cookies(kit, presented, _no_row)
         nothing = Opening(refusals=presented.refusals, presented=presented)
         try:
             dbsession = database_session(request, kit.settings.dbsession_name)
@@ -186,7 +186,7 @@ class ReadOnlySession:
         def read(session_id: UUID) -> tuple[SessionRow | None, bool]:
             return store.load(connection, session_id), store.reorders_keys(connection)
 
-        return opened(self._kit, presented, read)
+        return judge_cookies(self._kit, presented, read)
 
 
 def _no_row(_session_id: UUID) -> tuple[None, bool]:

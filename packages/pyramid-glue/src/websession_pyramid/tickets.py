@@ -27,7 +27,7 @@ __all__ = ["NOTHING_PRESENTED", "CookieTickets", "Presented", "Refusal", "Ticket
 
 # To open a token takes 45 µs and more, twice what the SELECT takes on this side, for a cookie that does not
 # change from request to request. A ticket and its token take some 600 bytes.
-_TICKETS_KEPT = 4096
+_CACHE_SIZE = 4096
 
 
 class Refusal(NamedTuple):
@@ -129,7 +129,7 @@ class _Name:
         # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
         self.codec = TokenCodec(settings.secret_key, purpose=jar.name)
         # Only tokens that this codec has authenticated, under their one spelling: what raises is not kept.
-        self.ticket_in = functools.lru_cache(maxsize=_TICKETS_KEPT)(self._decrypt)
+        self.ticket_in = functools.lru_cache(maxsize=_CACHE_SIZE)(self._decrypt)
 
     def _decrypt(self, token: str) -> Ticket:
         return Ticket.from_bytes(self.codec.decrypt(token))

@@ -35,7 +35,7 @@ from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError
 from .events import SessionCreated, announce
-from .opening import announce_opening, opened
+from .opening import announce_opening, judge_cookies
 from .request_transaction import (
     database_session,
     is_outer_test_transaction,
@@ -140,7 +140,7 @@ class UnitOfWork:
             presented = kit.tickets.presented(self._request)
         else:
             presented = Presented.left(self._previous.ticket_left)
-        opening = opened(kit, presented, read)
+        opening = judge_cookies(kit, presented, read)
         self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
