@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -10,12 +11,11 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.pool import QueuePool
 from websession_core.errors import UnstorableValueError
 from websession_core.state import COUNTER_MAX
 from websession_crypto import ValueCodec
-from websession_models import Store, fresh_session_id, isolates
-from websession_models.sqlite import NOT_ISOLATED, REMEDY
+from websession_models import Store, fresh_session_id
+from websession_models.engine_faults import engine_faults
 
 from .contents import OVERRIDES
 from .cookies import CookieJar
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
+    from sqlalchemy.pool import Pool
     from websession_core.policies import Overrides, Policies
     from websession_core.settings import Settings
 
@@ -88,7 +89,7 @@ class SessionKit:
         self.clock = clock
         self.fresh_session_id = fresh_id
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
-        self._examined: weakref.WeakSet[Engine] = weakref.WeakSet()
+        self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
         install_listener()
@@ -150,15 +151,19 @@ class SessionKit:
 
     # -- the engine ----------------------------------------------------------------------------------------
 
-    def warn_if_not_isolating(self, connection: Connection) -> None:
-        """Warn, once, of an SQLite engine whose transactions do not isolate.
+    def warn_of_engine_faults(self, connection: Connection) -> None:
+        """Warn, once for each engine, of what breaks a promise.
 
         Args:
-            connection: The application's, which has just read something.
+            connection: The application's, which has just read a row, or is about to insert one.
         """
-        if connection.dialect.name != "sqlite" or connection.engine in self._examined:
+        # By the pool, which all engines share that differ in their execution options only.
+        pool = connection.engine.pool
+        if pool in self._examined:
             return
-        self._examined.add(connection.engine)
-        # In-memory databases have a single connection, which isolates nobody.
-        if isinstance(connection.engine.pool, QueuePool) and not isolates(connection):
-            log.warning("%s %s", NOT_ISOLATED, REMEDY)
+        self._examined.add(pool)
+        driver: Any = connection.dialect.dbapi
+        # Whatever is wrong, the request's own statements will meet it; or a proxy does not answer that.
+        with contextlib.suppress(driver.Error):
+            for fault in engine_faults(connection, self.settings.model_class):
+                log.warning("%s", fault)

@@ -101,7 +101,7 @@ class RowWriter:
                     raise
                 continue
             break
-        self._kit.warn_if_not_isolating(connection)
+        self._kit.warn_of_engine_faults(connection)
         return row, store.reorders_keys(connection)
 
     def instance(self, session_id: UUID) -> Any:
@@ -178,7 +178,9 @@ class RowWriter:
             activity=beginning.state.activity,
             values={**named, **self._client_info()},
         )
-        kit.store.insert(self.connection(), row)
+        connection = self.connection()
+        kit.warn_of_engine_faults(connection)
+        kit.store.insert(connection, row)
         if userid is not None:
             expire_references(self.dbsession, kit.settings.model_class, ["userid"])
         return row, beginning.ticket
