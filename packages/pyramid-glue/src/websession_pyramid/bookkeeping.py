@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.lifecycle import Duty, bookkeeping, reschedule
 from websession_core.state import short_name
 from websession_models import Bookkeeper, engine_like
+from websession_models.conflicts import number_of
 
 from .contents import OVERRIDES
 from .events import SessionRenewed, announce
+from .rate_limit import RateLimit
 from .retries import is_error_retryable
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["after_transaction", "will_be_retried"]
 
 log = logging.getLogger(__name__)
+
+_WARNING: Final = RateLimit(60)
 
 
 def will_be_retried(request: Request) -> bool:
@@ -63,7 +67,10 @@ class BestEffortBookkeeper:
     """
 
     def __init__(self, kit: SessionKit, origin: Connection, within: Connection | None = None) -> None:
-        self._bookkeeper = Bookkeeper(kit.store, engine_like(origin))
+        engine = engine_like(origin)
+        self._bookkeeper = Bookkeeper(kit.store, engine)
+        self._pool = engine.pool
+        self._clock = kit.clock
         self._within = within
         self.done: list[str] = []
 
@@ -73,8 +80,7 @@ class BestEffortBookkeeper:
             took_effect = self._bookkeeper.perform(entry, within=self._within)
         except SQLAlchemyError as error:
             self.done.append(f"{entry.duty} (failed)")
-            # Without a traceback: it would show the request's own error, and what that shows, as its context.
-            log.warning("Bookkeeping (%s) failed; the next request will try again: %s", entry.duty, error)
+            self._warn(error, f"{entry.duty}")
             return False
         self.done.append(entry.duty if took_effect else f"{entry.duty} (somebody else was first)")
         return took_effect
@@ -85,7 +91,20 @@ class BestEffortBookkeeper:
             self._bookkeeper.forget(session_id, within=self._within)
             self.done.append("forget")
         except SQLAlchemyError as error:
-            log.warning("Bookkeeping of a logout failed; cleaning up will see to it: %s", error)
+            self._warn(error, "forget")
+
+    def _warn(self, error: SQLAlchemyError, what: str) -> None:
+        """Log a failure, unless one of its kind just was: while no writes are taken, each request has one."""
+        cause = getattr(error, "orig", None) or error
+        kind = f"{type(cause).__name__} {number_of(cause)}"
+        if _WARNING.allows(self._pool, self._clock(), kind):
+            # Without a traceback: it would show the request's own error, and what that shows, as its context.
+            log.warning(
+                "Bookkeeping (%s) failed; later requests, or a purge, will see to it. Others like it are not "
+                "logged for a minute: %s",
+                what,
+                error,
+            )
 
 
 def after_transaction(
