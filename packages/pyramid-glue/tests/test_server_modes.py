@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import command_site
 import pytest
+import zope.sqlalchemy
 from site_under_test import FullSession, Session, of_driver
 from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy.orm import Session as OrmSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,6 +148,22 @@ class TestAnSQLiteEngineThatCommitsByItself:
         (message,) = told(site)
         assert message.startswith("The engine commits every statement by itself")
         assert "Call prepare_sqlite_engine(engine)" in message
+
+    def test_is_told_by_a_request_that_reads_none(self, make_site: Any, caplog: Any) -> None:
+        site = make_site(engine_options={"isolation_level": "AUTOCOMMIT"}, recipe=False)
+        site.browser().get("/start")
+        assert len(caplog.messages) == 1
+
+    def test_is_told_once_for_all_engines_that_share_its_connections(self, make_site: Any, told: Any) -> None:
+        def dbsession(request: Any) -> Any:
+            session = OrmSession(site.engine.execution_options(tenant=object()))
+            zope.sqlalchemy.register(session, transaction_manager=request.tm)
+            return session
+
+        site = make_site(
+            engine_options={"isolation_level": "AUTOCOMMIT"}, recipe=False, dbsession_factory=dbsession
+        )
+        assert len(told(site)) == 1
 
     def test_is_found_by_the_doctor(self, command: Any, ini: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
