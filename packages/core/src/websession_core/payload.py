@@ -21,7 +21,8 @@ or two small values of a payload that may have tens of kilobytes. Two observatio
 
 Values are checked against what **every** supported database gives back unchanged (`storable`), so that
 a session behaves alike on all of them: on assignment, and for what was changed in place when the
-payload is serialized.
+payload is serialized. How values of types that JSON lacks are written is told in `session_types`; a value's
+serialized form is in that notation, whatever else is in the document.
 
 What is handed out stays tracked for the life of the object: an alias may outlive a write
 (``rebase``), because a transaction may go on after it.
@@ -30,13 +31,34 @@ What is handed out stays tracked for the life of the object: an alias may outliv
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from math import inf
 from operator import itemgetter
 from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, overload
 
-from .errors import MalformedPayloadError
-from .storable import MAX_DEPTH, require_storable, require_storable_key
+from .errors import MalformedPayloadError, UnreadableValueError, UnstorableValueError
+from .session_types import (
+    DEFAULT_TYPES,
+    JSON_TYPES,
+    MARK,
+    SCALARS,
+    SIGN,
+    UNCHANGING,
+    SessionTypes,
+    Undecoded,
+    UnknownNotationError,
+    canonical,
+    escaped,
+    is_json,
+    is_mark,
+    mark,
+    unescaped,
+    uses_notation,
+)
+from .standard_types import RefusedError
+from .storable import MAX_DEPTH, render, require_storable, require_storable_key
 
 __all__ = ["MAX_DEPTH", "FlashQueues", "Payload", "Snapshot", "dumps", "loads"]
 
@@ -59,9 +81,6 @@ _MISSING: Final = ""  # no JSON text is empty
 
 # --- text ---------------------------------------------------------------------------------------
 
-_canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
 # For comparing only. It lets NaN pass: what must not be stored can still have changed or not.
 _comparable = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=True
@@ -78,7 +97,7 @@ def dumps(value: Any) -> str:
         TypeError: JSON has no such type.
         ValueError: A NaN, an infinity, or a container inside itself.
     """
-    return _canonical(value)
+    return canonical(value)
 
 
 _by_key = itemgetter(0)
@@ -128,36 +147,62 @@ def loads(text: str, *, reorder: bool = False) -> Any:
     raise MalformedPayloadError(f"the stored session cannot be read: {reason}")
 
 
-def _fingerprint(value: Any) -> str | None:
-    """Return the text to compare by; None if there is none, which equals nothing."""
+def _plain_form(value: Any) -> str | None:
+    """Return the form of a value that is exactly JSON's; None if there is none, which equals nothing."""
     try:
         return _comparable(value)
     except (TypeError, ValueError, RecursionError):
         return None
 
 
+def _form(value: Any, types: SessionTypes) -> str | None:
+    """Return the text to compare by; None if there is none, which equals nothing."""
+    text = _plain_form(value)
+    # To json a tuple is a list, and a subclass its base; and what looks like the notation has another form.
+    if text is not None and SIGN not in text and is_json(value):
+        return text
+    try:
+        return _comparable(types.encode(value))
+    except Exception:  # noqa: BLE001 - an application's function for a type of its own; `require_storable` tells
+        return text
+
+
 # --- copies -------------------------------------------------------------------------------------
 
 
-def _clone(value: _T, memo: dict[int, Any]) -> _T:
-    """Return a copy whose lists and dictionaries are new, at every level.
+def _clone(value: _T, memo: dict[int, Any], types: SessionTypes = DEFAULT_TYPES) -> _T:
+    """Return a copy whose containers are new, at every level, and so are objects of registered types.
 
-    Unlike `copy.deepcopy` it neither recurses nor calls anybody's code: a payload may at this
-    moment hold what will be refused when it is serialized. Such values are shared.
+    Unlike `copy.deepcopy` it copes with any depth of lists and dictionaries, and with what will be refused
+    when the payload is serialized: that is shared.
     ``memo`` keeps one copy per container, as long as the caller keeps the originals alive.
     """
-    if type(value) is not list and type(value) is not dict:
+    if type(value) in UNCHANGING:
         return value
     todo: list[tuple[Any, Any]] = []
 
     def twin(item: Any) -> Any:
-        if type(item) is not list and type(item) is not dict:
+        kind = type(item)
+        if kind in UNCHANGING or kind is frozenset or kind is Undecoded:
             return item
         copy = memo.get(id(item))
         if copy is None:
-            copy = memo[id(item)] = [] if type(item) is list else {}
-            todo.append((item, copy))
+            if kind is list or kind is dict:
+                copy = [] if kind is list else {}
+                todo.append((item, copy))
+            else:
+                try:
+                    copy = _copied(item)
+                except Exception:  # noqa: BLE001 - an application's function; nor need it be a type of its own
+                    copy = item
+            memo[id(item)] = copy
         return copy
+
+    def _copied(item: Any) -> Any:
+        kind = type(item)
+        if kind is set:
+            return item.copy()
+        return tuple(map(twin, item)) if kind is tuple else types.decode(types.encode(item))
 
     result = twin(value)
     while todo:
@@ -190,11 +235,14 @@ class Snapshot:
 class _Tracked:
     """A JSON object that is loaded as text, decoded on first use, and knows whether it changed."""
 
-    __slots__ = ("_data", "_forced", "_loaded", "_originals", "_reorder", "_serialized", "_text")
+    __slots__ = ("_data", "_forced", "_loaded", "_originals", "_reorder", "_serialized", "_text", "_types")
 
-    def __init__(self, text: str | None = None, *, reorder: bool = False) -> None:
+    def __init__(
+        self, text: str | None = None, *, reorder: bool = False, types: SessionTypes | None = None
+    ) -> None:
         self._loaded: Final[str] = "{}" if text is None else text
         self._reorder: Final[bool] = reorder
+        self._types: Final[SessionTypes] = DEFAULT_TYPES if types is None else types
         # What the database holds as far as we know; `rebase` moves it on, `reset` back.
         self._text = self._loaded
         self._data: dict[str, Any] | None = None
@@ -215,15 +263,44 @@ class _Tracked:
         data = loads(text)
         if type(data) is not dict:
             raise MalformedPayloadError("the stored session cannot be read: it is not a JSON object")
+        marked = MARK in data and self._is_marked(data[MARK])
+        if marked:
+            del data[MARK]
+            data = {unescaped(key): value for key, value in data.items()}
         # What is in its values is put in order when it is handed out, if it ever is.
-        return dict(sorted(data.items(), key=_by_key)) if self._reorder else data
+        data = dict(sorted(data.items(), key=_by_key)) if self._reorder or marked else data
+        return self._noted(data, text, marked=marked)
+
+    @staticmethod
+    def _is_marked(value: Any) -> bool:
+        try:
+            return is_mark(value)
+        except UnknownNotationError as error:
+            reason = error.reason
+        raise MalformedPayloadError(f"the stored session cannot be read: {reason}, by a newer release")
+
+    def _noted(self, data: dict[str, Any], text: str, *, marked: bool) -> dict[str, Any]:
+        """Return the values of a document as they are in memory, which still says what the notation is."""
+        raise NotImplementedError
+
+    def _form(self, value: Any) -> str | None:
+        """Return the serialized form of a value as it is in memory."""
+        raise NotImplementedError
+
+    def _stored_form(self, value: Any) -> str | None:
+        """Return the serialized form of a value as `_decoded` has left it."""
+        raise NotImplementedError
+
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+        """Return the canonical text of everything, given the forms of what code has had hold of."""
+        raise NotImplementedError
 
     def _track(self, key: str) -> None:
         """Keep the serialized form of a key's value, before it can change for the first time."""
         self._serialized = None
         if key not in self._originals:
             data = self._decode() if self._data is None else self._data
-            self._originals[key] = _fingerprint(data[key]) if key in data else _MISSING
+            self._originals[key] = self._stored_form(data[key]) if key in data else _MISSING
 
     def _differs(self) -> bool:
         data = self._data
@@ -233,7 +310,7 @@ class _Tracked:
             if (key in data) is (original == _MISSING):
                 return True
             if key in data:
-                form = _fingerprint(data[key])
+                form = self._form(data[key])
                 # None is the form of what has none, and is never the same as anything.
                 if form is None or form != original:
                     return True
@@ -272,15 +349,24 @@ class _Tracked:
             return None
         data = self._decode() if self._data is None else self._data
         forms: dict[str, _Form] = {}
-        for key in self._originals:
+        for key, original in self._originals.items():
             value = data.get(key)
             # Everything else was checked when it was set, and cannot change in place.
-            if type(value) is dict or type(value) is list:
-                require_storable(value, (key,), 2)
-                forms[key] = _fingerprint(value)
-        text = dumps(data)
+            if type(value) not in UNCHANGING:
+                form = self._form(value)
+                if form is None or form != original:
+                    self._require(value, key)
+                forms[key] = form
+        text = self._text_of(data, forms)
+        self._require_size(text, forms)
         self._serialized = (text, forms)
         return text
+
+    def _require(self, value: Any, key: str) -> None:
+        """Refuse a value that was changed in place into something that cannot be stored."""
+
+    def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
+        """Refuse a text that has become too large."""
 
     def rebase(self, text: str) -> None:
         """Record that ``text``, which `serialize` returned, has been stored.
@@ -297,12 +383,12 @@ class _Tracked:
                 self._originals = {
                     key: forms.get(key, original)
                     for key, original in originals.items()
-                    if type(data.get(key)) is dict or type(data.get(key)) is list
+                    if type(data.get(key)) not in UNCHANGING
                 }
             else:
                 stored = self._decoded(text)
                 for key in originals:
-                    originals[key] = _fingerprint(stored[key]) if key in stored else _MISSING
+                    originals[key] = self._stored_form(stored[key]) if key in stored else _MISSING
         self._text = text
         self._forced = False
         self._serialized = None
@@ -327,7 +413,7 @@ class _Tracked:
         if data is None:
             return Snapshot(self._text, None, {}, {}, self._forced)
         memo: dict[int, Any] = {}
-        values = {key: _clone(data[key], memo) for key in self._originals if key in data}
+        values = {key: _clone(data[key], memo, self._types) for key in self._originals if key in data}
         return Snapshot(self._text, tuple(data), values, dict(self._originals), self._forced)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -344,21 +430,53 @@ class _Tracked:
             base = self._decoded(snapshot._text)
             # No code had hold of the other values then, so they are what the text says.
             memo: dict[int, Any] = {}
-            base.update({key: _clone(value, memo) for key, value in snapshot._values.items()})
+            base.update({key: _clone(value, memo, self._types) for key, value in snapshot._values.items()})
             self._data = {key: base[key] for key in snapshot._keys}
 
 
 # --- the two documents --------------------------------------------------------------------------
 
 
-class Payload(_Tracked, MutableMapping[str, Any]):
-    """The data of one web session: a dictionary of JSON values that knows whether it changed.
+def _most_bytes(text: str) -> int:
+    return len(text) if text.isascii() else 4 * len(text)
 
-    Values are exactly ``str``, ``int``, ``float``, ``bool``, ``None``, and ``list`` and ``dict`` made
-    of these; keys are ``str``. What cannot be stored in one of the supported databases, or would come
-    back changed, is refused with `UnstorableValueError` when it is assigned, and then nothing is
-    changed, not even by an ``update`` with many keys. What is changed in place (``payload["cart"]["apples"]
-    = 3``) is found without a call, and checked by `serialize`.
+
+def _most_in_text(scalar: str | float | None) -> int:
+    """Return how many bytes a scalar takes at the most in a JSON text, with what stands around it."""
+    return 6 * len(scalar) + 4 if isinstance(scalar, str) else 28
+
+
+def _decoded(notation: Any, path: tuple[str | int, ...], types: SessionTypes) -> Any:
+    try:
+        return types.decode(notation)
+    except UnknownNotationError as error:
+        name, reason = error.name, error.reason
+    except RecursionError:
+        name, reason = "notation", "it is nested too deeply"
+    raise UnreadableValueError(render(path), name, reason)
+
+
+def _document(notations: Mapping[str, Any], types: SessionTypes, *, as_list: bool) -> str:
+    """Return the text of a document whose values are given in the notation; marked, if that is needed."""
+    text = canonical(notations)
+    if SIGN in text[1:] and any(map(uses_notation, notations.values())):
+        document = {escaped(key): value for key, value in notations.items()}
+        return canonical({**document, MARK: mark(as_list=as_list)})
+    # What only looks like it is stored as it is.
+    return canonical({key: types.decode(value) for key, value in notations.items()}) if SIGN in text else text
+
+
+class Payload(_Tracked, MutableMapping[str, Any]):
+    """The data of one web session: a dictionary that knows whether it changed.
+
+    Values are ``str``, ``int``, ``float``, ``bool``, ``None``, ``list`` and ``dict``, as in JSON, and those
+    of `SessionTypes`, always exactly of these types; keys are ``str``. What cannot be stored in one of the
+    supported databases, or would come back changed, is refused with `UnstorableValueError` when it is
+    assigned, and then nothing is changed, not even by an ``update`` with many keys. What is changed in place
+    (``payload["cart"]["apples"] = 3``) is found without a call, and checked by `serialize`.
+
+    A stored value whose type is not registered raises `UnreadableValueError` when it is taken out, and
+    disturbs nothing else.
 
     Not safe for concurrent use by several threads.
 
@@ -367,24 +485,48 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             use, which raises `MalformedPayloadError` if it is none.
         reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
             object must come in the order in which `dumps` wrote them.
+        types: The types beyond JSON; None: the standard ones.
+        max_size: How many bytes the text may take, in UTF-8; 0: any number. One that takes more already
+            may not grow.
     """
 
-    __slots__ = ()
+    __slots__ = ("_bound", "_max_size")
+
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        reorder: bool = False,
+        types: SessionTypes | None = None,
+        max_size: int = 0,
+    ) -> None:
+        super().__init__(text, reorder=reorder, types=types)
+        self._max_size: Final[int] = max_size
+        # At most so many bytes are taken by what was loaded and what was assigned since; None: not counted.
+        self._bound: float | None = None
 
     def __getitem__(self, key: str) -> Any:
         data = self._data
         if data is None:
             data = self._decode()
         value = data[key]
-        if (type(value) is dict or type(value) is list) and key not in self._originals:
+        kind = type(value)
+        if kind not in UNCHANGING and key not in self._originals:
+            if kind is Undecoded:
+                value = data[key] = self._read(key, value)
+                if type(value) not in UNCHANGING:
+                    self._originals[key] = self._form(value)
+                return value
             if self._reorder:
                 _put_in_order(value)
-            self._originals[key] = _fingerprint(value)
+            self._originals[key] = self._stored_form(value)
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         require_storable_key(key, "the session")
-        require_storable(value, (key,), 2)
+        require_storable(value, (key,), 2, self._types)
+        if self._max_size:
+            self._require_room({key: value})
         self._put(key, value)
 
     def _put(self, key: str, value: Any) -> None:
@@ -414,10 +556,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
             return NotImplemented
-        mine = self._decode() if self._data is None else self._data
-        if isinstance(other, Payload):
-            return mine == (other._decode() if other._data is None else other._data)
-        return mine == dict(other.items())
+        return self._values() == (other._values() if isinstance(other, Payload) else dict(other.items()))
 
     # As for every mutable mapping.
     __hash__ = None  # type: ignore[assignment]
@@ -444,10 +583,10 @@ class Payload(_Tracked, MutableMapping[str, Any]):
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dictionary that shares nothing with the payload, at any depth."""
-        data = self._decode() if self._data is None else self._data
-        if self._reorder:
-            _put_in_order([value for key, value in data.items() if key not in self._originals])
-        return _clone(data, {})
+        return _clone(self._values(), {}, self._types)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return self.copy()
 
     def clear(self) -> None:
         """Remove every key."""
@@ -485,9 +624,132 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         pairs.extend(values.items())
         for key, value in pairs:
             require_storable_key(key, "the session")
-            require_storable(value, (key,), 2)
+            require_storable(value, (key,), 2, self._types)
+        if self._max_size:
+            self._require_room(dict(pairs))
         for key, value in pairs:
             self._put(key, value)
+
+    def reset(self) -> None:
+        """Go back to the contents as loaded, whatever was stored since: for a rollback.
+
+        Values handed out before are no longer part of it; take them out again.
+        """
+        super().reset()
+        self._bound = None
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a moment of this object, as often as wanted.
+
+        Values handed out before are no longer part of it; take them out again.
+        """
+        super().restore(snapshot)
+        self._bound = inf  # to be counted again
+
+    # -- as it is in memory --------------------------------------------------------------------------
+
+    def _noted(self, data: dict[str, Any], text: str, *, marked: bool) -> dict[str, Any]:
+        if not marked:
+            return data
+        return {key: value if type(value) in SCALARS else Undecoded(value) for key, value in data.items()}
+
+    def _form(self, value: Any) -> str | None:
+        return _plain_form(value.notation) if type(value) is Undecoded else _form(value, self._types)
+
+    def _stored_form(self, value: Any) -> str | None:
+        # What no code has had hold of yet is exactly JSON's.
+        text = _plain_form(value) if type(value) in JSON_TYPES else None
+        return self._form(value) if text is None or SIGN in text else text
+
+    def _read(self, key: str, value: Undecoded) -> Any:
+        """Return the value of what is stored.
+
+        Raises:
+            UnreadableValueError: It cannot be read.
+        """
+        if self._reorder:
+            _put_in_order(value.notation)
+        return _decoded(value.notation, (key,), self._types)
+
+    def _values(self) -> dict[str, Any]:
+        """Return everything, to look at only."""
+        data = self._decode() if self._data is None else self._data
+        if self._reorder:
+            untouched = [value for key, value in data.items() if key not in self._originals]
+            _put_in_order([value for value in untouched if type(value) in JSON_TYPES])
+        if Undecoded not in map(type, data.values()):
+            return data
+        return {
+            key: self._read(key, value) if type(value) is Undecoded else value for key, value in data.items()
+        }
+
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+        # Only what code has had hold of can hold something else than JSON's own values.
+        special = any(form is None or SIGN in form for form in forms.values())
+        if not special and JSON_TYPES.issuperset(map(type, data.values())):
+            text = canonical(data)
+            if SIGN not in text:
+                return text
+        encode, notations = self._types.encode, {}
+        for key, value in data.items():
+            try:
+                notations[key] = value.notation if type(value) is Undecoded else encode(value)
+            except RefusedError as refusal:
+                reason = refusal.reason
+            else:
+                continue
+            raise UnstorableValueError(render((key,)), reason)
+        return _document(notations, self._types, as_list=False)
+
+    def _require(self, value: Any, key: str) -> None:
+        require_storable(value, (key,), 2, self._types)
+
+    # -- its size ------------------------------------------------------------------------------------
+
+    def _require_room(self, pairs: Mapping[str, Any]) -> None:
+        """Refuse to let it grow beyond its limit, by what shall be assigned."""
+        bound = self._bound
+        if bound is None:
+            bound = _most_bytes(self._text)
+        for key, value in pairs.items():
+            bound += _most_in_text(key) + (
+                _most_in_text(value) if type(value) in SCALARS else _most_bytes(self._form(value) or "")
+            )
+        if bound > self._max_size:
+            data = self._decode() if self._data is None else self._data
+            before = self._size(data, self._originals)
+            after = self._size({**data, **pairs}, {**self._originals, **pairs})
+            if after > max(self._max_size, before):
+                raise self._too_large(after, max(pairs, key=lambda key: len(self._form(pairs[key]) or "")))
+            bound = after
+        self._bound = bound
+
+    def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
+        if not self._max_size or _most_bytes(text) <= self._max_size:
+            return
+        size = len(text.encode())
+        if size > self._max_size and size > self._size(self._decoded(self._text)):
+            raise self._too_large(size, max(forms, key=lambda key: len(forms[key] or ""), default=None))
+
+    def _size(self, data: dict[str, Any], keys: Iterable[str] = ()) -> int:
+        """Return how many bytes it would take; 0 if there is something in it that `serialize` will refuse.
+
+        Args:
+            data: All of it.
+            keys: Those whose values may be anything.
+        """
+        forms = {key: self._form(data[key]) for key in keys if type(data.get(key)) not in UNCHANGING}
+        try:
+            return 0 if None in forms.values() else len(self._text_of(data, forms).encode())
+        except (TypeError, ValueError):
+            return 0
+
+    def _too_large(self, size: int, key: str | None) -> UnstorableValueError:
+        return UnstorableValueError(
+            "the session" if key is None else render((key,)),
+            f"the session's data would take {size:,} bytes, and max_data_size allows {self._max_size:,}; "
+            "store it elsewhere and its key here, or allow more",
+        )
 
 
 class FlashQueues(_Tracked):
@@ -500,58 +762,99 @@ class FlashQueues(_Tracked):
             use, which raises `MalformedPayloadError` if it is none.
         reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
             object must come in the order in which `dumps` wrote them.
+        types: The types beyond JSON; None: the standard ones.
+        max_messages: How many messages a queue may hold; 0: any number.
     """
 
-    __slots__ = ()
+    # Messages are in the notation from end to end: nobody gets hold of one that is in a queue.
+    __slots__ = ("_counts", "_max_messages")
 
-    def _decoded(self, text: str) -> dict[str, Any]:
-        data = super()._decoded(text)
-        if not all(type(queue) is list for queue in data.values()):
-            raise MalformedPayloadError("the stored flash messages cannot be read: a queue is not a list")
-        if self._reorder:
-            _put_in_order(data)
-        return data
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        reorder: bool = False,
+        types: SessionTypes | None = None,
+        max_messages: int = 0,
+    ) -> None:
+        super().__init__(text, reorder=reorder, types=types)
+        self._max_messages: Final[int] = max_messages
+        # Of queues in which duplicates were looked for: how often each message is there, by its form.
+        self._counts: dict[str, Counter[_Form]] = {}
 
-    def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> None:
-        """Add a message to the end of a queue.
+    def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> bool:
+        """Add a message to the end of a queue; a full one lets go of its oldest.
 
         Args:
-            message: What a `Payload` may hold, of which a copy is kept. A subclass of ``str``
-                (a translation string, markup) is kept as plain text.
+            message: What a `Payload` may hold, of which a copy is kept. A subclass of ``str`` whose type
+                is not registered is kept as plain text.
             queue: The queue's name.
             allow_duplicate: If false, a message that is already in the queue is not added again.
+
+        Returns:
+            Whether the queue was full.
 
         Raises:
             UnstorableValueError: The message or the name of the queue cannot be stored.
         """
-        if isinstance(message, str):
+        types = self._types
+        if isinstance(message, str) and not (types.accepts and types.of(type(message))):
             # Not str(message), which an enumeration or a lazy translation may answer differently.
             message = str.__str__(message)
         require_storable_key(queue, "the flash queues")
         # The message is inside a list inside the document.
-        require_storable(message, ("message",), 3)
+        require_storable(message, ("message",), 3, types)
+        notation = types.encode(message)
         data = self._decode() if self._data is None else self._data
-        if not allow_duplicate and queue in data:
-            form = _fingerprint(message)
-            if any(form == _fingerprint(present) for present in data[queue]):
-                return
+        messages: list[Any] = data.get(queue, [])
+        if not allow_duplicate and self._count(queue, messages)[_plain_form(notation)]:
+            return False
         self._track(queue)
-        data.setdefault(queue, []).append(_clone(message, {}))
+        data[queue] = messages
+        messages.append(_clone(notation, {}))
+        if queue in self._counts:
+            self._counts[queue][_plain_form(notation)] += 1
+        excess = len(messages) - self._max_messages
+        if not self._max_messages or excess <= 0:
+            return False
+        if queue in self._counts:
+            self._counts[queue].subtract(map(_plain_form, messages[:excess]))
+        del messages[:excess]
+        return True
+
+    def _count(self, queue: str, messages: list[Any]) -> Counter[_Form]:
+        if queue not in self._counts:
+            self._counts[queue] = Counter(map(_plain_form, messages))
+        return self._counts[queue]
 
     def pop(self, queue: str = "") -> list[Any]:
-        """Remove a queue and return its messages, oldest first; an empty list if there are none."""
-        data = self._decode() if self._data is None else self._data
-        if not data.get(queue):
-            return []
-        self._track(queue)
-        messages: list[Any] = data.pop(queue)
+        """Remove a queue and return its messages, oldest first; an empty list if there are none.
+
+        Raises:
+            UnreadableValueError: A message is of a type that is not registered; the queue stays.
+        """
+        messages = self.peek(queue)
+        if messages:
+            self._track(queue)
+            data = self._decode() if self._data is None else self._data
+            del data[queue]
+            self._counts.pop(queue, None)
         return messages
 
     def peek(self, queue: str = "") -> list[Any]:
-        """Return copies of a queue's messages, oldest first, and leave it as it is."""
+        """Return copies of a queue's messages, oldest first, and leave it as it is.
+
+        Raises:
+            UnreadableValueError: A message is of a type that is not registered.
+        """
         data = self._decode() if self._data is None else self._data
-        messages: list[Any] = _clone(data.get(queue, []), {})
+        messages: list[Any] = _decoded(data.get(queue, []), ("flash", queue), self._types)
         return messages
+
+    def count(self, queue: str = "") -> int:
+        """Return how many messages are in a queue."""
+        data = self._decode() if self._data is None else self._data
+        return len(data.get(queue, ()))
 
     @property
     def is_empty(self) -> bool:
@@ -564,3 +867,33 @@ class FlashQueues(_Tracked):
             return f"<{type(self).__name__}: not read yet>"
         count = sum(map(len, self._data.values()))
         return f"<{type(self).__name__}: {count} {'message' if count == 1 else 'messages'}>"
+
+    def reset(self) -> None:
+        """Go back to the contents as loaded, whatever was stored since: for a rollback."""
+        super().reset()
+        self._counts.clear()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a moment of this object, as often as wanted."""
+        super().restore(snapshot)
+        self._counts.clear()
+
+    # -- as it is in memory --------------------------------------------------------------------------
+
+    def _noted(self, data: dict[str, Any], text: str, *, marked: bool) -> dict[str, Any]:
+        if not all(type(queue) is list for queue in data.values()):
+            raise MalformedPayloadError("the stored flash messages cannot be read: a queue is not a list")
+        if self._reorder:
+            _put_in_order(data)
+        if marked or "$" not in text:
+            return data
+        # Of a document that is not marked: what looks like the notation is not meant.
+        return {name: list(map(self._types.encode, queue)) for name, queue in data.items()}
+
+    def _form(self, value: Any) -> str | None:
+        return _plain_form(value)
+
+    _stored_form = _form
+
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+        return _document(data, self._types, as_list=True)

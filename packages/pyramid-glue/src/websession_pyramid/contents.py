@@ -10,6 +10,7 @@ from websession_core.policies import Overrides
 from websession_models.rows import OVERRIDES
 
 if TYPE_CHECKING:
+    from websession_core.session_types import SessionTypes
     from websession_models import SessionRow
 
 __all__ = ["OVERRIDES", "Contents", "ContentsSnapshot"]
@@ -34,6 +35,9 @@ class Contents:
     Args:
         row: The row it was read from, None for a session that is not stored.
         reorder: Whether the row's engine gives the keys of JSON objects back in an order of its own.
+        types: The types of values that the session can hold.
+        max_size: How many bytes its data may take; 0: any number.
+        max_messages: How many messages a flash queue may hold; 0: any number.
 
     Attributes:
         row: The row as it is in the database now, as far as this transaction knows.
@@ -45,10 +49,19 @@ class Contents:
 
     __slots__ = ("changes", "flash", "payload", "rotating", "row")
 
-    def __init__(self, row: SessionRow | None = None, *, reorder: bool = False) -> None:
+    def __init__(
+        self,
+        row: SessionRow | None = None,
+        *,
+        reorder: bool = False,
+        types: SessionTypes | None = None,
+        max_size: int = 0,
+        max_messages: int = 0,
+    ) -> None:
+        data, flash = (None, None) if row is None else (row.data, row.flash)
         self.row = row
-        self.payload = Payload(None if row is None else row.data, reorder=reorder)
-        self.flash = FlashQueues(None if row is None else row.flash, reorder=reorder)
+        self.payload = Payload(data, reorder=reorder, types=types, max_size=max_size)
+        self.flash = FlashQueues(flash, reorder=reorder, types=types, max_messages=max_messages)
         self.changes: dict[str, Any] = {}
         self.rotating = False
 

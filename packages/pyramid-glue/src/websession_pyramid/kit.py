@@ -17,11 +17,12 @@ from websession_crypto import ValueCodec
 from websession_models import Store, fresh_session_id, isolates
 from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
-from .contents import OVERRIDES
+from .contents import OVERRIDES, Contents
 from .cookies import CookieJar
 from .retries import install_listener
 from .savepoints import install_listeners
 from .tickets import TicketReader
+from .types import pyramid_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
     from websession_core.policies import Overrides, Policies
+    from websession_core.session_types import SessionTypes
     from websession_core.settings import Settings
+    from websession_models import SessionRow
 
 __all__ = ["SessionKit"]
 
@@ -60,6 +63,7 @@ class SessionKit:
         clock: Returns the time in whole Unix seconds.
         fresh_id: Returns a new random primary key.
         attribute: The attribute of the request that holds the session.
+        types: The types of values that sessions can hold; None: the standard ones and Pyramid's.
 
     Attributes:
         settings: As given.
@@ -69,6 +73,7 @@ class SessionKit:
         tickets: Decrypts and encrypts what is in the cookie.
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
+        types: The types of values that sessions can hold; ``types.add(...)`` adds one.
         own_settings: The settings that a session of this model can have of its own.
     """
 
@@ -79,6 +84,7 @@ class SessionKit:
         clock: Callable[[], int] = _system_clock,
         fresh_id: Callable[[], UUID] = fresh_session_id,
         attribute: str = "session",
+        types: SessionTypes | None = None,
     ) -> None:
         self.settings = settings
         self.attribute = attribute
@@ -87,6 +93,8 @@ class SessionKit:
         self.tickets = TicketReader(settings, self.jar)
         self.clock = clock
         self.fresh_session_id = fresh_id
+        self.types = pyramid_types() if types is None else types
+        self._taken = self.types if settings.typed_values else self.types.held_back()
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self._examined: weakref.WeakSet[Engine] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
@@ -98,6 +106,22 @@ class SessionKit:
     def has(self, column: str) -> bool:
         """Return whether the model has the column of one of the optional mixins."""
         return column in self.store.features.columns
+
+    def contents(self, row: SessionRow | None = None, *, reorder: bool = False) -> Contents:
+        """Return the contents of a row; of none, those of a new session.
+
+        Args:
+            row: What was read.
+            reorder: Whether the row's engine gives the keys of JSON objects back in an order of its own.
+        """
+        settings = self.settings
+        return Contents(
+            row,
+            reorder=reorder,
+            types=self._taken,
+            max_size=settings.max_data_size,
+            max_messages=settings.max_flash_messages,
+        )
 
     def check_userid(self, userid: Any) -> None:
         """Refuse a userid that is not of the column's type: engines would differ in what they make of it.

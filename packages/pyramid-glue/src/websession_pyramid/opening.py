@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
 from websession_core.state import short_name
 
-from .contents import Contents
 from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded, announce
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
+    from .contents import Contents
+    from .kit import SessionKit
     from .tickets import Refusal
 
 __all__ = ["NO_COOKIE", "Opening", "announce_opening", "judged"]
@@ -51,9 +52,9 @@ class Opening:
     reorder: bool = False
     refusals: tuple[Refusal, ...] = ()
 
-    def contents(self) -> Contents:
+    def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
-        return Contents(self.row, reorder=self.reorder)
+        return kit.contents(self.row, reorder=self.reorder)
 
     @property
     def only_a_login_may_follow(self) -> bool:
