@@ -155,18 +155,6 @@ def _plain_form(value: Any) -> str | None:
         return None
 
 
-def _form(value: Any, types: SessionTypes) -> str | None:
-    """Return the text to compare by; None if there is none, which equals nothing."""
-    text = _plain_form(value)
-    # To json a tuple is a list, and a subclass its base; and what looks like the notation has another form.
-    if text is not None and SIGN not in text and is_json(value):
-        return text
-    try:
-        return _comparable(types.encode(value))
-    except Exception:  # noqa: BLE001 - an application's function for a type of its own; `require_storable` tells
-        return text
-
-
 # --- copies -------------------------------------------------------------------------------------
 
 
@@ -235,14 +223,38 @@ class Snapshot:
 class _Tracked:
     """A JSON object that is loaded as text, decoded on first use, and knows whether it changed."""
 
-    __slots__ = ("_data", "_forced", "_loaded", "_originals", "_reorder", "_serialized", "_text", "_types")
+    __slots__ = (
+        "_data",
+        "_forced",
+        "_limit",
+        "_loaded",
+        "_originals",
+        "_reorder",
+        "_serialized",
+        "_tally",
+        "_text",
+        "_types",
+    )
+
+    # Whether everything is in the notation, in memory, too.
+    _in_notation = False
+    # For contents of which nothing is known.
+    _unknown_tally: Any = None
 
     def __init__(
-        self, text: str | None = None, *, reorder: bool = False, types: SessionTypes | None = None
+        self,
+        text: str | None = None,
+        *,
+        reorder: bool = False,
+        types: SessionTypes = DEFAULT_TYPES,
+        limit: int = 0,
     ) -> None:
         self._loaded: Final[str] = "{}" if text is None else text
         self._reorder: Final[bool] = reorder
-        self._types: Final[SessionTypes] = DEFAULT_TYPES if types is None else types
+        self._types: Final[SessionTypes] = types
+        self._limit: Final[int] = limit
+        # What helps to keep the limit; None: not counted yet.
+        self._tally: Any = None
         # What the database holds as far as we know; `rebase` moves it on, `reset` back.
         self._text = self._loaded
         self._data: dict[str, Any] | None = None
@@ -269,7 +281,7 @@ class _Tracked:
             data = {unescaped(key): value for key, value in data.items()}
         # What is in its values is put in order when it is handed out, if it ever is.
         data = dict(sorted(data.items(), key=_by_key)) if self._reorder or marked else data
-        return self._noted(data, text, marked=marked)
+        return self._noted(data, text, marked=marked) if marked or self._in_notation else data
 
     @staticmethod
     def _is_marked(value: Any) -> bool:
@@ -344,26 +356,33 @@ class _Tracked:
         Raises:
             UnstorableValueError: A nested value was changed into something that cannot be stored.
         """
-        # The second part is `is_changed`, which costs more to ask.
-        if not self._forced and not (self._originals and self._differs()):
+        if not (self._forced or self._originals):
             return None
         data = self._decode() if self._data is None else self._data
         forms: dict[str, _Form] = {}
+        changed = self._forced
         for key, original in self._originals.items():
-            value = data.get(key)
-            # Everything else was checked when it was set, and cannot change in place.
-            if type(value) not in UNCHANGING:
-                form = self._form(value)
-                if form is None or form != original:
-                    self._require(value, key)
-                forms[key] = form
+            if key not in data:
+                changed = changed or original != _MISSING
+                continue
+            value = data[key]
+            if original == _MISSING and type(value) in SCALARS:
+                changed = True
+                continue
+            form = forms[key] = self._form(value)
+            if form is None or form != original:
+                changed = True
+                # Everything else was checked when it was set, and cannot change in place.
+                if type(value) not in UNCHANGING and not self._in_notation:
+                    require_storable(value, (key,), 2, self._types)
+        if not changed:
+            return None
         text = self._text_of(data, forms)
-        self._require_size(text, forms)
+        # Of a character there are four bytes at the most.
+        if self._limit and len(text) > self._limit // 4:
+            self._require_size(text, forms)
         self._serialized = (text, forms)
         return text
-
-    def _require(self, value: Any, key: str) -> None:
-        """Refuse a value that was changed in place into something that cannot be stored."""
 
     def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
         """Refuse a text that has become too large."""
@@ -403,6 +422,7 @@ class _Tracked:
         self._originals = {}
         self._forced = False
         self._serialized = None
+        self._tally = None
 
     def snapshot(self) -> Snapshot:
         """Return this moment's contents, and what counts as a change of them: for a savepoint.
@@ -425,6 +445,7 @@ class _Tracked:
         self._originals = dict(snapshot._originals)
         self._forced = snapshot._forced
         self._serialized = None
+        self._tally = self._unknown_tally
         self._data = None
         if snapshot._keys is not None:
             base = self._decoded(snapshot._text)
@@ -435,15 +456,6 @@ class _Tracked:
 
 
 # --- the two documents --------------------------------------------------------------------------
-
-
-def _most_bytes(text: str) -> int:
-    return len(text) if text.isascii() else 4 * len(text)
-
-
-def _most_in_text(scalar: str | float | None) -> int:
-    """Return how many bytes a scalar takes at the most in a JSON text, with what stands around it."""
-    return 6 * len(scalar) + 4 if isinstance(scalar, str) else 28
 
 
 def _decoded(notation: Any, path: tuple[str | int, ...], types: SessionTypes) -> Any:
@@ -485,25 +497,15 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             use, which raises `MalformedPayloadError` if it is none.
         reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
             object must come in the order in which `dumps` wrote them.
-        types: The types beyond JSON; None: the standard ones.
-        max_size: How many bytes the text may take, in UTF-8; 0: any number. One that takes more already
-            may not grow.
+        types: The types beyond JSON.
+        limit: How many bytes the text may take, in UTF-8; 0: any number. One that takes more already may not
+            grow.
     """
 
-    __slots__ = ("_bound", "_max_size")
+    __slots__ = ()
 
-    def __init__(
-        self,
-        text: str | None = None,
-        *,
-        reorder: bool = False,
-        types: SessionTypes | None = None,
-        max_size: int = 0,
-    ) -> None:
-        super().__init__(text, reorder=reorder, types=types)
-        self._max_size: Final[int] = max_size
-        # At most so many bytes are taken by what was loaded and what was assigned since; None: not counted.
-        self._bound: float | None = None
+    # At most so many bytes are taken by what was loaded and what was assigned since.
+    _unknown_tally = inf
 
     def __getitem__(self, key: str) -> Any:
         data = self._data
@@ -524,9 +526,9 @@ class Payload(_Tracked, MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         require_storable_key(key, "the session")
-        require_storable(value, (key,), 2, self._types)
-        if self._max_size:
-            self._require_room({key: value})
+        most = require_storable(value, (key,), 2, self._types)
+        if self._limit:
+            self._require_room({key: value}, most)
         self._put(key, value)
 
     def _put(self, key: str, value: Any) -> None:
@@ -622,29 +624,14 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         else:
             pairs = [(key, value) for key, value in other]
         pairs.extend(values.items())
+        most = 0
         for key, value in pairs:
             require_storable_key(key, "the session")
-            require_storable(value, (key,), 2, self._types)
-        if self._max_size:
-            self._require_room(dict(pairs))
+            most += require_storable(value, (key,), 2, self._types)
+        if self._limit:
+            self._require_room(dict(pairs), most)
         for key, value in pairs:
             self._put(key, value)
-
-    def reset(self) -> None:
-        """Go back to the contents as loaded, whatever was stored since: for a rollback.
-
-        Values handed out before are no longer part of it; take them out again.
-        """
-        super().reset()
-        self._bound = None
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a moment of this object, as often as wanted.
-
-        Values handed out before are no longer part of it; take them out again.
-        """
-        super().restore(snapshot)
-        self._bound = inf  # to be counted again
 
     # -- as it is in memory --------------------------------------------------------------------------
 
@@ -654,12 +641,34 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         return {key: value if type(value) in SCALARS else Undecoded(value) for key, value in data.items()}
 
     def _form(self, value: Any) -> str | None:
-        return _plain_form(value.notation) if type(value) is Undecoded else _form(value, self._types)
+        if type(value) is Undecoded:
+            value, encode = value.notation, None
+        else:
+            encode = self._types.encode
+        try:
+            text = _comparable(value)
+        except TypeError:
+            text = None
+        except (ValueError, RecursionError):
+            return None
+        # To json a tuple is a list, and a subclass its base; what looks like the notation has another form.
+        if encode is None or type(value) in SCALARS or (text and SIGN not in text and is_json(value)):
+            return text
+        try:
+            return _comparable(encode(value))
+        except Exception:  # noqa: BLE001 - an application's function; `require_storable` tells of it
+            return text
 
     def _stored_form(self, value: Any) -> str | None:
-        # What no code has had hold of yet is exactly JSON's.
-        text = _plain_form(value) if type(value) in JSON_TYPES else None
-        return self._form(value) if text is None or SIGN in text else text
+        if type(value) in JSON_TYPES:
+            # No code has had hold of it yet, so it is exactly JSON's.
+            try:
+                text = _comparable(value)
+            except (ValueError, RecursionError):
+                return None
+            if SIGN not in text:
+                return text
+        return self._form(value)
 
     def _read(self, key: str, value: Undecoded) -> Any:
         """Return the value of what is stored.
@@ -685,7 +694,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
 
     def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
         # Only what code has had hold of can hold something else than JSON's own values.
-        special = any(form is None or SIGN in form for form in forms.values())
+        special = [form for form in forms.values() if form is None or SIGN in form]
         if not special and JSON_TYPES.issuperset(map(type, data.values())):
             text = canonical(data)
             if SIGN not in text:
@@ -701,34 +710,26 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             raise UnstorableValueError(render((key,)), reason)
         return _document(notations, self._types, as_list=False)
 
-    def _require(self, value: Any, key: str) -> None:
-        require_storable(value, (key,), 2, self._types)
-
     # -- its size ------------------------------------------------------------------------------------
 
-    def _require_room(self, pairs: Mapping[str, Any]) -> None:
-        """Refuse to let it grow beyond its limit, by what shall be assigned."""
-        bound = self._bound
-        if bound is None:
-            bound = _most_bytes(self._text)
-        for key, value in pairs.items():
-            bound += _most_in_text(key) + (
-                _most_in_text(value) if type(value) in SCALARS else _most_bytes(self._form(value) or "")
-            )
-        if bound > self._max_size:
+    def _require_room(self, pairs: Mapping[str, Any], most: int) -> None:
+        """Refuse to let it grow beyond its limit, by what shall be assigned: values of so many bytes."""
+        # As long as there is room for all that was loaded and assigned, whatever was removed since, nothing
+        # has to be counted. A character takes four bytes at the most, or six as an escape.
+        most += 4 * len(self._text) if self._tally is None else self._tally
+        for key in pairs:
+            most += 6 * len(key) + 4
+        if most > self._limit:
             data = self._decode() if self._data is None else self._data
             before = self._size(data, self._originals)
-            after = self._size({**data, **pairs}, {**self._originals, **pairs})
-            if after > max(self._max_size, before):
-                raise self._too_large(after, max(pairs, key=lambda key: len(self._form(pairs[key]) or "")))
-            bound = after
-        self._bound = bound
+            most = self._size({**data, **pairs}, {**self._originals, **pairs})
+            if most > max(self._limit, before):
+                raise self._too_large(most, max(pairs, key=lambda key: len(self._form(pairs[key]) or "")))
+        self._tally = most
 
     def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
-        if not self._max_size or _most_bytes(text) <= self._max_size:
-            return
         size = len(text.encode())
-        if size > self._max_size and size > self._size(self._decoded(self._text)):
+        if size > self._limit and size > self._size(self._decoded(self._text)):
             raise self._too_large(size, max(forms, key=lambda key: len(forms[key] or ""), default=None))
 
     def _size(self, data: dict[str, Any], keys: Iterable[str] = ()) -> int:
@@ -747,7 +748,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
     def _too_large(self, size: int, key: str | None) -> UnstorableValueError:
         return UnstorableValueError(
             "the session" if key is None else render((key,)),
-            f"the session's data would take {size:,} bytes, and max_data_size allows {self._max_size:,}; "
+            f"the session's data would take {size:,} bytes, and max_data_size allows {self._limit:,}; "
             "store it elsewhere and its key here, or allow more",
         )
 
@@ -762,25 +763,14 @@ class FlashQueues(_Tracked):
             use, which raises `MalformedPayloadError` if it is none.
         reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
             object must come in the order in which `dumps` wrote them.
-        types: The types beyond JSON; None: the standard ones.
-        max_messages: How many messages a queue may hold; 0: any number.
+        types: The types beyond JSON.
+        limit: How many messages a queue may hold; 0: any number.
     """
 
-    # Messages are in the notation from end to end: nobody gets hold of one that is in a queue.
-    __slots__ = ("_counts", "_max_messages")
+    __slots__ = ()
 
-    def __init__(
-        self,
-        text: str | None = None,
-        *,
-        reorder: bool = False,
-        types: SessionTypes | None = None,
-        max_messages: int = 0,
-    ) -> None:
-        super().__init__(text, reorder=reorder, types=types)
-        self._max_messages: Final[int] = max_messages
-        # Of queues in which duplicates were looked for: how often each message is there, by its form.
-        self._counts: dict[str, Counter[_Form]] = {}
+    # Nobody gets hold of a message that is in a queue.
+    _in_notation = True
 
     def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> bool:
         """Add a message to the end of a queue; a full one lets go of its oldest.
@@ -807,25 +797,30 @@ class FlashQueues(_Tracked):
         notation = types.encode(message)
         data = self._decode() if self._data is None else self._data
         messages: list[Any] = data.get(queue, [])
-        if not allow_duplicate and self._count(queue, messages)[_plain_form(notation)]:
+        form = None if self._tally is None and allow_duplicate else _plain_form(notation)
+        if not allow_duplicate and self._counted(queue, messages)[form]:
             return False
         self._track(queue)
         data[queue] = messages
         messages.append(_clone(notation, {}))
-        if queue in self._counts:
-            self._counts[queue][_plain_form(notation)] += 1
-        excess = len(messages) - self._max_messages
-        if not self._max_messages or excess <= 0:
+        excess = len(messages) - self._limit if self._limit else 0
+        counts = None if self._tally is None else self._tally.get(queue)
+        if counts is not None:
+            counts[form] += 1
+            counts.subtract(map(_plain_form, messages[: max(excess, 0)]))
+        if excess <= 0:
             return False
-        if queue in self._counts:
-            self._counts[queue].subtract(map(_plain_form, messages[:excess]))
         del messages[:excess]
         return True
 
-    def _count(self, queue: str, messages: list[Any]) -> Counter[_Form]:
-        if queue not in self._counts:
-            self._counts[queue] = Counter(map(_plain_form, messages))
-        return self._counts[queue]
+    def _counted(self, queue: str, messages: list[Any]) -> Counter[_Form]:
+        """Return how often each message is in a queue, by its form."""
+        if self._tally is None:
+            self._tally = {}
+        if queue not in self._tally:
+            self._tally[queue] = Counter(map(_plain_form, messages))
+        counts: Counter[_Form] = self._tally[queue]
+        return counts
 
     def pop(self, queue: str = "") -> list[Any]:
         """Remove a queue and return its messages, oldest first; an empty list if there are none.
@@ -838,7 +833,7 @@ class FlashQueues(_Tracked):
             self._track(queue)
             data = self._decode() if self._data is None else self._data
             del data[queue]
-            self._counts.pop(queue, None)
+            self._tally = None
         return messages
 
     def peek(self, queue: str = "") -> list[Any]:
@@ -867,16 +862,6 @@ class FlashQueues(_Tracked):
             return f"<{type(self).__name__}: not read yet>"
         count = sum(map(len, self._data.values()))
         return f"<{type(self).__name__}: {count} {'message' if count == 1 else 'messages'}>"
-
-    def reset(self) -> None:
-        """Go back to the contents as loaded, whatever was stored since: for a rollback."""
-        super().reset()
-        self._counts.clear()
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a moment of this object, as often as wanted."""
-        super().restore(snapshot)
-        self._counts.clear()
 
     # -- as it is in memory --------------------------------------------------------------------------
 

@@ -44,6 +44,15 @@ EXPONENT_FROM: Final = 1e16
 _UTF8_MOST: Final = 4
 """Bytes that a character takes at the most."""
 
+_LONGEST_ESCAPE: Final = 6
+"""Characters that stand for one, in JSON."""
+
+_LONGEST_NUMBER: Final = 25
+"""Characters of a number, in JSON."""
+
+_AROUND: Final = 4
+"""Characters that stand around a value or a key: quotes or brackets, what separates it, a dollar sign."""
+
 _LONGEST_STEP: Final = 60
 """Characters of one key shown in a path: a key may be as long as a book, an error message may not."""
 
@@ -138,66 +147,67 @@ def _check_key(key: object) -> None:
         raise
 
 
-def _check_level(level: int) -> None:
+def _check(value: Any, level: int, types: SessionTypes) -> int:
+    """Refuse what some supported database cannot hold or would change.
+
+    ``level`` is the one that a container here would be at. Returns how many bytes the value takes at the most
+    in a JSON text: six for a character, the longest escape.
+    """
+    kind = type(value)
+    if kind is str:
+        _check_text(value, "the text")
+        return _AROUND + _LONGEST_ESCAPE * len(value)
+    if kind is bool or value is None:
+        return _AROUND + _LONGEST_NUMBER
+    if kind is int:
+        if not MIN_INT <= value <= MAX_INT:
+            raise RefusedError(
+                "MySQL would turn an integer outside -2**63 .. 2**64-1 into a float; use str(value)"
+            )
+        return _AROUND + _LONGEST_NUMBER
+    if kind is float:
+        _check_float(value)
+        return _AROUND + _LONGEST_NUMBER
     if level > MAX_DEPTH:
         raise RefusedError(
             f"more than {MAX_DEPTH} levels of nesting (or a container inside itself), "
             "which MariaDB refuses; store it flatter"
         )
-
-
-def _check(value: Any, level: int, types: SessionTypes) -> None:
-    """Refuse what some supported database cannot hold or would change.
-
-    ``level`` is the one that a container here would be at.
-    """
-    kind = type(value)
-    if kind is str:
-        _check_text(value, "the text")
-    elif kind is bool or value is None:
-        return
-    elif kind is int:
-        if not MIN_INT <= value <= MAX_INT:
-            raise RefusedError(
-                "MySQL would turn an integer outside -2**63 .. 2**64-1 into a float; use str(value)"
-            )
-    elif kind is float:
-        _check_float(value)
-    elif kind is list:
-        _check_level(level)
-        _check_items(enumerate(value), level, types)
-    elif kind is dict:
-        _check_level(level)
+    if kind is list:
+        return _check_items(enumerate(value), level, types)
+    if kind is dict:
+        size = 0
         for key in value:
             _check_key(key)
-        _check_items(value.items(), level, types)
-    else:
-        _check_typed(value, level, types)
+            size += _AROUND + _LONGEST_ESCAPE * len(key)
+        return size + _check_items(value.items(), level, types)
+    return _check_typed(value, level, types)
 
 
-def _check_typed(value: Any, level: int, types: SessionTypes) -> None:
+def _check_typed(value: Any, level: int, types: SessionTypes) -> int:
     kind = type(value)
     entry = types.of(kind)
     if entry is None or not types.accepts:
         raise RefusedError(f"values of type {kind.__name__} cannot be stored; {_remedy(value, types)}")
-    # Stored as an object with what is made of the value.
-    _check_level(level)
     try:
-        _check(entry.to_json(value), level + 1, types)
+        # Stored as an object with what is made of the value.
+        return 2 * _AROUND + len(entry.name) + _check(entry.to_json(value), level + 1, types)
     except RefusedError as refusal:
         if kind is not tuple:
             refusal.path.clear()  # there is nothing by such a name in the value
         raise
 
 
-def _check_items(items: Iterable[tuple[str | int, Any]], level: int, types: SessionTypes) -> None:
+def _check_items(items: Iterable[tuple[str | int, Any]], level: int, types: SessionTypes) -> int:
     where: str | int = 0
+    size = _AROUND
     try:
         for where, value in items:  # noqa: B007 - read in the except clause
-            _check(value, level + 1, types)
+            size += _check(value, level + 1, types)
     except RefusedError as refusal:
         refusal.path.append(where)
         raise
+    return size
 
 
 def render(path: Iterable[str | int]) -> str:
@@ -215,17 +225,16 @@ def render(path: Iterable[str | int]) -> str:
     return text
 
 
-def require_storable(value: Any, path: tuple[str | int, ...], level: int, types: SessionTypes) -> None:
+def require_storable(value: Any, path: tuple[str | int, ...], level: int, types: SessionTypes) -> int:
     """Raise `UnstorableValueError` unless the value at this path may be stored.
 
-    What an application's own function for a registered type raises comes through.
+    Returns how many bytes it takes at the most in a JSON text. What an application's own function for a
+    registered type raises comes through.
     """
     try:
-        _check(value, level, types)
+        return _check(value, level, types)
     except RefusedError as refusal:
         where, reason = render((*path, *reversed(refusal.path))), refusal.reason
-    else:
-        return
     raise UnstorableValueError(where, reason)
 
 

@@ -17,7 +17,7 @@ from websession_crypto import ValueCodec
 from websession_models import Store, fresh_session_id, isolates
 from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
-from .contents import OVERRIDES, Contents
+from .contents import OVERRIDES, Rules
 from .cookies import CookieJar
 from .retries import install_listener
 from .savepoints import install_listeners
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from websession_core.policies import Overrides, Policies
     from websession_core.session_types import SessionTypes
     from websession_core.settings import Settings
-    from websession_models import SessionRow
 
 __all__ = ["SessionKit"]
 
@@ -74,6 +73,7 @@ class SessionKit:
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
         types: The types of values that sessions can hold; ``types.add(...)`` adds one.
+        rules: What sessions may hold.
         own_settings: The settings that a session of this model can have of its own.
     """
 
@@ -94,7 +94,8 @@ class SessionKit:
         self.clock = clock
         self.fresh_session_id = fresh_id
         self.types = pyramid_types() if types is None else types
-        self._taken = self.types if settings.typed_values else self.types.held_back()
+        taken = self.types if settings.typed_values else self.types.held_back()
+        self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self._examined: weakref.WeakSet[Engine] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
@@ -106,22 +107,6 @@ class SessionKit:
     def has(self, column: str) -> bool:
         """Return whether the model has the column of one of the optional mixins."""
         return column in self.store.features.columns
-
-    def contents(self, row: SessionRow | None = None, *, reorder: bool = False) -> Contents:
-        """Return the contents of a row; of none, those of a new session.
-
-        Args:
-            row: What was read.
-            reorder: Whether the row's engine gives the keys of JSON objects back in an order of its own.
-        """
-        settings = self.settings
-        return Contents(
-            row,
-            reorder=reorder,
-            types=self._taken,
-            max_size=settings.max_data_size,
-            max_messages=settings.max_flash_messages,
-        )
 
     def check_userid(self, userid: Any) -> None:
         """Refuse a userid that is not of the column's type: engines would differ in what they make of it.

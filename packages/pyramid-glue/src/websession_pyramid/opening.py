@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
 from websession_core.state import short_name
 
+from .contents import Contents
 from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded, announce
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
-    from .contents import Contents
     from .kit import SessionKit
     from .tickets import Refusal
 
@@ -54,7 +54,7 @@ class Opening:
 
     def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
-        return kit.contents(self.row, reorder=self.reorder)
+        return Contents(self.row, reorder=self.reorder, rules=kit.rules)
 
     @property
     def only_a_login_may_follow(self) -> bool:

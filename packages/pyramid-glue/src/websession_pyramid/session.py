@@ -15,6 +15,7 @@ from websession_models.features import feature_of_column
 from zope.interface import implementer
 
 from .bookkeeping import will_be_retried
+from .contents import Contents
 from .errors import MissingFeatureError
 from .overrides import SessionOverrides
 from .read_only import ReadOnlySession
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from transaction import Transaction, TransactionManager
 
-    from .contents import Contents
     from .kit import SessionKit
     from .working_copy import WorkingCopy
 
@@ -73,19 +73,16 @@ class WebSession(MutableMapping[str, Any]):
     _seen_active: bool
 
     def __init__(self, kit: SessionKit, request: Request) -> None:
-        self._kit = kit
-        # At once, and not one by one: every assignment is a call of `__setattr__`.
-        vars(self).update(
-            _kit=kit,
-            # None after the request's end, when weak references take its place: the request holds its
-            # session, and two that hold each other stay, with all that the request has, for the garbage
-            # collector.
-            _request=request,
-            _browser_request=None,
-            _past=None,
-            _holder=None,
-            _seen_active=False,
-        )
+        # Past `__setattr__`, here and below, which is for the application and would cost every request.
+        state = self.__dict__
+        state["_kit"] = kit
+        # None after the request's end, when weak references take its place: the request holds its session,
+        # and two that hold each other stay, with all that the request has, for the garbage collector.
+        state["_request"] = request
+        state["_browser_request"] = None
+        state["_past"] = None
+        state["_holder"] = None
+        state["_seen_active"] = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name.startswith("_") or hasattr(type(self), name)):
@@ -126,7 +123,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to delete the row in.
         """
-        self._open_for_change().start_over(self._kit.contents(), "ended by the application")
+        self._open_for_change().start_over(Contents(rules=self._kit.rules), "ended by the application")
 
     def changed(self) -> None:
         """Have the session written even if no change can be seen. Never needed for nested changes."""
@@ -325,7 +322,7 @@ class WebSession(MutableMapping[str, Any]):
         if dropped:
             name = "" if before.row is None else f" {short_name(before.row.id)}"
             log.info("Another user has logged in: the session%s ended, and with it %s", name, dropped)
-        after = before.for_another_row() if keep_data else self._kit.contents()
+        after = before.for_another_row() if keep_data else Contents(rules=self._kit.rules)
         copy.start_over(after, "another user has logged in")
 
     @property
@@ -453,7 +450,8 @@ class WebSession(MutableMapping[str, Any]):
             return holder
         state, transaction = transaction_state(request, seen_active=self._seen_active)
         if transaction is not None:
-            self._seen_active = self._seen_active or is_within_pyramid_tm(request)
+            if not self._seen_active:
+                self.__dict__["_seen_active"] = is_within_pyramid_tm(request)
             if holder is None or not holder.belongs_to(transaction):
                 holder = self._open_in(transaction, request, browser_request)
         elif holder is None:
@@ -461,7 +459,7 @@ class WebSession(MutableMapping[str, Any]):
             holder = ReadOnlySession(self._kit, request, state, patient=patient)
         elif state is TransactionState.ENDED:
             holder.see_the_end()
-        before, self._holder = self._holder, holder
+        before, self.__dict__["_holder"] = self._holder, holder
         if holder is not before:
             holder.announce(None if before is None else before.working_copy.opening)
         return holder
@@ -506,7 +504,7 @@ class WebSession(MutableMapping[str, Any]):
             if request is None or browser_request is None:
                 raise NoTransactionError("the request that this session belonged to has ended")
         elif browser_request is None:
-            browser_request = self._browser_request = outermost_request(request)
+            browser_request = self.__dict__["_browser_request"] = outermost_request(request)
             browser_request.add_response_callback(self._respond)
             browser_request.add_finished_callback(self._finish)
         return request, browser_request
@@ -522,7 +520,8 @@ class WebSession(MutableMapping[str, Any]):
         if holder is not None and not will_be_retried(request):
             holder.answer(request, None)
         if self._request is not None:
-            self._past = ref(self._request), ref(request)
-            self._request = self._browser_request = None
+            state = self.__dict__
+            state["_past"] = ref(self._request), ref(request)
+            state["_request"] = state["_browser_request"] = None
         if holder is not None:
             holder.detach()

@@ -13,6 +13,7 @@ from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import forget, remember
 from websession_core.lifecycle import judge
 from websession_core.payload import FlashQueues, Payload
+from websession_core.session_types import DEFAULT_TYPES
 from websession_pyramid import web_session_factories
 
 from . import requests
@@ -53,12 +54,12 @@ class StoredSession:
     _flash: FlashQueues = field(repr=False, compare=False)
 
     @classmethod
-    def from_row(cls, row: SessionRow, types: SessionTypes | None = None) -> Self:
+    def from_row(cls, row: SessionRow, types: SessionTypes = DEFAULT_TYPES) -> Self:
         """Return what a row of the store says.
 
         Args:
             row: The row.
-            types: The types of values that the application's sessions can hold; None: the standard ones.
+            types: The types of values that the application's sessions can hold.
         """
         data = Payload(row.data, types=types).copy()
         return cls(row.id, row.created, row.userid, data, FlashQueues(row.flash, types=types))
