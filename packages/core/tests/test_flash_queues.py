@@ -114,7 +114,12 @@ def test_a_subclass_of_text_is_kept_as_its_plain_text(message: str, kept: str) -
 
 @pytest.mark.parametrize(
     ("message", "path"),
-    [((1,), "message"), ("\0", "message"), ({"a": [b""]}, "message.a[0]"), ([Markup("x")], "message[0]")],
+    [
+        (1j, "message"),
+        ("\0", "message"),
+        ({"a": [bytearray()]}, "message.a[0]"),
+        ([Markup("x")], "message[0]"),
+    ],
 )
 def test_what_a_payload_refuses_is_refused_here_too(flash: FlashQueues, message: Any, path: str) -> None:
     with pytest.raises(UnstorableValueError) as caught:
