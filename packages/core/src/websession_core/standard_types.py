@@ -49,7 +49,7 @@ class SessionType:
 
 # The wall clock, then the key of a time zone, then whether it is the second of two equal times.
 _CLOCK: Final = re.compile(r"([^\[\]]+)(?:\[([^\[\]=]+)\])?(\[fold=1\])?")
-_SECONDS: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]{6}))?")
+_SECONDS: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]{1,6}))?")
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 10**6  # microseconds
 
@@ -67,9 +67,10 @@ def _clock(value: datetime | time) -> str:
 
 
 def _key(zone: ZoneInfo) -> str:
+    key: str | None = zone.key  # None in one that was made of a file
     try:
-        if zone.key is not None and zone.key == ZoneInfo(zone.key).key:
-            return zone.key
+        if key is not None and key == ZoneInfo(key).key:
+            return key
     except (KeyError, ValueError, OSError):
         pass
     raise RefusedError(
@@ -101,7 +102,8 @@ def _time(text: str) -> time:
 def _seconds(value: timedelta) -> str:
     total = value // _MICROSECOND
     seconds, rest = divmod(abs(total), _SECOND)
-    return f"{'-' if total < 0 else ''}{seconds}{f'.{rest:06}' if rest else ''}"
+    fraction = f".{rest:06}".rstrip("0") if rest else ""
+    return f"{'-' if total < 0 else ''}{seconds}{fraction}"
 
 
 def _timedelta(text: str) -> timedelta:
@@ -109,7 +111,7 @@ def _timedelta(text: str) -> timedelta:
     if match is None:
         raise ValueError("no number of seconds")
     sign, seconds, rest = match.groups()
-    total = int(seconds) * _SECOND + int(rest or 0)
+    total = int(seconds) * _SECOND + int((rest or "0").ljust(6, "0"))
     return timedelta(microseconds=-total if sign else total)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from translationstring import TranslationString
+from pyramid.i18n import TranslationString
 from websession_core.session_types import SessionTypes
 from websession_core.standard_types import SessionType
 
