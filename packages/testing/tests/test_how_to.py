@@ -491,7 +491,7 @@ def test_the_page_on_values_shows_what_is_stored():
         UUID("6fa459ea-ee8a-3ca4-894e-db77e160355e"),
         (1, 2),
         {"a", "b"},
-        TranslationString("saved", domain="shop"),
+        TranslationString("saved", domain="shop", default="Saved."),
         Markup("<b>"),
     ]
     for value in values:

@@ -266,10 +266,10 @@ class _Tracked:
         self._serialized: tuple[str, dict[str, _Form]] | None = None
 
     def _decode(self) -> dict[str, Any]:
-        self._data = self._decoded(self._text)
+        self._data = self._parse(self._text)
         return self._data
 
-    def _decoded(self, text: str) -> dict[str, Any]:
+    def _parse(self, text: str) -> dict[str, Any]:
         if text == "{}":
             return {}
         data = loads(text)
@@ -300,7 +300,7 @@ class _Tracked:
         raise NotImplementedError
 
     def _stored_form(self, value: Any) -> str | None:
-        """Return the serialized form of a value as `_decoded` has left it."""
+        """Return the serialized form of a value as `_parse` has left it."""
         raise NotImplementedError
 
     def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
@@ -347,8 +347,8 @@ class _Tracked:
         Raises:
             UnstorableValueError: A nested value was changed into something that cannot be stored.
         """
-        changed = self.serialize_changed()
-        return self._text if changed is None else changed
+        text = self.serialize_changed()
+        return self._text if text is None else text
 
     def serialize_changed(self) -> str | None:
         """Return the text to store, None if nothing changed: `is_changed` and `serialize` in one.
@@ -405,9 +405,9 @@ class _Tracked:
                     if type(data.get(key)) not in UNCHANGING
                 }
             else:
-                stored = self._decoded(text)
+                stored_data = self._parse(text)
                 for key in originals:
-                    originals[key] = self._stored_form(stored[key]) if key in stored else _MISSING
+                    originals[key] = self._stored_form(stored_data[key]) if key in stored_data else _MISSING
         self._text = text
         self._forced = False
         self._serialized = None
@@ -448,7 +448,7 @@ class _Tracked:
         self._tally = self._unknown_tally
         self._data = None
         if snapshot._keys is not None:
-            base = self._decoded(snapshot._text)
+            base = self._parse(snapshot._text)
             # No code had hold of the other values then, so they are what the text says.
             memo: dict[int, Any] = {}
             base.update({key: _clone(value, memo, self._types) for key, value in snapshot._values.items()})
@@ -458,7 +458,7 @@ class _Tracked:
 # --- the two documents --------------------------------------------------------------------------
 
 
-def _decoded(notation: Any, path: tuple[str | int, ...], types: SessionTypes) -> Any:
+def _read_notation(notation: Any, path: tuple[str | int, ...], types: SessionTypes) -> Any:
     try:
         return types.decode(notation)
     except UnknownNotationError as error:
@@ -678,7 +678,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         """
         if self._reorder:
             _put_in_order(value.notation)
-        return _decoded(value.notation, (key,), self._types)
+        return _read_notation(value.notation, (key,), self._types)
 
     def _values(self) -> dict[str, Any]:
         """Return everything, to look at only."""
@@ -729,7 +729,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
 
     def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
         size = len(text.encode())
-        if size > self._limit and size > self._size(self._decoded(self._text)):
+        if size > self._limit and size > self._size(self._parse(self._text)):
             raise self._too_large(size, max(forms, key=lambda key: len(forms[key] or ""), default=None))
 
     def _size(self, data: dict[str, Any], keys: Iterable[str] = ()) -> int:
@@ -843,7 +843,7 @@ class FlashQueues(_Tracked):
             UnreadableValueError: A message is of a type that is not registered.
         """
         data = self._decode() if self._data is None else self._data
-        messages: list[Any] = _decoded(data.get(queue, []), ("flash", queue), self._types)
+        messages: list[Any] = _read_notation(data.get(queue, []), ("flash", queue), self._types)
         return messages
 
     def count(self, queue: str = "") -> int:

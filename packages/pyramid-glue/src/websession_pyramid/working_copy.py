@@ -57,10 +57,10 @@ class WorkingCopy:
     """
 
     __slots__ = (
+        "_had_full_queue",
+        "_has_warned",
         "_kit",
-        "_queue_was_full",
         "_request",
-        "_warned",
         "contents",
         "is_writable",
         "opening",
@@ -79,7 +79,7 @@ class WorkingCopy:
     ) -> None:
         self._kit = kit
         self._request: Request | None = browser_request
-        self._warned = self._queue_was_full = False
+        self._has_warned = self._had_full_queue = False
         self.opening = opening
         self.contents = opening.contents(kit)
         self.pending = Pending()
@@ -157,14 +157,14 @@ class WorkingCopy:
 
     def warn_of_dropped_change(self, reason: str) -> None:
         """Log, once, that a change reaches no database."""
-        if not self._warned:
-            self._warned = True
+        if not self._has_warned:
+            self._has_warned = True
             log.warning("A change of the session was dropped, because %s", reason)
 
     def warn_of_full_queue(self, queue: str) -> None:
         """Log, once, that a flash queue is full."""
-        if not self._queue_was_full:
-            self._queue_was_full = True
+        if not self._had_full_queue:
+            self._had_full_queue = True
             most = self._kit.settings.max_flash_messages
             log.warning(
                 "The flash queue %a is full and lets go of its oldest messages (max_flash_messages = %d)",
@@ -191,7 +191,7 @@ class WorkingCopy:
     @property
     def attached(self) -> RowWriter:
         """What writes the row."""
-        if self.writer is None:  # cannot be: whoever needs it has prepared a change
+        if self.writer is None:  # cannot be: anyone who needs it has prepared a change
             raise LateChangeError("the session has no database session")
         return self.writer
 
@@ -208,8 +208,8 @@ class WorkingCopy:
         contents, pending, writer = self.contents, self.pending, self.writer
         # Everything is checked and serialized before the first statement, so nothing half-written stays.
         data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
-        changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_due = pending.stores(contents, self.opening, changed=changed)
+        is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
+        is_due = pending.stores(contents, self.opening, changed=is_changed)
         if not (is_due or pending.to_delete):
             return
         if writer is None or (sealed and not writer.dbsession.in_transaction()):
@@ -255,8 +255,8 @@ class WorkingCopy:
         """Be what it was at a savepoint."""
         if not self.is_writable:
             return
-        undone = self.contents.row
+        newer = self.contents.row
         self.contents, state, self.pending = snapshot
         self.contents.restore(state)
         if self.writer is not None:
-            self.writer.undo(undone, self.contents.row)
+            self.writer.undo(newer, self.contents.row)
