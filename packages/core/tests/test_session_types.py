@@ -581,6 +581,8 @@ class TestTheLimitOfAPayload:
         payload.rebase(payload.serialize())
         with pytest.raises(UnstorableValueError):
             payload["a"] = "x" * 1501
+        del payload["c"]
+        payload["d"] = "y" * 10
         payload.clear()
         payload["a"] = "x" * 900
         assert payload.serialize()

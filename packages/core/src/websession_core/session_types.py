@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from .standard_types import STANDARD, RefusedError, SessionType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 __all__ = [
     "DEFAULT_TYPES",
@@ -105,21 +105,16 @@ class SessionTypes:
     The standard ones are ``bytes``, ``date``, ``datetime``, ``Decimal``, ``frozenset``, ``set``, ``time``,
     ``timedelta``, ``tuple`` and ``UUID``.
 
-    Args:
-        types: The application's own; see `add`.
-
     Attributes:
         accepts: Whether sessions take new values of these types; stored ones can be read anyway.
     """
 
     __slots__ = ("_by_kind", "_by_name", "accepts")
 
-    def __init__(self, types: Iterable[SessionType] = ()) -> None:
+    def __init__(self) -> None:
         self._by_kind: dict[type, SessionType] = {entry.kind: entry for entry in STANDARD}
         self._by_name: dict[str, SessionType] = {entry.name: entry for entry in STANDARD}
         self.accepts = True
-        for entry in types:
-            self.add(entry.name, entry.kind, entry.to_json, entry.from_json)
 
     def add(
         self, name: str, kind: type, to_json: Callable[[Any], Any], from_json: Callable[[Any], Any]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.i18n import TranslationString
 from websession_core.session_types import SessionTypes
-from websession_core.standard_types import SessionType
 
 if TYPE_CHECKING:
     from pyramid.registry import Registry
@@ -32,10 +31,8 @@ def _translation_from_json(stored: dict[str, Any]) -> TranslationString:
 
 def pyramid_types() -> SessionTypes:
     """Return the standard types, `TranslationString`, and `Markup` where markupsafe is installed."""
-    translation = SessionType(
-        "translation_string", TranslationString, _translation_to_json, _translation_from_json
-    )
-    types = SessionTypes([translation])
+    types = SessionTypes()
+    types.add("translation_string", TranslationString, _translation_to_json, _translation_from_json)
     try:
         # Of the template language, and no dependency of ours.
         markup = importlib.import_module("markupsafe").Markup
