@@ -11,6 +11,7 @@ import logging
 import os
 import uuid
 from base64 import b64encode, urlsafe_b64decode
+from datetime import date, datetime, timedelta, tzinfo
 
 import command_site
 import pytest
@@ -230,16 +231,27 @@ def refused_values(stage):
 
         __str__ = __repr__
 
+    class Zone(tzinfo):
+        def __init__(self, name):
+            self.name = name
+
+        def utcoffset(self, when):
+            return timedelta(0)
+
+        def tzname(self, when):
+            return self.name
+
     secret = stage.data("a refused value")
     huge = int.from_bytes(secret.encode(), "big")
     stage.secrets.add("a refused number", str(huge))
     refused = [
         Opaque(secret),
-        secret.encode(),
+        bytearray(secret.encode()),
         f"{secret}\0",
         f"{secret}\ud800",
-        {secret},
-        (secret,),
+        {f"{secret}\0"},
+        (f"{secret}\0",),
+        datetime(2026, 1, 1, tzinfo=Zone(secret)),
         [{"deep": Opaque(secret)}],
         huge,
         float(huge),
@@ -279,6 +291,55 @@ def refused_values(stage):
     payload["a"] = secret
     flash.push(secret)
     stage.ear.hear(payload, flash, payload.items(), payload.values(), payload.snapshot(), flash.snapshot())
+
+
+def values_beyond_json(stage):
+    class Badge:
+        def __init__(self, secret):
+            self.secret = secret
+
+        def __repr__(self):
+            return self.secret
+
+    def configure(config):
+        config.add_session_type("badge", Badge, lambda badge: badge.secret, Badge)
+
+    limits = {"session.max_flash_messages": 1, "session.max_data_size": 2000}
+    site = stage.site(settings=limits, configure=configure)
+    browser = site.browser()
+
+    @site.view
+    def put(request):
+        session = request.session
+        session["badge"], session["bytes"], session["day"] = (
+            Badge(stage.data()),
+            stage.data().encode(),
+            date.min,
+        )
+        session.flash(Badge(stage.data()))
+        session.flash(stage.data().encode())
+        with stage.ear.error(ValueError):
+            session["large"] = [stage.data()] * 100
+        types = session.kit.types
+        stage.ear.hear(session, session.kit.rules, types, types.of(Badge))
+
+    browser.get("/put")
+    later = stage.site(settings={"session.typed_values": False})
+
+    @later.view
+    def look(request):
+        with stage.ear.error():
+            request.session["badge"]
+        with stage.ear.error():
+            request.session.copy()
+        with stage.ear.error(ValueError):
+            request.session["held back"] = stage.data().encode()
+        with stage.ear.error(AttributeError):
+            request.session.secret = stage.data()
+
+    other = later.browser()
+    other.cookiejar = browser.cookiejar
+    other.get("/look")
 
 
 def missing_features(stage):
@@ -930,6 +991,7 @@ FLOWS = [
     hostile_cookies,
     refused_values,
     missing_features,
+    values_beyond_json,
     another_user,
     recent_logins,
     failed_commits,

@@ -17,11 +17,12 @@ from websession_crypto import ValueCodec
 from websession_models import Store, fresh_session_id
 from websession_models.engine_faults import engine_faults
 
-from .contents import OVERRIDES
+from .contents import OVERRIDES, Rules
 from .cookies import CookieJar
 from .retries import install_listener
 from .savepoints import install_listeners
 from .tickets import TicketReader
+from .types import pyramid_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.pool import Pool
     from websession_core.policies import Overrides, Policies
+    from websession_core.session_types import SessionTypes
     from websession_core.settings import Settings
 
 __all__ = ["SessionKit"]
@@ -61,6 +63,7 @@ class SessionKit:
         clock: Returns the time in whole Unix seconds.
         fresh_id: Returns a new random primary key.
         attribute: The attribute of the request that holds the session.
+        types: The types of values that sessions can hold; None: the standard ones and Pyramid's.
 
     Attributes:
         settings: As given.
@@ -70,6 +73,8 @@ class SessionKit:
         tickets: Decrypts and encrypts what is in the cookie.
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
+        types: The types of values that sessions can hold; ``types.add(...)`` adds one.
+        rules: What sessions may hold.
         own_settings: The settings that a session of this model can have of its own.
     """
 
@@ -80,6 +85,7 @@ class SessionKit:
         clock: Callable[[], int] = _system_clock,
         fresh_id: Callable[[], UUID] = fresh_session_id,
         attribute: str = "session",
+        types: SessionTypes | None = None,
     ) -> None:
         self.settings = settings
         self.attribute = attribute
@@ -88,6 +94,9 @@ class SessionKit:
         self.tickets = TicketReader(settings, self.jar)
         self.clock = clock
         self.fresh_session_id = fresh_id
+        self.types = pyramid_types() if types is None else types
+        taken = self.types if settings.typed_values else self.types.held_back()
+        self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)

@@ -54,7 +54,7 @@ _MISSING: Any = object()
 
 @implementer(ISession)
 class WebSession(MutableMapping[str, Any]):
-    """The session of one request: a mapping of JSON values, stored in the application's own transaction.
+    """The session of one request: a mapping, stored in the application's own transaction.
 
     Changes are noticed wherever they are made, also inside nested lists and dicts. A value that some
     supported database cannot hold is refused at the assignment (`UnstorableValueError`), a nested one when
@@ -65,15 +65,41 @@ class WebSession(MutableMapping[str, Any]):
         request: The request.
     """
 
+    _kit: SessionKit
+    _request: Request | None
+    _browser_request: Request | None
+    _past: tuple[ReferenceType[Request], ReferenceType[Request]] | None
+    _holder: Holder | None
+    _seen_active: bool
+
     def __init__(self, kit: SessionKit, request: Request) -> None:
-        self._kit = kit
-        # None after the request's end, when weak references take their place: the request holds its session,
+        # Past `__setattr__`, here and below, which is for the application and would cost every request.
+        state = self.__dict__
+        state["_kit"] = kit
+        # None after the request's end, when weak references take its place: the request holds its session,
         # and two that hold each other stay, with all that the request has, for the garbage collector.
-        self._request: Request | None = request
-        self._browser_request: Request | None = None
-        self._past: tuple[ReferenceType[Request], ReferenceType[Request]] | None = None
-        self._holder: Holder | None = None
-        self._seen_active = False
+        state["_request"] = request
+        state["_browser_request"] = None
+        state["_past"] = None
+        state["_holder"] = None
+        state["_seen_active"] = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name.startswith("_") or hasattr(type(self), name)):
+            raise AttributeError(
+                f"a session stores keys, and no attributes: request.{self._kit.attribute}[{name!r}] = ..."
+            )
+        super().__setattr__(name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return self.copy()
+
+    def __copy__(self) -> dict[str, Any]:
+        return self.copy()
+
+    def __json__(self, request: Request) -> dict[str, Any]:
+        """Return what Pyramid's JSON renderer shows of it."""
+        return self.copy()
 
     # -- pyramid.interfaces.ISession -----------------------------------------------------------------------
 
@@ -97,7 +123,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to delete the row in.
         """
-        self._open_for_change().start_over(Contents(), "ended by the application")
+        self._open_for_change().start_over(Contents(rules=self._kit.rules), "ended by the application")
 
     def changed(self) -> None:
         """Have the session written even if no change can be seen. Never needed for nested changes."""
@@ -107,18 +133,21 @@ class WebSession(MutableMapping[str, Any]):
         """Add a message to a flash queue.
 
         Args:
-            msg: A JSON value; of a translation string or `Markup` the plain text is kept.
+            msg: What a session can hold, translation strings and `Markup` included. Of another subclass of
+                `str` the plain text is kept.
             queue: The queue's name.
             allow_duplicate: Whether to add a message that the queue already has.
 
         Raises:
             UnstorableValueError: Some supported database cannot hold `msg`.
         """
-        self._for_change().flash.push(msg, queue, allow_duplicate)
+        copy = self._open_for_change()
+        if copy.contents.flash.push(msg, queue, allow_duplicate):
+            copy.warn_of_full_queue(queue)
 
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Remove and return the messages of a flash queue, oldest first."""
-        if not self._read().flash.peek(queue):
+        if not self._read().flash.count(queue):
             return []  # nothing to change, so allowed where nothing can be changed
         return self._for_change().flash.pop(queue)
 
@@ -287,14 +316,13 @@ class WebSession(MutableMapping[str, Any]):
             contents.set_value("authenticated_at", None if userid is None else self._kit.clock())
         self._rotate(copy, "nobody is logged in any more" if userid is None else "a user has logged in")
 
-    @staticmethod
-    def _leave_to_another_user(copy: WorkingCopy, *, keep_data: bool) -> None:
+    def _leave_to_another_user(self, copy: WorkingCopy, *, keep_data: bool) -> None:
         before = copy.contents
         dropped = before.describe(with_data=not keep_data)
         if dropped:
             name = "" if before.row is None else f" {short_name(before.row.id)}"
             log.info("Another user has logged in: the session%s ended, and with it %s", name, dropped)
-        after = before.for_another_row() if keep_data else Contents()
+        after = before.for_another_row() if keep_data else Contents(rules=self._kit.rules)
         copy.start_over(after, "another user has logged in")
 
     @property
@@ -422,7 +450,8 @@ class WebSession(MutableMapping[str, Any]):
             return holder
         state, transaction = transaction_state(request, seen_active=self._seen_active)
         if transaction is not None:
-            self._seen_active = self._seen_active or is_within_pyramid_tm(request)
+            if not self._seen_active:
+                self.__dict__["_seen_active"] = is_within_pyramid_tm(request)
             if holder is None or not holder.belongs_to(transaction):
                 holder = self._open_in(transaction, request, browser_request)
         elif holder is None:
@@ -430,7 +459,7 @@ class WebSession(MutableMapping[str, Any]):
             holder = ReadOnlySession(self._kit, request, state, patient=patient)
         elif state is TransactionState.ENDED:
             holder.see_the_end()
-        before, self._holder = self._holder, holder
+        before, self.__dict__["_holder"] = self._holder, holder
         if holder is not before:
             holder.announce(None if before is None else before.working_copy.opening)
         return holder
@@ -475,7 +504,7 @@ class WebSession(MutableMapping[str, Any]):
             if request is None or browser_request is None:
                 raise NoTransactionError("the request that this session belonged to has ended")
         elif browser_request is None:
-            browser_request = self._browser_request = outermost_request(request)
+            browser_request = self.__dict__["_browser_request"] = outermost_request(request)
             browser_request.add_response_callback(self._respond)
             browser_request.add_finished_callback(self._finish)
         return request, browser_request
@@ -491,7 +520,8 @@ class WebSession(MutableMapping[str, Any]):
         if holder is not None and not will_be_retried(request):
             holder.answer(request, None)
         if self._request is not None:
-            self._past = ref(self._request), ref(request)
-            self._request = self._browser_request = None
+            state = self.__dict__
+            state["_past"] = ref(self._request), ref(request)
+            state["_request"] = state["_browser_request"] = None
         if holder is not None:
             holder.detach()

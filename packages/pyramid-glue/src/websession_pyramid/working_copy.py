@@ -56,7 +56,17 @@ class WorkingCopy:
         is_writable: As given; False from the transaction's end on.
     """
 
-    __slots__ = ("_has_warned", "_kit", "_request", "contents", "is_writable", "opening", "pending", "writer")
+    __slots__ = (
+        "_had_full_queue",
+        "_has_warned",
+        "_kit",
+        "_request",
+        "contents",
+        "is_writable",
+        "opening",
+        "pending",
+        "writer",
+    )
 
     def __init__(
         self,
@@ -69,9 +79,9 @@ class WorkingCopy:
     ) -> None:
         self._kit = kit
         self._request: Request | None = browser_request
-        self._has_warned = False
+        self._has_warned = self._had_full_queue = False
         self.opening = opening
-        self.contents = opening.contents()
+        self.contents = opening.contents(kit)
         self.pending = Pending()
         self.writer = writer
         self.is_writable = is_writable
@@ -151,9 +161,20 @@ class WorkingCopy:
             self._has_warned = True
             log.warning("A change of the session was dropped, because %s", reason)
 
+    def warn_of_full_queue(self, queue: str) -> None:
+        """Log, once, that a flash queue is full."""
+        if not self._had_full_queue:
+            self._had_full_queue = True
+            most = self._kit.settings.max_flash_messages
+            log.warning(
+                "The flash queue %a is full and lets go of its oldest messages (max_flash_messages = %d)",
+                queue,
+                most,
+            )
+
     def reset(self) -> None:
         """Be what was read again."""
-        self.contents, self.pending = self.opening.contents(), Pending()
+        self.contents, self.pending = self.opening.contents(self._kit), Pending()
 
     def close(self) -> None:
         """Take no more changes, and follow no more savepoints: the transaction is over."""
