@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, String, Table, event, true
-from sqlalchemy.orm import MappedColumn, Mapper
+from sqlalchemy.orm import Mapper, declared_attr
 from websession_core.errors import SessionError
 
 from . import mixins
@@ -39,7 +39,8 @@ __all__ = [
 
 
 def _declared_by(mixin: type) -> dict[str, Column[Any]]:
-    return {name: value.column for name, value in vars(mixin).items() if isinstance(value, MappedColumn)}
+    declared = {name: value for name, value in vars(mixin).items() if isinstance(value, declared_attr)}
+    return {name: value.fget(mixin).column for name, value in declared.items()}
 
 
 _BASE: Final[Mapping[str, Column[Any]]] = MappingProxyType(_declared_by(mixins.BaseMixin))
