@@ -12,6 +12,7 @@ from .config import add_web_session, factory_args_from_settings, get_session_fac
 from .errors import LateChangeError, MissingFeatureError, StaleSessionError, UnsupportedSetupError
 from .events import (
     CookieRefused,
+    OwnTransactionBegun,
     ReplayDetected,
     SessionCreated,
     SessionEvent,
@@ -34,6 +35,7 @@ __all__ = [
     "InvalidPreferenceError",
     "LateChangeError",
     "MissingFeatureError",
+    "OwnTransactionBegun",
     "RecentLoginRequired",
     "ReplayDetected",
     "SessionCreated",

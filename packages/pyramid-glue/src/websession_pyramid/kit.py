@@ -19,6 +19,7 @@ from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
 from .contents import OVERRIDES
 from .cookies import CookieJar
+from .missing_rows import MissingRows
 from .retries import install_listener
 from .savepoints import install_listeners
 from .tickets import TicketReader
@@ -70,6 +71,7 @@ class SessionKit:
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
         own_settings: The settings that a session of this model can have of its own.
+        missing_rows: The rows that bookkeeping has not found.
     """
 
     def __init__(
@@ -88,6 +90,8 @@ class SessionKit:
         self.clock = clock
         self.fresh_session_id = fresh_id
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
+        self.missing_rows = MissingRows()
+        self._warned: set[str] = set()
         self._examined: weakref.WeakSet[Engine] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
@@ -147,6 +151,12 @@ class SessionKit:
         digest = hashlib.sha256("\n".join(map(str, looks)).encode()).digest()
         version = int.from_bytes(digest[:8], "big") & COUNTER_MAX
         return dataclasses.replace(settings.policies, cookie_version=version)
+
+    def warn_once(self, message: str) -> None:
+        """Log a warning, unless the same one was logged before."""
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
 
     # -- the engine ----------------------------------------------------------------------------------------
 

@@ -86,7 +86,11 @@ class RowWriter:
         """
         # On MariaDB at SERIALIZABLE even a read can lose a conflict, against a touch, for example. If it was
         # the first statement nothing is lost by that but the read itself: it is simply made again.
-        attempts, store = (1 if self.dbsession.in_transaction() else _READ_ATTEMPTS), self._kit.store
+        is_first, kit = not self.dbsession.in_transaction(), self._kit
+        attempts, store = (_READ_ATTEMPTS if is_first else 1), kit.store
+        # Else the transaction may see what was there when it began.
+        before = None if is_first else kit.clock() - kit.settings.renewal_grace
+        unfinished = kit.missing_rows.duty(session_id, before)
         for attempt in range(attempts):
             connection = self.connection()
             try:
@@ -101,7 +105,9 @@ class RowWriter:
                     raise
                 continue
             break
-        self._kit.warn_if_not_isolating(connection)
+        kit.warn_if_not_isolating(connection)
+        if row is not None and unfinished is not None:
+            kit.missing_rows.tell(row, unfinished)
         return row, store.reorders_keys(connection)
 
     def instance(self, session_id: UUID) -> Any:
