@@ -153,7 +153,8 @@ class RowWriter:
                 return dataclasses.replace(pending, ticket=first)
             contents.row, rotated, written = self._update(contents, contents.row, ticket, data, flash)
         except IntegrityError as error:
-            if not numbered or not is_slot_taken(error, self._kit.store.features):
+            dialect = self.connection().dialect
+            if not numbered or not is_slot_taken(error, self._kit.store.features, dialect):
                 raise
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
         return dataclasses.replace(

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Index, Integer, String, Table, event
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.schema import conv
 
 from .types import ENCRYPTED_JSON, SESSION_JSON, SessionId
 
 if TYPE_CHECKING:
+    from sqlalchemy import Dialect
     from sqlalchemy.orm import Mapper
 
 __all__ = [
@@ -247,4 +249,12 @@ def _declare_slots(mapper: Mapper[Any], _model: type) -> None:
 
 def slots_index(table: str) -> str:
     """Return the name of the index of a table that keeps a user's sessions within the limit."""
-    return f"uq_{table}_session_slot"
+    # Marked as one that SQLAlchemy may shorten, as it shortens those that it makes up itself.
+    return conv(f"uq_{table}_session_slot")
+
+
+def slots_index_in(table: str, dialect: Dialect) -> str:
+    """Return the name of that index in a database, which may have had to shorten it."""
+    return dialect.identifier_preparer.truncate_and_render_index_name(
+        slots_index(table), _alembic_quote=False
+    )
