@@ -50,7 +50,7 @@ def site(request, websession_database_url):
     page = run(PAGE)
     if request.param == "row-level security":
         # The page's last block has another `tell_tenant`.
-        exec(blocks(PAGE, "python")[1], page)  # noqa: S102 - code of ours
+        exec(blocks(PAGE, "python")[1], page)
     administrator = create_engine(websession_database_url)
     set_up = with_policy if request.param == "row-level security" else with_schemas
     engine = set_up(administrator, page)
@@ -74,7 +74,8 @@ def site(request, websession_database_url):
     app = config.make_wsgi_app()
     clock = ManualClock(1_800_000_000)
     clock.govern(app)
-    yield clock, [webtest.TestApp(app, extra_environ={"HTTP_HOST": host}) for host in HOSTS]
+    by_https = {"wsgi.url_scheme": "https"}
+    yield clock, [webtest.TestApp(app, extra_environ={"HTTP_HOST": host, **by_https}) for host in HOSTS]
     assert engine.pool.checkedout() == 0
     engine.dispose()
     administrator.dispose()
@@ -93,7 +94,7 @@ def test_a_session_stays_as_long_as_it_is_used_and_is_seen_by_its_tenant_alone(s
 
 def test_a_session_is_revoked_when_an_old_cookie_of_it_is_shown(site):
     clock, (browser, _) = site
-    thief = webtest.TestApp(browser.app, extra_environ={"HTTP_HOST": HOSTS[0]})
+    thief = webtest.TestApp(browser.app, extra_environ=browser.extra_environ)
     browser.get("/login")
     thief.set_cookie("session", browser.cookies["session"])
     browser.get("/login")
