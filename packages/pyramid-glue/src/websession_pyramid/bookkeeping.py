@@ -64,7 +64,7 @@ class BestEffortBookkeeper:
             connection and a transaction of its own.
 
     Attributes:
-        done: What was done, and what was due and turned out not to be needed any more, for a person to read.
+        entries: What was done, and what was due but not needed any more, for a person to read.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class BestEffortBookkeeper:
         self._origin = origin
         self._within = within
         self._prepare = partial(announce_own_transaction, request, kit.attribute)
-        self.done: list[str] = []
+        self.entries: list[str] = []
 
     @cached_property
     def _bookkeeper(self) -> Bookkeeper:
@@ -85,11 +85,11 @@ class BestEffortBookkeeper:
         try:
             outcome = self._bookkeeper.attempt(entry, within=self._within)
         except Exception as error:  # noqa: BLE001 - the answer is on its way
-            self.done.append(f"{entry.duty} (failed)")
+            self.entries.append(f"{entry.duty} (failed)")
             self._log_failure(entry, error)
             return False
         took_effect = outcome is Outcome.DONE
-        self.done.append(entry.duty if took_effect else f"{entry.duty} ({outcome.value})")
+        self.entries.append(entry.duty if took_effect else f"{entry.duty} ({outcome.value})")
         if outcome is Outcome.NO_ROW:
             self._kit.missing_rows.add(entry.session_id, entry.duty, self._kit.clock())
         elif outcome is Outcome.NO_CONNECTION:
@@ -115,10 +115,10 @@ class BestEffortBookkeeper:
         """Delete what was recorded about a session that the application has deleted."""
         try:
             self._bookkeeper.forget(session_id, within=self._within)
-            self.done.append("forget")
+            self.entries.append("forget")
         except Exception as error:  # noqa: BLE001 - the answer is on its way
-            said = _described(error)
-            log.warning("Bookkeeping of a logout failed; cleaning up will see to it: %s", said)
+            why = _described(error)
+            log.warning("Bookkeeping of a logout failed; cleaning up will see to it: %s", why)
 
 
 _STILL_OPEN: Final = "and whoever has a copy of its cookie can use it until the next try succeeds"
@@ -198,4 +198,4 @@ def after_transaction(
                 kit.jar.set(request, response, token, verdict.policies.cookie_max_age)
                 name = short_name(entry.candidate.session_id)
                 announce(request, kit.attribute, SessionRenewed, name, "a renewal was due")
-    return keeper.done
+    return keeper.entries

@@ -37,16 +37,15 @@ class MissingRows:
 
     def __init__(self) -> None:
         self._missing: dict[UUID, tuple[Duty, int]] = {}
-        self._told: set[Duty] = set()
+        self._reported: set[Duty] = set()
         self._lock = threading.Lock()
 
     def add(self, session_id: UUID, duty: Duty, now: int) -> None:
         """Take note that a row was not found."""
         with self._lock:
-            known = self._missing.pop(session_id, None)
+            earlier, _ = self._missing.pop(session_id, (None, 0))
             # A revocation matters more than anything that comes after it.
-            is_revoked = known is not None and known[0] is Duty.REVOKE
-            self._missing[session_id] = (Duty.REVOKE if is_revoked else duty, now)
+            self._missing[session_id] = (Duty.REVOKE if earlier is Duty.REVOKE else duty, now)
             while len(self._missing) > _MOST:
                 del self._missing[next(iter(self._missing))]
 
@@ -67,8 +66,8 @@ class MissingRows:
         with self._lock:
             is_news = self._missing.pop(row.id, None) is not None
             if duty is not Duty.REVOKE:
-                is_news = is_news and duty not in self._told
-                self._told.add(duty)
+                is_news = is_news and duty not in self._reported
+                self._reported.add(duty)
         if not is_news:
             return
         if duty is Duty.REVOKE:

@@ -22,7 +22,7 @@ from websession_models import has_free_connection
 from .answering import KEEP
 from .bookkeeping import after_transaction
 from .events import announce_own_transaction
-from .opening import Opening, announce_opening, judged
+from .opening import Opening, announce_opening, judge_cookie
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
 from .working_copy import WorkingCopy
@@ -176,8 +176,8 @@ class ReadOnlySession:
                 announce_own_transaction(request, kit.attribute, connection)
                 return self._load(connection, ticket, refusals)
         except Exception as error:  # noqa: BLE001 - the application's listeners: this page shall render
-            said = error if isinstance(error, SQLAlchemyError) else type(error).__name__
-            log.info("The session could not be read outside of a transaction: %s", said)
+            why = error if isinstance(error, SQLAlchemyError) else type(error).__name__
+            log.info("The session could not be read outside of a transaction: %s", why)
             return nothing
 
     def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
@@ -186,7 +186,7 @@ class ReadOnlySession:
             self._writer.origin = connection
         row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
         policies = kit.policies(None if row is None else row.overrides)
-        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError
 from .events import SessionCreated, announce
-from .opening import NO_COOKIE, Opening, announce_opening, judged
+from .opening import NO_COOKIE, Opening, announce_opening, judge_cookie
 from .request_transaction import (
     database_session,
     is_outer_test_transaction,
@@ -134,7 +134,7 @@ class UnitOfWork:
             writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
             row, reorder = writer.read(ticket.session_id)
             policies = kit.policies(None if row is None else row.overrides)
-            opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+            opening = judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
         self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
