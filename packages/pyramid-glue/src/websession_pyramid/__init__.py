@@ -18,6 +18,7 @@ from .config import (
 from .errors import LateChangeError, MissingFeatureError, StaleSessionError, UnsupportedSetupError
 from .events import (
     CookieRefused,
+    OwnTransactionBegun,
     ReplayDetected,
     SessionCreated,
     SessionEvent,
@@ -41,6 +42,7 @@ __all__ = [
     "InvalidPreferenceError",
     "LateChangeError",
     "MissingFeatureError",
+    "OwnTransactionBegun",
     "RecentLoginRequired",
     "ReplayDetected",
     "SessionCreated",

@@ -19,6 +19,7 @@ from websession_models.engine_faults import engine_faults
 
 from .contents import OVERRIDES, Rules
 from .cookies import CookieJar
+from .missing_rows import MissingRows
 from .retries import install_listener
 from .savepoints import install_listeners
 from .tickets import TicketReader
@@ -76,6 +77,7 @@ class SessionKit:
         types: The types of values that sessions can hold; ``types.add(...)`` adds one.
         rules: What sessions may hold.
         own_settings: The settings that a session of this model can have of its own.
+        missing_rows: The rows that bookkeeping has not found.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class SessionKit:
         taken = self.types if settings.typed_values else self.types.held_back()
         self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
+        self.missing_rows = MissingRows()
+        self._warned: set[str] = set()
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
@@ -157,6 +161,12 @@ class SessionKit:
         digest = hashlib.sha256("\n".join(map(str, looks)).encode()).digest()
         version = int.from_bytes(digest[:8], "big") & COUNTER_MAX
         return dataclasses.replace(settings.policies, cookie_version=version)
+
+    def warn_once(self, message: str) -> None:
+        """Log a warning, unless the same one was logged before."""
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
 
     # -- the engine ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +21,7 @@ from websession_models import has_free_connection
 
 from .answering import KEEP
 from .bookkeeping import after_transaction
+from .events import announce_own_transaction
 from .opening import Opening, announce_opening, judge_cookie
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
@@ -172,9 +173,11 @@ class ReadOnlySession:
             return nothing
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
+                announce_own_transaction(request, kit.attribute, connection)
                 return self._load(connection, ticket, refusals)
-        except SQLAlchemyError as error:
-            log.info("The session could not be read outside of a transaction: %s", error)
+        except Exception as error:  # noqa: BLE001 - the application's listeners: this page shall render
+            why = error if isinstance(error, SQLAlchemyError) else type(error).__name__
+            log.info("The session could not be read outside of a transaction: %s", why)
             return nothing
 
     def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
@@ -193,12 +196,12 @@ def _patience(connection: Connection, *, patient: bool) -> Iterator[None]:
         yield
         return
     # On the driver's connection: SQLAlchemy's would begin a transaction first, and wait there.
-    cursor = connection.connection.cursor()
-    (usual,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-    cursor.execute("PRAGMA busy_timeout=0")
+    driver: Any = connection.connection.dbapi_connection
+    (usual,) = driver.execute("PRAGMA busy_timeout").fetchone()
+    driver.execute("PRAGMA busy_timeout=0").close()
     try:
         yield
     finally:
-        connection.rollback()
-        cursor.execute(f"PRAGMA busy_timeout={usual}")
-        cursor.close()
+        if not connection.invalidated:
+            connection.rollback()
+            driver.execute(f"PRAGMA busy_timeout={usual}").close()

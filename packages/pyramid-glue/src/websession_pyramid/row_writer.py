@@ -86,7 +86,11 @@ class RowWriter:
         """
         # On MariaDB at SERIALIZABLE even a read can lose a conflict, against a touch, for example. If it was
         # the first statement nothing is lost by that but the read itself: it is simply made again.
-        attempts, store = (1 if self.dbsession.in_transaction() else _READ_ATTEMPTS), self._kit.store
+        is_first, kit = not self.dbsession.in_transaction(), self._kit
+        attempts, store = (_READ_ATTEMPTS if is_first else 1), kit.store
+        # Else the transaction may see what was there when it began.
+        before = None if is_first else kit.clock() - kit.settings.renewal_grace
+        unfinished = kit.missing_rows.duty(session_id, before)
         for attempt in range(attempts):
             connection = self.connection()
             try:
@@ -101,7 +105,9 @@ class RowWriter:
                     raise
                 continue
             break
-        self._kit.warn_of_engine_faults(connection)
+        kit.warn_of_engine_faults(connection)
+        if row is not None and unfinished is not None:
+            kit.missing_rows.tell(row, unfinished)
         return row, store.reorders_keys(connection)
 
     def instance(self, session_id: UUID) -> Any:
@@ -147,7 +153,8 @@ class RowWriter:
                 return dataclasses.replace(pending, ticket=first)
             contents.row, rotated, names = self._update(contents, contents.row, ticket, data, flash)
         except IntegrityError as error:
-            if not takes_slot or not is_slot_taken(error, self._kit.store.features):
+            dialect = self.connection().dialect
+            if not takes_slot or not is_slot_taken(error, self._kit.store.features, dialect):
                 raise
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
         return dataclasses.replace(pending, ticket=rotated or pending.ticket, written=pending.written | names)
