@@ -20,6 +20,7 @@ from websession_models.sqlite import NOT_ISOLATED, REMEDY
 from .contents import OVERRIDES
 from .cookies import CookieJar
 from .retries import install_listener
+from .row_watch import install_row_listeners
 from .savepoints import install_listeners
 from .tickets import TicketReader
 
@@ -91,6 +92,7 @@ class SessionKit:
         self._examined: weakref.WeakSet[Engine] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
+        install_row_listeners()
         install_listener()
 
     # -- what the model offers -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Never
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
-from websession_core.errors import NoTransactionError
+from websession_core.errors import NoTransactionError, SessionError
 from websession_models import has_free_connection
 
 from .answering import KEEP
@@ -24,6 +24,7 @@ from .bookkeeping import after_transaction
 from .opening import Opening, announce_opening, judged
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
+from .taking_part import has_committed
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
@@ -96,14 +97,26 @@ class ReadOnlySession:
         """Tell the subscribers what was found in the browser's cookie and was not `before`."""
         announce_opening(self._request, self._kit.attribute, self.working_copy.opening, before)
 
-    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(
+        self, requests: Callable[[], tuple[Request, Request]], *, is_token: bool = False
+    ) -> WorkingCopy:
         """Return the session, about to be changed for nothing.
+
+        Args:
+            requests: As for the unit of work.
+            is_token: As for the unit of work.
 
         Raises:
             NoTransactionError: No transaction has begun, or it is being committed.
         """
+        if self.state is TransactionState.COMMITTING:
+            request, _ = requests()
+            if has_committed(database_session(request, self._kit.settings.dbsession_name)):
+                self.see_the_end()
         if self.state is TransactionState.ENDED:
-            self.working_copy.warn_of_dropped_change("the transaction of this request has ended")
+            self.working_copy.note_change(is_token=is_token)
+            if not is_token:
+                self.working_copy.warn_of_dropped_change("the transaction of this request has ended")
             return self.working_copy
         if self.state is TransactionState.COMMITTING:
             raise NoTransactionError(
@@ -128,7 +141,7 @@ class ReadOnlySession:
     def answer(self, request: Request, response: Response | None) -> None:
         """Do the bookkeeping: activity counts whatever became of the request."""
         copy = self.working_copy
-        if copy.contents.is_changed:
+        if copy.contents.is_changed and not copy.is_only_token:
             copy.warn_of_dropped_change("no transaction is active")
         if not self._answered:
             self._answered = True
@@ -173,7 +186,7 @@ class ReadOnlySession:
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
                 return self._load(connection, ticket, refusals)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, SessionError) as error:
             log.info("The session could not be read outside of a transaction: %s", error)
             return nothing
 
@@ -183,7 +196,11 @@ class ReadOnlySession:
             self._writer.origin = connection
         row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
         policies = kit.policies(None if row is None else row.overrides)
-        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        if opening.contents().is_readable:
+            return opening
+        log.info("The session could not be read: what is stored of it is not of a session's form")
+        return Opening(refusals=refusals)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from weakref import ref
@@ -128,18 +129,15 @@ class WebSession(MutableMapping[str, Any]):
 
     def new_csrf_token(self) -> str:
         """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
-        token = secrets.token_urlsafe(32)
-        if self._kit.has(_CSRF_COLUMN):
-            self._for_change().set_value(_CSRF_COLUMN, token)
-        else:
-            self[_CSRF_KEY] = token
-        return token
+        return self._put_token(self._for_change())
 
     def get_csrf_token(self) -> str:
         """Return the session's token against cross-site request forgery, made if there is none yet."""
         in_column = self._kit.has(_CSRF_COLUMN)
         token = self._read().value(_CSRF_COLUMN) if in_column else self.get(_CSRF_KEY)
-        return token if isinstance(token, str) else self.new_csrf_token()
+        if isinstance(token, str):
+            return token
+        return self._put_token(self._open().prepare_change(self._requests, is_token=True).contents)
 
     # -- the mapping ---------------------------------------------------------------------------------------
 
@@ -352,6 +350,15 @@ class WebSession(MutableMapping[str, Any]):
         return self._kit
 
     @property
+    def is_database_usable(self) -> bool:
+        """Whether the request's transaction is there, and its database session was not broken by an error."""
+        holder = self._open()
+        if not isinstance(holder, UnitOfWork) or not holder.working_copy.is_writable:
+            return False
+        writer = holder.working_copy.writer
+        return writer is None or writer.dbsession.is_active
+
+    @property
     def holder(self) -> Holder | None:
         """What holds the session, None as long as nobody has looked at it."""
         return self._holder
@@ -384,6 +391,14 @@ class WebSession(MutableMapping[str, Any]):
     def _open_for_change(self) -> WorkingCopy:
         return self._open().prepare_change(self._requests)
 
+    def _put_token(self, contents: Contents) -> str:
+        token = secrets.token_urlsafe(32)
+        if self._kit.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, token)
+        else:
+            contents.payload[_CSRF_KEY] = token
+        return token
+
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
         if self._kit.has(_CSRF_COLUMN):
@@ -406,14 +421,21 @@ class WebSession(MutableMapping[str, Any]):
         has ended         read-only           stays                                stays, to the end
         ================  ==================  ===================================  ===================
 
-        An error page in a live transaction whose database is dead reads beside it, and stays with that.
+        An error page in a live transaction whose database is dead reads beside it, and stays with that; one
+        that meets a row which cannot be read has an empty session.
         """
         holder, request = self._holder, self._request
         if holder is not None and holder.joined is not None and request is not None:
             # As a rule: a unit of work that will be told of the end.
             if transaction_state(request, joined=holder.joined)[0] is TransactionState.LIVE:
-                return holder
-            holder.drop_changes()
+                if getattr(request, "exception", None) is None:
+                    if holder.working_copy.may_be_deleted:
+                        holder.working_copy.notice_deletions()
+                    return holder
+                if holder.working_copy.contents.is_readable:
+                    return holder
+            else:
+                holder.drop_changes()
         try:
             request, browser_request = self._requests()
         except NoTransactionError:
@@ -430,6 +452,8 @@ class WebSession(MutableMapping[str, Any]):
             holder = ReadOnlySession(self._kit, request, state, patient=patient)
         elif state is TransactionState.ENDED:
             holder.see_the_end()
+        if getattr(request, "exception", None) is not None and not holder.working_copy.contents.is_readable:
+            holder = self._beside(request)
         before, self._holder = self._holder, holder
         if holder is not before:
             holder.announce(None if before is None else before.working_copy.opening)
@@ -449,19 +473,24 @@ class WebSession(MutableMapping[str, Any]):
         previous = None if self._holder is None else self._holder.last_committed
         manager: TransactionManager = manager_of(request)
         unit = UnitOfWork(self._kit, browser_request, transaction, manager, previous)
+        is_error_page = getattr(request, "exception", None) is not None
         try:
             unit.load(request)
         except Exception as error:
-            if getattr(request, "exception", None) is None:
+            if not is_error_page:
                 raise
             # Whatever it is, the page shall render. It is an error page inside a transaction whose database
             # side is dead, or whose database session the application cannot make. The request's connection is
             # still checked out, so another one is taken only if the pool has one to spare.
             kind = type(error).__name__  # what it says repeats the values of the application's statement
             log.debug("An error page could not read the session in its transaction (%s)", kind)
-            return ReadOnlySession(self._kit, request, TransactionState.ENDED, patient=False)
+            return self._beside(request)
         units[browser_request] = unit
         return unit
+
+    def _beside(self, request: Request) -> ReadOnlySession:
+        """Return the session for an error page that cannot have it from the transaction."""
+        return ReadOnlySession(self._kit, request, TransactionState.ENDED, patient=False)
 
     def _requests(self) -> tuple[Request, Request]:
         """Return the request, and the one that the browser sent, which hears from now on how it ends.
@@ -482,13 +511,15 @@ class WebSession(MutableMapping[str, Any]):
 
     def _respond(self, request: Request, response: Response) -> None:
         self._kit.jar.vary(response)
-        if self._holder is not None and not will_be_retried(request):
+        if self._holder is not None and not will_be_retried(request, getattr(request, "exception", None)):
             self._holder.answer(request, response)
 
     def _finish(self, request: Request) -> None:
         holder = self._holder
-        # An error may have gone out without a response: activity counts all the same.
-        if holder is not None and not will_be_retried(request):
+        # An error may have gone out without a response: activity counts all the same. It is under way here;
+        # where there was a response it is somebody else's, whose handler has called us, and all is done.
+        error = getattr(request, "exception", None) or sys.exc_info()[1]
+        if holder is not None and not will_be_retried(request, error):
             holder.answer(request, None)
         if self._request is not None:
             self._past = ref(self._request), ref(request)
