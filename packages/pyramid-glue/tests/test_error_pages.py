@@ -118,7 +118,8 @@ class TestWithAnIdentity:
         with site.engine.begin() as connection:
             connection.execute(text("ALTER TABLE error_page_session RENAME TO elsewhere"))
         try:
-            assert browser.get("/it", status=500).text == "SchemaError: None None None"
+            # On PostgreSQL with annotate_user the view meets a transaction in which a statement has failed.
+            assert browser.get("/it", status=500).text.endswith("Error: None None None")
             caplog.clear()
             assert browser.get("/other").json_body == "no session"
         finally:
@@ -135,8 +136,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("shows", PAGES)
-@pytest.mark.parametrize("how", FAILING)
+@pytest.mark.parametrize("how", ["view", "flush", "hook", "change_and_commit"])
 class TestOverARowThatCannotBeRead:
     """It is as if there were none, and the row is kept."""
 
@@ -148,8 +148,8 @@ class TestOverARowThatCannotBeRead:
 
     @pytest.mark.parametrize("looked", [False, True], ids=["not looked at before", "looked at before"])
     @pytest.mark.parametrize("column", ["data", "flash"])
-    def test_because_it_is_of_another_form(self, make_site, how, shows, column, looked):
-        site = make_site(model=FullSession, error_page=self.page(shows))
+    def test_because_it_is_of_another_form(self, make_site, how, column, looked):
+        site = make_site(model=FullSession, error_page=self.page(column))
         browser = site.browser()
         browser.get("/login")
         with site.engine.begin() as connection:
@@ -158,13 +158,14 @@ class TestOverARowThatCannotBeRead:
         @site.view
         def it(request):
             if looked:
-                PAGES[shows](request.session)
+                PAGES[column](request.session)
             FAILING[how](request)
 
-        assert browser.get("/it", status=500).text in ("sorry None", "sorry 7")
+        assert browser.get("/it", status=500).text == "sorry None"
         assert len(site.rows()) == 1
         assert out(site) == 0
 
+    @pytest.mark.parametrize("shows", PAGES)
     def test_because_its_key_is_gone(self, make_site, how, shows):
         settings = {"session.data_secret_key": generate_secret_key()}
         site = make_site(model=SealedSession, settings=settings)

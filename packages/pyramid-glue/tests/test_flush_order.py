@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 import zope.sqlalchemy
-from site_under_test import Base, enforce_foreign_keys
+from site_under_test import enforce_foreign_keys
 from sqlalchemy import ForeignKey, String, delete, event, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from websession_models import BaseMixin, UseridMixin
 from websession_pyramid import active_sessions
+
+
+class Base(DeclarativeBase):
+    """Of this file alone: no other test has to create these tables."""
 
 
 class Member(Base):

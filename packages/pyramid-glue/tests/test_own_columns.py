@@ -6,11 +6,14 @@ import contextlib
 import threading
 
 import pytest
-from site_under_test import Base
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from websession_models import BaseMixin, UseridMixin
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+class Base(DeclarativeBase):
+    """Of this file alone: no other test has to create these tables."""
 
 
 class CountedSession(UseridMixin, BaseMixin, Base):

@@ -15,6 +15,7 @@ from websession_core.errors import UnstorableValueError
 from websession_core.state import COUNTER_MAX
 from websession_crypto import ValueCodec
 from websession_models import Store, fresh_session_id, isolates
+from websession_models.own_transactions import autocommits
 from websession_models.sqlite import NOT_ISOLATED, REMEDY
 
 from .contents import OVERRIDES
@@ -36,6 +37,11 @@ __all__ = ["SessionKit"]
 
 log = logging.getLogger(__name__)
 
+
+_NO_TRANSACTIONS = (
+    "The engine commits every statement by itself: a request that fails leaves half of its changes, and can "
+    'leave its user without a session. Leave isolation_level="AUTOCOMMIT" out of create_engine.'
+)
 
 # Part of what is authenticated, so never to be changed.
 _DATA_PURPOSE = "session data"
@@ -153,14 +159,17 @@ class SessionKit:
     # -- the engine ----------------------------------------------------------------------------------------
 
     def warn_if_not_isolating(self, connection: Connection) -> None:
-        """Warn, once, of an SQLite engine whose transactions do not isolate.
+        """Warn, once, of an engine that has no transactions, or of SQLite's if they do not isolate.
 
         Args:
             connection: The application's, which has just read something.
         """
-        if connection.dialect.name != "sqlite" or connection.engine in self._examined:
+        if connection.engine in self._examined:
             return
         self._examined.add(connection.engine)
+        if connection.dialect.name != "sqlite":
+            if autocommits(connection):
+                log.warning(_NO_TRANSACTIONS)
         # In-memory databases have a single connection, which isolates nobody.
-        if isinstance(connection.engine.pool, QueuePool) and not isolates(connection):
+        elif isinstance(connection.engine.pool, QueuePool) and not isolates(connection):
             log.warning("%s %s", NOT_ISOLATED, REMEDY)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
 from pyramid.authorization import ACLHelper, Authenticated, Everyone
 from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
+from websession_core.errors import SessionError
 from zope.interface import implementer
 
 from .retries import is_error_retryable
@@ -87,7 +88,9 @@ class SessionSecurityPolicy:
             # pyramid_tm asks to note the user on the transaction (tm.annotate_user).
             if "context" in vars(request) or is_error_retryable(request, error):
                 raise
-            log.warning("The user of a request cannot be told to pyramid_tm (%s)", type(error).__name__)
+            # Of others' errors the kind alone: what they say can show anything.
+            told = error if isinstance(error, SessionError) else type(error).__name__
+            log.warning("The user of a request cannot be told to pyramid_tm: %s", told)
             return None
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:

@@ -407,6 +407,15 @@ class WebSession(MutableMapping[str, Any]):
         copy.rotate(reason)
 
     def _open(self) -> Holder:
+        holder = self._find_holder()
+        copy = holder.working_copy
+        if self._request is not None and getattr(self._request, "exception", None) is not None:
+            copy.hide_unreadable()
+        elif copy.may_be_deleted:
+            copy.notice_deletions()
+        return holder
+
+    def _find_holder(self) -> Holder:
         """Return what holds the session now.
 
         ================  ==================  ===================================  ===================
@@ -421,21 +430,14 @@ class WebSession(MutableMapping[str, Any]):
         has ended         read-only           stays                                stays, to the end
         ================  ==================  ===================================  ===================
 
-        An error page in a live transaction whose database is dead reads beside it, and stays with that; one
-        that meets a row which cannot be read has an empty session.
+        An error page in a live transaction whose database is dead reads beside it, and stays with that.
         """
         holder, request = self._holder, self._request
         if holder is not None and holder.joined is not None and request is not None:
             # As a rule: a unit of work that will be told of the end.
             if transaction_state(request, joined=holder.joined)[0] is TransactionState.LIVE:
-                if getattr(request, "exception", None) is None:
-                    if holder.working_copy.may_be_deleted:
-                        holder.working_copy.notice_deletions()
-                    return holder
-                if holder.working_copy.contents.is_readable:
-                    return holder
-            else:
-                holder.drop_changes()
+                return holder
+            holder.drop_changes()
         try:
             request, browser_request = self._requests()
         except NoTransactionError:
@@ -452,8 +454,6 @@ class WebSession(MutableMapping[str, Any]):
             holder = ReadOnlySession(self._kit, request, state, patient=patient)
         elif state is TransactionState.ENDED:
             holder.see_the_end()
-        if getattr(request, "exception", None) is not None and not holder.working_copy.contents.is_readable:
-            holder = self._beside(request)
         before, self._holder = self._holder, holder
         if holder is not before:
             holder.announce(None if before is None else before.working_copy.opening)
@@ -473,24 +473,19 @@ class WebSession(MutableMapping[str, Any]):
         previous = None if self._holder is None else self._holder.last_committed
         manager: TransactionManager = manager_of(request)
         unit = UnitOfWork(self._kit, browser_request, transaction, manager, previous)
-        is_error_page = getattr(request, "exception", None) is not None
         try:
             unit.load(request)
         except Exception as error:
-            if not is_error_page:
+            if getattr(request, "exception", None) is None:
                 raise
             # Whatever it is, the page shall render. It is an error page inside a transaction whose database
             # side is dead, or whose database session the application cannot make. The request's connection is
             # still checked out, so another one is taken only if the pool has one to spare.
             kind = type(error).__name__  # what it says repeats the values of the application's statement
             log.debug("An error page could not read the session in its transaction (%s)", kind)
-            return self._beside(request)
+            return ReadOnlySession(self._kit, request, TransactionState.ENDED, patient=False)
         units[browser_request] = unit
         return unit
-
-    def _beside(self, request: Request) -> ReadOnlySession:
-        """Return the session for an error page that cannot have it from the transaction."""
-        return ReadOnlySession(self._kit, request, TransactionState.ENDED, patient=False)
 
     def _requests(self) -> tuple[Request, Request]:
         """Return the request, and the one that the browser sent, which hears from now on how it ends.

@@ -172,6 +172,13 @@ class WorkingCopy:
             self._warned = True
             log.warning("A change of the session was dropped, because %s", reason)
 
+    def hide_unreadable(self) -> None:
+        """Be empty if what is stored cannot be read: the error page shall render, and the row is kept."""
+        if not self.contents.is_readable:
+            log.info("An error page has an empty session, since what is stored of it cannot be read")
+            self.opening = dataclasses.replace(self.opening, row=None)
+            self.contents = Contents()
+
     def reset(self) -> None:
         """Be what was read again."""
         self.contents, self.pending = self.opening.contents(), Pending()
@@ -287,7 +294,9 @@ class WorkingCopy:
     def notice_deletions(self) -> None:
         """Let the session be ended if the application has deleted its row."""
         writer, row = self.writer, self.contents.row
-        if not self.may_be_deleted or writer is None or not writer.dbsession.in_transaction():
+        if not (self.may_be_deleted and self.is_writable) or writer is None:
+            return
+        if not writer.dbsession.in_transaction():
             return
         self.may_be_deleted = False
         ids = (*self.pending.to_delete, *(() if row is None else (row.id,)))
