@@ -179,3 +179,24 @@ class TestOverARowThatCannotBeRead:
         assert out(other) == 0
         browser.app = site.app
         assert browser.get("/who").json_body == 7
+
+
+def test_an_identity_that_cannot_be_loaded_there_is_none(make_site):
+    def identity(request, userid):
+        return request.loaded_by_the_view
+
+    def page(exception, request):
+        return Response(f"{type(exception).__name__}: {request.identity}", status=500)
+
+    site = make_site(
+        model=FullSession,
+        error_page=page,
+        configure=lambda config: config.set_security_policy(SessionSecurityPolicy(identity)),
+        settings={"tm.annotate_user": False},
+    )
+    site.views["it"] = FAILING["view"]
+    browser = site.browser()
+    browser.get("/login")
+    assert browser.get("/it", status=500).text == "ValueError: None"
+    site.views["it"] = lambda request: request.identity
+    assert browser.get("/it", status=500).text == "AttributeError: None"
