@@ -37,7 +37,7 @@ from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError
 from .events import SessionCreated, announce
-from .opening import NO_COOKIE, Opening, announce_opening, judged
+from .opening import NO_COOKIE, Opening, announce_opening, judge_cookie
 from .request_transaction import (
     database_session,
     is_outer_test_transaction,
@@ -141,7 +141,7 @@ class UnitOfWork:
             writer = RowWriter(kit, self._database_session(request), self._request)
             row, reorder = writer.read(ticket.session_id)
             policies = kit.policies(None if row is None else row.overrides)
-            opening = judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+            opening = judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
         self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one

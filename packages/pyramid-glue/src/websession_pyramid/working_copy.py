@@ -62,9 +62,9 @@ class WorkingCopy:
     """
 
     __slots__ = (
+        "_has_warned",
         "_kit",
         "_request",
-        "_warned",
         "contents",
         "is_only_token",
         "is_writable",
@@ -85,7 +85,7 @@ class WorkingCopy:
     ) -> None:
         self._kit = kit
         self._request: Request | None = browser_request
-        self._warned = False
+        self._has_warned = False
         self.opening = opening
         self.contents = opening.contents()
         self.pending = Pending()
@@ -168,8 +168,8 @@ class WorkingCopy:
 
     def warn_of_dropped_change(self, reason: str) -> None:
         """Log, once, that a change reaches no database."""
-        if not self._warned:
-            self._warned = True
+        if not self._has_warned:
+            self._has_warned = True
             log.warning("A change of the session was dropped, because %s", reason)
 
     def hide_unreadable(self) -> None:
@@ -202,7 +202,7 @@ class WorkingCopy:
     @property
     def attached(self) -> RowWriter:
         """What writes the row."""
-        if self.writer is None:  # cannot be: whoever needs it has prepared a change
+        if self.writer is None:  # cannot be: anyone who needs it has prepared a change
             raise LateChangeError("the session has no database session")
         return self.writer
 
@@ -259,8 +259,8 @@ class WorkingCopy:
         """
         contents, pending = self.contents, self.pending
         data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
-        changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_stored = pending.stores(contents, self.opening, changed=changed)
+        is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
+        is_stored = pending.stores(contents, self.opening, changed=is_changed)
         return (is_stored, data, flash) if is_stored or pending.to_delete else None
 
     # -- what the application does to the row by itself ------------------------------------------------------
@@ -334,8 +334,8 @@ class WorkingCopy:
         """Be what it was at a savepoint."""
         if not self.is_writable:
             return
-        undone = self.contents.row
+        newer = self.contents.row
         self.contents, state, self.pending = snapshot
         self.contents.restore(state)
         if self.writer is not None:
-            self.writer.undo(undone, self.contents.row)
+            self.writer.undo(newer, self.contents.row)
