@@ -11,7 +11,6 @@ next attempt judges again.
 from __future__ import annotations
 
 import logging
-import sys
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
@@ -47,13 +46,13 @@ log = logging.getLogger(__name__)
 _WARNING: Final = RateLimit(60)
 
 
-def will_be_retried(request: Request) -> bool:
+def will_be_retried(request: Request, error: BaseException | None) -> bool:
     """Return whether this attempt failed so that pyramid_retry will run the request again.
 
-    To be asked in a response or finished callback: the error is the one an exception view has rendered, or
-    the one that is on its way out.
+    Args:
+        request: The request.
+        error: What an exception view has rendered, or what is on its way out; None: nothing.
     """
-    error = getattr(request, "exception", None) or sys.exc_info()[1]
     return error is not None and is_error_retryable(request, error)
 
 

@@ -76,6 +76,14 @@ class Contents:
         self.rotating = False
 
     @property
+    def is_readable(self) -> bool:
+        """Whether what is stored of it can be read: something else may have written to the row."""
+        try:
+            return isinstance(len(self.payload), int) and isinstance(self.flash.is_empty, bool)
+        except SessionError:
+            return False
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing in it that would be worth a row."""
         # None is what a column of a new row has anyway.

@@ -21,6 +21,7 @@ from .contents import OVERRIDES, Rules
 from .cookies import CookieJar
 from .missing_rows import MissingRows
 from .retries import install_listener
+from .row_watch import install_row_listeners
 from .savepoints import install_listeners
 from .tickets import TicketReader
 from .types import pyramid_types
@@ -105,6 +106,7 @@ class SessionKit:
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
+        install_row_listeners()
         install_listener()
 
     # -- what the model offers -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Never
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
-from websession_core.errors import NoTransactionError
+from websession_core.errors import NoTransactionError, SessionError
 from websession_models import has_free_connection
 
 from .answering import KEEP
@@ -25,6 +25,7 @@ from .events import announce_own_transaction
 from .opening import Opening, announce_opening, judge_cookie
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
+from .taking_part import has_committed
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
@@ -97,14 +98,26 @@ class ReadOnlySession:
         """Tell the subscribers what was found in the browser's cookie and was not `before`."""
         announce_opening(self._request, self._kit.attribute, self.working_copy.opening, before)
 
-    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(
+        self, requests: Callable[[], tuple[Request, Request]], *, is_token: bool = False
+    ) -> WorkingCopy:
         """Return the session, about to be changed for nothing.
+
+        Args:
+            requests: As for the unit of work.
+            is_token: As for the unit of work.
 
         Raises:
             NoTransactionError: No transaction has begun, or it is being committed.
         """
+        if self.state is TransactionState.COMMITTING:
+            request, _ = requests()
+            if has_committed(database_session(request, self._kit.settings.dbsession_name)):
+                self.see_the_end()
         if self.state is TransactionState.ENDED:
-            self.working_copy.warn_of_dropped_change("the transaction of this request has ended")
+            self.working_copy.note_change(is_token=is_token)
+            if not is_token:
+                self.working_copy.warn_of_dropped_change("the transaction of this request has ended")
             return self.working_copy
         if self.state is TransactionState.COMMITTING:
             raise NoTransactionError(
@@ -129,7 +142,7 @@ class ReadOnlySession:
     def answer(self, request: Request, response: Response | None) -> None:
         """Do the bookkeeping: activity counts whatever became of the request."""
         copy = self.working_copy
-        if copy.contents.is_changed:
+        if copy.contents.is_changed and not copy.is_only_token:
             copy.warn_of_dropped_change("no transaction is active")
         if not self._answered:
             self._answered = True
@@ -176,7 +189,7 @@ class ReadOnlySession:
                 announce_own_transaction(request, kit.attribute, connection)
                 return self._load(connection, ticket, refusals)
         except Exception as error:  # noqa: BLE001 - the application's listeners: this page shall render
-            why = error if isinstance(error, SQLAlchemyError) else type(error).__name__
+            why = error if isinstance(error, (SQLAlchemyError, SessionError)) else type(error).__name__
             log.info("The session could not be read outside of a transaction: %s", why)
             return nothing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from weakref import ref
@@ -157,18 +158,15 @@ class WebSession(MutableMapping[str, Any]):
 
     def new_csrf_token(self) -> str:
         """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
-        token = secrets.token_urlsafe(32)
-        if self._kit.has(_CSRF_COLUMN):
-            self._for_change().set_value(_CSRF_COLUMN, token)
-        else:
-            self[_CSRF_KEY] = token
-        return token
+        return self._put_token(self._for_change())
 
     def get_csrf_token(self) -> str:
         """Return the session's token against cross-site request forgery, made if there is none yet."""
         in_column = self._kit.has(_CSRF_COLUMN)
         token = self._read().value(_CSRF_COLUMN) if in_column else self.get(_CSRF_KEY)
-        return token if isinstance(token, str) else self.new_csrf_token()
+        if isinstance(token, str):
+            return token
+        return self._put_token(self._open().prepare_change(self._requests, is_token=True).contents)
 
     # -- the mapping ---------------------------------------------------------------------------------------
 
@@ -380,6 +378,15 @@ class WebSession(MutableMapping[str, Any]):
         return self._kit
 
     @property
+    def is_database_usable(self) -> bool:
+        """Whether the request's transaction is there, and its database session was not broken by an error."""
+        holder = self._open()
+        if not isinstance(holder, UnitOfWork) or not holder.working_copy.is_writable:
+            return False
+        writer = holder.working_copy.writer
+        return writer is None or writer.dbsession.is_active
+
+    @property
     def holder(self) -> Holder | None:
         """What holds the session, None as long as nobody has looked at it."""
         return self._holder
@@ -412,6 +419,14 @@ class WebSession(MutableMapping[str, Any]):
     def _open_for_change(self) -> WorkingCopy:
         return self._open().prepare_change(self._requests)
 
+    def _put_token(self, contents: Contents) -> str:
+        token = secrets.token_urlsafe(32)
+        if self._kit.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, token)
+        else:
+            contents.payload[_CSRF_KEY] = token
+        return token
+
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
         if self._kit.has(_CSRF_COLUMN):
@@ -420,6 +435,15 @@ class WebSession(MutableMapping[str, Any]):
         copy.rotate(reason)
 
     def _open(self) -> Holder:
+        holder = self._find_holder()
+        copy = holder.working_copy
+        if self._request is not None and getattr(self._request, "exception", None) is not None:
+            copy.hide_unreadable()
+        elif copy.may_be_deleted:
+            copy.notice_deletions()
+        return holder
+
+    def _find_holder(self) -> Holder:
         """Return what holds the session now.
 
         ================  ==================  ===================================  ===================
@@ -511,13 +535,15 @@ class WebSession(MutableMapping[str, Any]):
 
     def _respond(self, request: Request, response: Response) -> None:
         self._kit.jar.vary(response)
-        if self._holder is not None and not will_be_retried(request):
+        if self._holder is not None and not will_be_retried(request, getattr(request, "exception", None)):
             self._holder.answer(request, response)
 
     def _finish(self, request: Request) -> None:
         holder = self._holder
-        # An error may have gone out without a response: activity counts all the same.
-        if holder is not None and not will_be_retried(request):
+        # An error may have gone out without a response: activity counts all the same. It is under way here;
+        # where there was a response it is somebody else's, whose handler has called us, and all is done.
+        error = getattr(request, "exception", None) or sys.exc_info()[1]
+        if holder is not None and not will_be_retried(request, error):
             holder.answer(request, None)
         if self._request is not None:
             state = self.__dict__

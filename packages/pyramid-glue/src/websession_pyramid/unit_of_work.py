@@ -3,13 +3,15 @@
 A unit is made at the first touch of ``request.session`` and kept on the transaction, so that subrequests
 which share the transaction share it too. Its phases, and what moves it from one to the next::
 
-    OPEN ──tpc_begin──▶ SEALED ──tpc_finish──▶ COMMITTED
-      │                    │
-      └──────abort─────────┴──────────────────▶ ABORTED
+    OPEN ──tpc_begin──▶ SEALED ──tpc_vote──▶ VOTED ──tpc_finish──▶ COMMITTED
+      │                    │                   │
+      └──────abort─────────┴───────────────────┴─────────────────▶ ABORTED
 
 - **OPEN**: the application reads and changes the session in memory. Nothing is written.
 - **SEALED**: the transaction is being committed. Each step of the two-phase commit writes what has changed
   since the step before: hooks, flush listeners and other data managers may still change the session.
+- **VOTED**: nothing more will be written. A change is refused as long as that stops the commit; once the
+  database has committed it is logged and dropped.
 - **COMMITTED**: what the unit says is in the database. Only now may a cookie leave.
 - **ABORTED**: the unit shows the row as it was read, as if the request had done nothing.
 
@@ -44,6 +46,7 @@ from .request_transaction import (
 )
 from .row_writer import RowWriter
 from .savepoints import TransactionSavepoint
+from .taking_part import has_committed, take_part
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
     from pyramid.request import Request
     from pyramid.response import Response
+    from sqlalchemy.orm import Session
     from transaction import Transaction, TransactionManager
     from websession_core.state import Ticket
 
@@ -67,6 +71,7 @@ class Phase(enum.Enum):
 
     OPEN = "open"
     SEALED = "sealed"
+    VOTED = "voted"
     COMMITTED = "committed"
     ABORTED = "aborted"
 
@@ -112,7 +117,8 @@ class UnitOfWork:
         self._request = request
         self._previous = previous
         self._managed = is_within_pyramid_tm(request)
-        self._hooked = self._announced = self._answered = False
+        self._hooked = self._announced = self._answered = self._dropped = False
+        self._join_error: Exception | None = None
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -123,6 +129,7 @@ class UnitOfWork:
 
         Raises:
             SQLAlchemyError: The row could not be read.
+            UnsupportedSetupError: The database session belongs to another transaction manager.
         """
         kit, writer = self._kit, None
         if self._previous is None:
@@ -131,7 +138,7 @@ class UnitOfWork:
             ticket, refusals = self._previous.ticket_left, ()
         opening = Opening(refusals=refusals) if refusals else NO_COOKIE
         if ticket is not None:
-            writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
+            writer = RowWriter(kit, self._database_session(request), self._request)
             row, reorder = writer.read(ticket.session_id)
             policies = kit.policies(None if row is None else row.overrides)
             opening = judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
@@ -175,23 +182,40 @@ class UnitOfWork:
     def see_the_end(self) -> None:
         """Do nothing: its transaction tells it."""
 
-    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(
+        self, requests: Callable[[], tuple[Request, Request]], *, is_token: bool = False
+    ) -> WorkingCopy:
         """Return the session, about to be changed, and see to it that the change is noticed at commit.
 
         Args:
             requests: Returns the request at hand, as for :meth:`load`, and the one that the browser sent.
+            is_token: Whether the change is only a token for a form: nobody needs to hear if it is dropped.
 
         Raises:
+            LateChangeError: It is too late, and the commit can still be stopped.
             NoTransactionError: The request has gone, and the transaction goes on without it.
+            UnsupportedSetupError: The database session belongs to another transaction manager.
         """
         copy = self.working_copy
+        if self.phase is Phase.VOTED and copy.is_writable:
+            if copy.writer is not None and not has_committed(copy.writer.dbsession):
+                raise LateChangeError(
+                    "the session was changed after its part of the commit, just before the COMMIT; change it "
+                    "earlier: before or in `tpc_begin` or `commit` of a data manager, or in `before_flush`"
+                )
+            copy.close()
+        copy.note_change(is_token=is_token)
         if not copy.is_writable:
-            copy.warn_of_dropped_change("the transaction of this request has ended")
+            if not is_token:
+                copy.warn_of_dropped_change("the transaction of this request has ended")
             return copy
         request, _ = requests()
         if copy.writer is None:
-            copy.attach(database_session(request, self._kit.settings.dbsession_name))
-        if getattr(request, "exception", None) is not None:
+            copy.attach(self._database_session(request))
+        if getattr(request, "exception", None) is None:
+            copy.expect_deletions()
+            copy.notice_deletions()
+        elif not is_token:
             copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
         if self.joined is not None and not self._hooked and self.phase is Phase.OPEN:
             # Once more after each run of the hooks: one that was registered after ours may be the change.
@@ -249,6 +273,11 @@ class UnitOfWork:
     def tpc_begin(self, transaction: Transaction) -> None:
         """Write what the application changed. An error here aborts the transaction cleanly."""
         self.phase = Phase.SEALED
+        if self._join_error is not None:
+            try:
+                raise self._join_error
+            finally:
+                self._join_error = None
         self.working_copy.write(self.transaction_manager, sealed=True)
 
     def commit(self, transaction: Transaction) -> None:
@@ -259,11 +288,17 @@ class UnitOfWork:
         """Write the last changes and encrypt the cookie, while a failure can still abort everything."""
         self.working_copy.write(self.transaction_manager, sealed=True)
         self._prepare_answer()
+        self.phase = Phase.VOTED
 
     def tpc_finish(self, transaction: Transaction) -> None:
         """Note that it is true now: zope.sqlalchemy has committed in its vote, which came after ours."""
         self.joined, self.phase = None, Phase.COMMITTED
-        self.working_copy.close()
+        copy = self.working_copy
+        # Columns of the application's own that a listener of the COMMIT has changed are in the row.
+        copy.pending = dataclasses.replace(copy.pending, own_columns=False)
+        if self._may_have_work():
+            copy.warn_of_dropped_change("the transaction of this request has ended")
+        copy.close()
 
     def abort(self, transaction: Transaction) -> None:
         """Forget every change. Comes for an abort, a failed commit, and a rolled-back savepoint."""
@@ -308,6 +343,8 @@ class UnitOfWork:
             self.drop_changes()
         if self.working_copy.is_writable:
             return
+        if self._dropped and response is not None and response.status_int < 400:
+            self._explain_drop(request)
         committed = self.phase is Phase.COMMITTED
         if response is not None and committed and self.answer_ready is not KEEP:
             self.answer_ready.send(self._kit, request, response)
@@ -334,12 +371,35 @@ class UnitOfWork:
             return
         if self.working_copy.pending.by_error_page and self._may_have_work():
             log.warning("What an error page changed in the session was dropped: the transaction was aborted")
+        elif self._managed and not is_within_pyramid_tm(self._request):
+            # Not what the application itself has aborted or rolled back.
+            self._dropped = not self.working_copy.is_only_token and self._may_have_work()
         self.phase = Phase.ABORTED
         self.working_copy.close()
         self.working_copy.reset()
         self.answer_ready = KEEP
 
     # -- private -------------------------------------------------------------------------------------------
+
+    def _database_session(self, request: Request) -> Session:
+        name = self._kit.settings.dbsession_name
+        dbsession = database_session(request, name)
+        take_part(dbsession, name, self.transaction_manager, self.transaction)
+        return dbsession
+
+    def _explain_drop(self, request: Request) -> None:
+        """Log why a change was dropped in a request that looks as if it had succeeded."""
+        raised = getattr(request, "exception", None)
+        if self.transaction.isDoomed():
+            log.info("A change of the session was dropped: the transaction was doomed")
+        elif raised is not None:
+            log.warning(
+                "A change of the session was dropped: the response was raised (%s), and pyramid_tm aborts "
+                "the transaction then; return it instead",
+                type(raised).__name__,
+            )
+        else:
+            log.warning("A change of the session was dropped: tm.commit_veto had the transaction aborted")
 
     def _join_database(self) -> None:
         self._hooked = False
@@ -348,8 +408,8 @@ class UnitOfWork:
             if copy.has_work and copy.writer is not None:
                 copy.writer.connection()
         except Exception as error:  # noqa: BLE001 - a hook that raises leaves the transaction open forever
-            # The data manager will meet the same error where it aborts everything, and all can be seen of it.
-            log.debug("The database could not be reached before the commit (%s)", type(error).__name__)
+            # The data manager raises it, where that aborts everything and all can be seen of it.
+            self._join_error = error
 
     def _prepare_answer(self) -> None:
         follows = self._previous is not None
