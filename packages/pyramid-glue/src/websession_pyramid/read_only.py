@@ -200,6 +200,7 @@ def _patience(connection: Connection, *, patient: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.rollback()
-        cursor.execute(f"PRAGMA busy_timeout={usual}")
-        cursor.close()
+        if not connection.invalidated:  # as after an interrupt
+            connection.rollback()
+            cursor.execute(f"PRAGMA busy_timeout={usual}")
+            cursor.close()

@@ -220,14 +220,15 @@ def _mysql(connection: Connection, insists: bool) -> Iterator[None]:
         connection.commit()
     finally:
         # This connection goes back to the pool as it came, or not at all.
-        try:
-            connection.rollback()
-            connection.exec_driver_sql(
-                "SET SESSION innodb_lock_wait_timeout = @websession_row_wait, "
-                "SESSION lock_wait_timeout = @websession_table_wait"
-            )
-        except DBAPIError:
-            connection.invalidate()
+        if not connection.invalidated:
+            try:
+                connection.rollback()
+                connection.exec_driver_sql(
+                    "SET SESSION innodb_lock_wait_timeout = @websession_row_wait, "
+                    "SESSION lock_wait_timeout = @websession_table_wait"
+                )
+            except DBAPIError:
+                connection.invalidate()
 
 
 @contextmanager
@@ -252,10 +253,12 @@ def _sqlite(connection: Connection, insists: bool) -> Iterator[None]:
             connection.exec_driver_sql("COMMIT")
         connection.commit()
     finally:
-        if explicit and driver.in_transaction:
-            cursor.execute("ROLLBACK")
-        cursor.execute(f"PRAGMA busy_timeout={patience}")
-        cursor.close()
+        # An interrupt (a worker's timeout, for example) has SQLAlchemy close the connection, and shall go on.
+        if not connection.invalidated:
+            if explicit and driver.in_transaction:
+                cursor.execute("ROLLBACK")
+            cursor.execute(f"PRAGMA busy_timeout={patience}")
+            cursor.close()
 
 
 _TRANSACTIONS: Final[Mapping[str, Callable[[Connection, bool], AbstractContextManager[None]]]] = (
