@@ -88,7 +88,7 @@ def made(request):
     return request.param
 
 
-class TestWithoutTweens:
+class TestHoweverItIsMade:
     """One session, in one transaction."""
 
     def test_each_sees_what_the_other_changed(self, site, browser, known, made):
@@ -127,7 +127,11 @@ class TestWithoutTweens:
         assert "Set-Cookie" not in browser.get("/outer").headers
         assert browser.get("/look").json_body == ({"a": 1} if known else {})
 
-    def test_only_one_connection_is_taken(self, site, browser, made):
+
+class TestOneSession:
+    """What becomes of it in one is so for both."""
+
+    def test_only_one_connection_is_taken(self, site, browser):
         @site.view
         def inner(request):
             request.session["inner"] = 1
@@ -137,27 +141,27 @@ class TestWithoutTweens:
         @site.view
         def outer(request):
             request.session.row()
-            before = request.invoke_subrequest(made(request, "/inner")).json_body
+            before = request.invoke_subrequest(blank(request, "/inner")).json_body
             return [before, site.engine.pool.checkedout()]
 
         assert browser.get("/outer").json_body == [1, 1]
 
-    def test_a_subrequest_of_a_subrequest_is_no_different(self, site, browser, made):
+    def test_a_subrequest_of_a_subrequest_is_no_different(self, site, browser):
         @site.view
         def between(request):
             request.session["between"] = request.session["outer"]
-            return request.invoke_subrequest(made(request, "/inner")).json_body
+            return request.invoke_subrequest(blank(request, "/inner")).json_body
 
         @site.view
         def outer(request):
             request.session["outer"] = "hello"
-            return request.invoke_subrequest(made(request, "/between")).json_body
+            return request.invoke_subrequest(blank(request, "/between")).json_body
 
         assert browser.get("/outer").json_body.items() >= {"between": "hello", "inner": "hello"}.items()
         assert browser.get("/look").json_body["inner"] == "hello"
         assert len(site.rows()) == 1
 
-    def test_one_that_raises_leaves_the_session_at_hand(self, site, browser, made):
+    def test_one_that_raises_leaves_the_session_at_hand(self, site, browser):
         @site.view
         def inner(request):
             request.session["inner"] = 1
@@ -167,18 +171,18 @@ class TestWithoutTweens:
         def outer(request):
             request.session["outer"] = 1
             with pytest.raises(ValueError, match="inner"):
-                request.invoke_subrequest(made(request, "/inner"))
+                request.invoke_subrequest(blank(request, "/inner"))
             request.session["later"] = 1
 
         browser.get("/outer")
         assert browser.get("/look").json_body.items() >= {"outer": 1, "inner": 1, "later": 1}.items()
         assert len(site.rows()) == 1
 
-    def test_a_login_in_one_is_one_for_both(self, site, browser, made):
+    def test_a_login_in_one_is_one_for_both(self, site, browser):
         @site.view
         def outer(request):
             request.session["outer"] = 1
-            request.invoke_subrequest(made(request, "/login"))
+            request.invoke_subrequest(blank(request, "/login"))
             request.session["for"] = request.session.userid
             return request.session.userid
 
@@ -189,11 +193,11 @@ class TestWithoutTweens:
         assert browser.get("/look").json_body["for"] == 7
         assert len(site.rows()) == 1
 
-    def test_a_logout_in_one_is_one_for_both(self, site, browser, made):
+    def test_a_logout_in_one_is_one_for_both(self, site, browser):
         @site.view
         def outer(request):
             request.session["outer"] = 1
-            request.invoke_subrequest(made(request, "/leave"))
+            request.invoke_subrequest(blank(request, "/leave"))
             seen = request.session.copy()
             request.session["later"] = 1
             return seen
@@ -202,12 +206,12 @@ class TestWithoutTweens:
         assert browser.get("/look").json_body == {"later": 1}
         assert len(site.rows()) == 1
 
-    def test_a_savepoint_goes_across(self, site, browser, made):
+    def test_a_savepoint_goes_across(self, site, browser):
         @site.view
         def outer(request):
             request.session["outer"] = "hello"
             savepoint = request.dbsession.begin_nested()
-            request.invoke_subrequest(made(request, "/inner"))
+            request.invoke_subrequest(blank(request, "/inner"))
             savepoint.rollback()
             return request.session.get("inner")
 
@@ -215,7 +219,7 @@ class TestWithoutTweens:
         assert "inner" not in browser.get("/look").json_body
         assert len(site.rows()) == 1
 
-    def test_the_session_of_one_that_is_over_is_still_the_session(self, site, browser, made):
+    def test_the_session_of_one_that_is_over_is_still_the_session(self, site, browser):
         kept = []
 
         @site.view
@@ -226,20 +230,20 @@ class TestWithoutTweens:
         @site.view
         def outer(request):
             request.session["outer"] = 1
-            request.invoke_subrequest(made(request, "/inner"))
+            request.invoke_subrequest(blank(request, "/inner"))
             kept[0]["later"] = 1
             return request.session["later"]
 
         assert browser.get("/outer").json_body == 1
         assert browser.get("/look").json_body["later"] == 1
 
-    def test_an_attempt_that_is_repeated_stores_nothing(self, site, browser, made):
+    def test_an_attempt_that_is_repeated_stores_nothing(self, site, browser):
         attempts = []
 
         @site.view
         def outer(request):
             request.session["outer"] = "hello"
-            request.invoke_subrequest(made(request, "/inner"))
+            request.invoke_subrequest(blank(request, "/inner"))
             attempts.append(request.session.copy())
             if len(attempts) == 1:
                 raise StaleSessionError

@@ -167,8 +167,7 @@ class Sharing(NamedTuple):
     def database(self) -> Request:
         """Whose database session takes part in the transaction."""
         # Another application's request, around a mounted one, has another application's.
-        is_alone = self.transaction is self.session
-        return self.session if is_alone or not _is_same_application(*self[:2]) else self.transaction
+        return self.transaction if _is_same_application(self.transaction, self.session) else self.session
 
     @property
     def is_answered(self) -> bool:
@@ -191,6 +190,8 @@ def sharing(request: Request, named_session: Callable[[Request], object]) -> Sha
     below = _requests_below(request)
     if below is None:
         return None
+    if not below:  # as in most requests
+        return Sharing(request, request, request)
     line = [request, *below]
     in_transaction, with_cookies = _lowest(line, _begun_manager), _lowest(line, named_session)
     upper = min(in_transaction, with_cookies)
@@ -234,7 +235,7 @@ def _requests_below(request: Request) -> list[Request] | None:
 
 
 def _is_same_application(one: Request, other: Request) -> bool:
-    return one.registry is other.registry
+    return one is other or one.registry is other.registry
 
 
 def _lowest(line: list[Request], fact: Callable[[Request], object]) -> int:
