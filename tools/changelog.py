@@ -45,21 +45,21 @@ def changes(since: str, root: Path = ROOT) -> frozenset[str]:
         CommandError: There is no such commit here, or none that is common to both.
     """
     base = run("git", "merge-base", since, "HEAD", cwd=root).strip()
-    changed = run("git", "diff", "--name-only", "--no-renames", base, cwd=root)
-    unknown = run("git", "ls-files", "--others", "--exclude-standard", cwd=root)
-    return frozenset([*changed.splitlines(), *unknown.splitlines()])
+    differences = run("git", "diff", "--name-only", "--no-renames", base, cwd=root)
+    others = run("git", "ls-files", "--others", "--exclude-standard", cwd=root)
+    return frozenset([*differences.splitlines(), *others.splitlines()])
 
 
-def code_without_fragment(member: Member, changed: frozenset[str]) -> list[str]:
-    """Return a member's code among all `changed` paths, unless a fragment, or the changelog, is among them.
+def code_without_fragment(member: Member, paths: frozenset[str]) -> list[str]:
+    """Return a member's code among all changed `paths`, unless a fragment, or the changelog, is among them.
 
     The version's own file is no code.
     """
     news = re.compile(rf"{re.escape(member.place)}/(CHANGELOG|newsfragments/.*)\.md")
-    if any(map(news.fullmatch, changed)):
+    if any(map(news.fullmatch, paths)):
         return []
     about = member.about.relative_to(member.root).as_posix()
-    return sorted(path for path in changed if path.startswith(f"{member.place}/src/") and path != about)
+    return sorted(path for path in paths if path.startswith(f"{member.place}/src/") and path != about)
 
 
 def compare(ref: str | None) -> int:
@@ -68,14 +68,14 @@ def compare(ref: str | None) -> int:
     It is compared with `ref`, else with `origin/main`, or where that is not to be had with the member's last
     release.
     """
-    missing = 0
+    count = 0
     for member in members():
         for since in [ref] if ref else ["origin/main", *tags(member)[-1:]]:
             try:
                 code = code_without_fragment(member, changes(since))
             except CommandError:
                 continue
-            missing += bool(code)
+            count += bool(code)
             print(f"{member.name}: {', '.join(code) or 'nothing'} changed since {since} without a fragment")
             if code:
                 news = f"{member.place}/newsfragments"
@@ -87,7 +87,7 @@ def compare(ref: str | None) -> int:
                 print(f"no commit here is common to this checkout and {ref!r}; in a shallow clone, fetch it")
                 return 2
             print(f"{member.name}: skipped: neither origin/main nor a release is here to compare with")
-    return int(missing > 0)
+    return int(count > 0)
 
 
 def main() -> int | str:
@@ -99,11 +99,11 @@ def main() -> int | str:
     writes.add_argument("--draft", action="store_true", help="show the section and change nothing")
     compares = commands.add_parser("fragments")
     compares.add_argument("ref", nargs="?", help="the commit to compare with")
-    chosen = parser.parse_args()
-    if chosen.command == "fragments":
-        return compare(chosen.ref)
+    args = parser.parse_args()
+    if args.command == "fragments":
+        return compare(args.ref)
     try:
-        print(write(member_named(chosen.name), draft=chosen.draft))
+        print(write(member_named(args.name), draft=args.draft))
     except (CommandError, LookupError) as error:
         return str(error)
     return 0

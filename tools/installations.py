@@ -58,7 +58,7 @@ class Wheelhouse:
         self.place = place  # a folder to work in
         self.wheels = place / "wheels"
         self.wheels.mkdir(parents=True)
-        self._built: dict[str, Distribution] = {}
+        self._distributions: dict[str, Distribution] = {}
         self._releases: dict[str, dict[Version, Release]] = {}
 
     def offer(self, distribution: Distribution) -> None:
@@ -67,9 +67,9 @@ class Wheelhouse:
 
     def build(self, member: Member) -> Distribution:
         """Build what the checkout has of a member, once."""
-        if member.name not in self._built:
-            self._built[member.name] = build(member.folder, self.place / f"{member.name}-built")
-        return self._built[member.name]
+        if member.name not in self._distributions:
+            self._distributions[member.name] = build(member.folder, self.place / f"{member.name}-built")
+        return self._distributions[member.name]
 
     def releases(self, member: Member) -> dict[Version, Release]:
         """Build every release of a member that has a tag, and what the checkout has if that is none of them.
@@ -86,13 +86,13 @@ class Wheelhouse:
                 archive = self.place / f"{tag}.tar"
                 run("git", "archive", "--output", archive, tag, cwd=member.root)
                 shutil.unpack_archive(archive, self.place / tag, filter="data")
-                tagged = Member(self.place / tag / member.place)
+                source = Member(self.place / tag / member.place)
                 releases[version] = Release(
-                    tagged, build(tagged.folder, self.place / f"{tag}-built"), f"tag {tag}"
+                    source, build(source.folder, self.place / f"{tag}-built"), f"tag {tag}"
                 )
             if member.version not in releases:
-                built = self.build(member)
-                releases[member.version] = Release(member, built, "this checkout, it has no tag")
+                distribution = self.build(member)
+                releases[member.version] = Release(member, distribution, "this checkout, it has no tag")
             for release in releases.values():
                 self.offer(release.built)
             self._releases[member.name] = dict(sorted(releases.items()))
@@ -119,25 +119,25 @@ class Installation:
         number = len(list(wheelhouse.place.glob("environment-*")))
         environment = Environment.make(wheelhouse.place / f"environment-{number}", [])
         direct = of_others(member.all_requirements)
-        needed = [*direct, *(need for need in member.requirements if need not in direct)]
+        requirements = [*direct, *(need for need in member.requirements if need not in direct)]
         options = f"--resolution={resolution}", "--find-links", wheelhouse.wheels
         siblings = [sibling.name for sibling in member.siblings]
-        environment.install(*options, release.built.wheel, *needed, *siblings)
-        made = cls(wheelhouse, release, environment)
+        environment.install(*options, release.built.wheel, *requirements, *siblings)
+        installation = cls(wheelhouse, release, environment)
         if resolution == OLDEST:
             for requirement in direct:
-                oldest = made.versions[canonicalize_name(requirement.name)]
+                oldest = installation.versions[canonicalize_name(requirement.name)]
                 bounds = [Version(bound.version) for bound in requirement.specifier if bound.operator == ">="]
                 if bounds != [Version(oldest)]:
                     raise BoundError(f"{requirement} is declared, but the oldest that fits is {oldest}")
-        return made
+        return installation
 
     @property
     def versions(self) -> dict[str, str]:
         """The versions of what it asks for itself, extras included, and of all siblings below it."""
         member = self.release.member
-        needed = {need.name for need in of_others(member.all_requirements)}
-        names = map(canonicalize_name, {*needed, *(sibling.name for sibling in member.siblings)})
+        needs = {need.name for need in of_others(member.all_requirements)}
+        names = map(canonicalize_name, {*needs, *(sibling.name for sibling in member.siblings)})
         installed = self.environment.installed
         return {name: installed[name] for name in sorted(names)}
 
@@ -159,8 +159,8 @@ class Installation:
         versions = self.versions
         frozen = place / "frozen.txt"
         frozen.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()), "utf-8")
-        missing = [tool for tool in tools if canonicalize_name(Requirement(tool).name) not in versions]
-        self.environment.install("--constraint", frozen, *missing)
+        others = [tool for tool in tools if canonicalize_name(Requirement(tool).name) not in versions]
+        self.environment.install("--constraint", frozen, *others)
 
         # pytest itself may be older than the workspace asks for: its plugin is proved with such a one.
         settings = place / "pyproject.toml"

@@ -48,37 +48,37 @@ def main() -> int:
     parser.add_argument("--python", nargs="+", metavar="3.N", help="versions that must be there")
     for name, versions in SERIES.items():
         parser.add_argument(f"--{name}", nargs="+", default=versions, choices=versions)
-    chosen = vars(parser.parse_args())
-    cells = list(itertools.product(*(chosen[name] for name in SERIES)))
+    args = vars(parser.parse_args())
+    cells = list(itertools.product(*(args[name] for name in SERIES)))
 
-    failed = 0
+    failures = 0
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        built = [build(member.folder, place / member.name) for member in members()]
-        for version in chosen["python"] or pythons():
+        distributions = [build(member.folder, place / member.name) for member in members()]
+        for version in args["python"] or pythons():
             python = interpreter(version)
             if python is None:
-                failed += chosen["python"] is not None
-                verdict = "FAILED" if chosen["python"] else "skipped"
+                failures += args["python"] is not None
+                verdict = "FAILED" if args["python"] else "skipped"
                 print(f"Python {version}: {verdict}: not on this machine", flush=True)
                 continue
             for cell in cells:
                 series = dict(zip(SERIES, cell, strict=True))
                 name = ", ".join([f"Python {version}", *map(" ".join, series.items())])
-                wanted = [f"{package}=={number}.*" for package, number in series.items()]
-                paths = chosen["paths"] or [*TESTS, *(TESTS_OF_PYTHON if cell == cells[0] else ())]
+                pins = [f"{package}=={number}.*" for package, number in series.items()]
+                paths = args["paths"] or [*TESTS, *(TESTS_OF_PYTHON if cell == cells[0] else ())]
                 where = place / "-".join([version, *cell])
                 try:
-                    environment = Environment.make(where, built, python=python)
-                    wheels = [distribution.wheel for distribution in built]
-                    environment.install(*wanted, *tools_of_the_tests(), *wheels)
+                    environment = Environment.make(where, distributions, python=python)
+                    wheels = [distribution.wheel for distribution in distributions]
+                    environment.install(*pins, *tools_of_the_tests(), *wheels)
                     outcome = environment.test("--websession-engines=sqlite", *paths, cwd=ROOT)
                     print(f"{name}: {outcome}", flush=True)
                 except CommandError as error:
-                    failed += 1
+                    failures += 1
                     print(f"{name}: FAILED\n{error}", flush=True)
                 shutil.rmtree(where, ignore_errors=True)
-    return int(failed > 0)
+    return int(failures > 0)
 
 
 if __name__ == "__main__":

@@ -91,11 +91,11 @@ class Member:
     def siblings(self) -> list[Member]:
         """The members that it needs, by itself or for others, without its extras."""
         ours = {member.name: member for member in members()}
-        needed: dict[str, Member] = {}
+        siblings: dict[str, Member] = {}
         for requirement in self.requirements:
             if sibling := ours.get(requirement.name):
-                needed |= {member.name: member for member in (sibling, *sibling.siblings)}
-        return [needed[name] for name in sorted(needed)]
+                siblings |= {member.name: member for member in (sibling, *sibling.siblings)}
+        return [siblings[name] for name in sorted(siblings)]
 
 
 def members() -> list[Member]:

@@ -63,10 +63,10 @@ class UnavailableError(Exception):
 
 def own_mirror() -> str:
     """Return the address from which this machine's apt has Debian, else the one that everybody can use."""
-    listed = run(
+    lines = run(
         "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian"
     )
-    return next((line for line in listed.splitlines() if "security" not in line), MIRROR)
+    return next((line for line in lines.splitlines() if "security" not in line), MIRROR)
 
 
 def unpack(place: Path, mirror: str) -> None:
@@ -77,19 +77,19 @@ def unpack(place: Path, mirror: str) -> None:
     (apt / "sources.list").write_text(f"deb [signed-by={KEYS}] {mirror} sid main\n")
     (apt / "status").touch()  # nothing is installed: each library comes along
     (apt / "apt.conf").write_text(CONFIGURATION.format(apt=apt))
-    configured = {"APT_CONFIG": str(apt / "apt.conf")}
-    run("apt-get", "--quiet", "update", env=configured)
-    run("apt-get", "--quiet", "--yes", "--download-only", "install", *PACKAGES, env=configured)
+    variables = {"APT_CONFIG": str(apt / "apt.conf")}
+    run("apt-get", "--quiet", "update", env=variables)
+    run("apt-get", "--quiet", "--yes", "--download-only", "install", *PACKAGES, env=variables)
     for package in sorted((apt / "archives").glob("*.deb")):
         run("dpkg-deb", "--extract", package, root)
-    for unneeded in (apt, root / "usr" / "bin", root / "usr" / "share" / "doc"):
-        shutil.rmtree(unneeded)
+    for folder in (apt, root / "usr" / "bin", root / "usr" / "share" / "doc"):
+        shutil.rmtree(folder)
     (loader,) = root.glob("usr/lib*/ld-linux*.so.*")
     (libraries,) = root.glob("usr/lib/*-linux-gnu")
     program = place / "mysqld"
     parts = {"loader": loader, "libraries": libraries}
-    quoted = {name: shlex.quote(str(path.relative_to(root))) for name, path in parts.items()}
-    program.write_text(PROGRAM.format(**quoted))
+    words = {name: shlex.quote(str(path.relative_to(root))) for name, path in parts.items()}
+    program.write_text(PROGRAM.format(**words))
     program.chmod(0o755)
 
 
@@ -102,7 +102,7 @@ def version(program: Path) -> str:
     # MySQL refuses to be run by root.
     account: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []}
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [program, "--no-defaults", "--version"],
             check=True,
             capture_output=True,
@@ -116,8 +116,8 @@ def version(program: Path) -> str:
             f"{program} does not run ({why}). Where the account `nobody` cannot go, root's tests cannot use "
             f"it: give another FOLDER, and name FOLDER/mysqld by the environment variable WEBSESSION_MYSQLD"
         ) from error
-    printed: str = done.stdout
-    return printed.strip()
+    text: str = result.stdout
+    return text.strip()
 
 
 def get(folder: Path, mirror: str | None = None) -> str:
@@ -154,9 +154,9 @@ def main() -> int | str:
         "folder", nargs="?", type=Path, default=FOLDER, help="default: %(default)s, where the tests look"
     )
     parser.add_argument("--mirror", metavar="URL", help="of Debian; default: the one that apt uses here")
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
-        print(get(given.folder.absolute(), given.mirror))
+        print(get(args.folder.absolute(), args.mirror))
     except (UnavailableError, CommandError) as error:
         return str(error)
     return 0

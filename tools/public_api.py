@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HEAD = "# The public API, by `hatch run checks:api`. What goes or changes here can break applications.\n"
 
 
-def resolved(thing: Any) -> Any:
+def resolve(thing: Any) -> Any:
     """Return what a name stands for that griffe has found, imported or inherited."""
     return thing.final_target if thing.is_alias else thing
 
@@ -50,7 +50,7 @@ class Reader:
     def describe(self, name: str, module: Any) -> Iterator[str]:
         """Describe one public name of a module; one that is another member's is described there."""
         try:
-            thing = resolved(module[name])
+            thing = resolve(module[name])
         except KeyError:
             yield f"{name}, by `__getattr__`"
             return
@@ -64,19 +64,19 @@ class Reader:
             yield f"{name}, from {thing.package.name}"
         elif thing.is_class:
             bases = ", ".join(str(base) for base in thing.bases)
-            yield f"class {self.called(name, thing)}" + (f", a {bases}" if bases else "")
+            yield f"class {self.call(name, thing)}" + (f", a {bases}" if bases else "")
             for attribute, member in sorted(thing.all_members.items()):
                 if not attribute.startswith("_") or attribute == "__call__":
-                    yield f"    {self.line(attribute, resolved(member))}"
+                    yield f"    {self.line(attribute, resolve(member))}"
         else:
             yield self.line(name, thing)
 
-    def called(self, name: str, cls: Any) -> str:
+    def call(self, name: str, cls: Any) -> str:
         """Return a class's name, and the parameters that it is called with, where one of ours says so."""
         start = cls.all_members.get("__init__")
         if start is None:
             return name
-        return self.signature(name, resolved(start)).partition(" -> ")[0]
+        return self.signature(name, resolve(start)).partition(" -> ")[0]
 
     def signature(self, name: str, function: Any) -> str:
         """Return a function's signature, as its source has it but for constants, which are shown by value."""

@@ -12,12 +12,12 @@ import runpy
 from members import ROOT, Member, members
 
 
-def raised(member: Member, versions: dict[str, tuple[int, int]]) -> str:
+def raise_ranges(member: Member, versions: dict[str, tuple[int, int]]) -> str:
     """Return a member's pyproject.toml with the ranges of its siblings as their `versions` want them."""
     text = (member.folder / "pyproject.toml").read_text("utf-8")
     for name, (major, minor) in versions.items():
-        wanted = rf"\g<1>>={major}.{minor},<{major}.{minor + 1}"
-        text = re.sub(rf'("{re.escape(name)}(?:\[[\w,]+\])?)>=[\d.]+,<[\d.]+(?=")', wanted, text)
+        range_ = rf"\g<1>>={major}.{minor},<{major}.{minor + 1}"
+        text = re.sub(rf'("{re.escape(name)}(?:\[[\w,]+\])?)>=[\d.]+,<[\d.]+(?=")', range_, text)
     return text
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     versions = {member.name: (member.version.major, member.version.minor) for member in members()}
     for member in members():
         path = member.folder / "pyproject.toml"
-        text = raised(member, versions)
+        text = raise_ranges(member, versions)
         if text != path.read_text("utf-8"):
             path.write_text(text, "utf-8")
             print(f"{member.place}/pyproject.toml: ranges raised")

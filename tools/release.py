@@ -37,36 +37,36 @@ class NotReadyError(Exception):
     """It must not be released like this; the text says why and what to do."""
 
 
-def check_files(member: Member, built: Distribution) -> None:
+def check_files(member: Member, distribution: Distribution) -> None:
     """Look into what was built.
 
     Raises:
         CommandError: twine refuses it.
         NotReadyError: Something is in it, missing, or said there that should not be.
     """
-    wrong = unexpected_files(built)
+    wrong = unexpected_files(distribution)
     if wrong:
-        raise NotReadyError(f"{built.wheel.name} and the sources differ in {', '.join(sorted(wrong))}")
-    itself = f"{built.metadata['Name']} {built.metadata['Version']}"
+        raise NotReadyError(f"{distribution.wheel.name} and the sources differ in {', '.join(sorted(wrong))}")
+    itself = f"{distribution.metadata['Name']} {distribution.metadata['Version']}"
     if itself != f"{member.name} {member.version}":
-        raise NotReadyError(f"{built.wheel.name} calls itself {itself}")
-    run(sys.executable, "-m", "twine", "check", "--strict", built.sdist, built.wheel)
+        raise NotReadyError(f"{distribution.wheel.name} calls itself {itself}")
+    run(sys.executable, "-m", "twine", "check", "--strict", distribution.sdist, distribution.wheel)
 
 
 def what_is_left(member: Member) -> list[str]:
     """Return what has to be done before the checkout can be tagged as a member's release."""
-    left = []
+    tasks = []
     tag, place = f"{member.name}-v{member.version}", member.place
     if tag in tags(member) and tag not in run("git", "tag", "--points-at", "HEAD", cwd=member.root).split():
-        left.append(f"{tag} exists: raise the version, by `hatch version minor` or `patch` in {place}")
-    if waiting := fragments(member):
-        names = ", ".join(path.name for path in waiting)
-        left.append(f"fragments wait ({names}): `hatch run release:changelog {member.name}`")
+        tasks.append(f"{tag} exists: raise the version, by `hatch version minor` or `patch` in {place}")
+    if paths := fragments(member):
+        names = ", ".join(path.name for path in paths)
+        tasks.append(f"fragments wait ({names}): `hatch run release:changelog {member.name}`")
     if f"## {member.version} " not in (member.folder / "CHANGELOG.md").read_text("utf-8"):
-        left.append(f"{place}/CHANGELOG.md has no section {member.version}")
-    if changed := run("git", "status", "--porcelain", "--", place, cwd=member.root):
-        left.append(f"changes in {place} are not committed: {' '.join(changed.split())}")
-    return left
+        tasks.append(f"{place}/CHANGELOG.md has no section {member.version}")
+    if status := run("git", "status", "--porcelain", "--", place, cwd=member.root):
+        tasks.append(f"changes in {place} are not committed: {' '.join(status.split())}")
+    return tasks
 
 
 def dependants(member: Member, wheelhouse: Wheelhouse) -> Iterator[tuple[Release, Requirement]]:
@@ -95,23 +95,23 @@ def check(member: Member, engines: str, out: Path) -> None:
             say(f"beside the {what}: {beside or 'nothing'}")
             say(f"    {installation.test(engines)}")
 
-        built = wheelhouse.build(member)
-        check_files(member, built)
-        say(f"built {built.wheel.name} and {built.sdist.name}")
+        distribution = wheelhouse.build(member)
+        check_files(member, distribution)
+        say(f"built {distribution.wheel.name} and {distribution.sdist.name}")
         say("contents, metadata and `twine check --strict`: pass")
 
-        newest = [built]
+        newest = [distribution]
         for sibling in member.siblings:
             for version, release in wheelhouse.releases(sibling).items():
                 say(f"sibling {sibling.name} {version}, from {release.origin}")
             newest.append(release.built)
         if helpers := tested_with(member):
             say(f"for its tests alone, from this checkout: {', '.join(helper.name for helper in helpers)}")
-        itself = Release(member, built, "this checkout")
+        itself = Release(member, distribution, "this checkout")
         test(itself, OLDEST, "oldest")
         test(itself, NEWEST, "newest")
 
-        wheelhouse.offer(built)
+        wheelhouse.offer(distribution)
         for release, need in dependants(member, wheelhouse):
             name = f"{release.member.name} {release.member.version}, from {release.origin}"
             if not need.specifier.contains(member.version, prereleases=True):
@@ -127,10 +127,10 @@ def check(member: Member, engines: str, out: Path) -> None:
 
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        for path in (built.wheel, built.sdist):
+        for path in (distribution.wheel, distribution.sdist):
             shutil.copy(path, out)
-        described = describe(member, built, newest, wheelhouse.place / "described")
-        (out / f"{built.wheel.name}.cdx.json").write_text(described, "utf-8")
+        bom = describe(member, distribution, newest, wheelhouse.place / "described")
+        (out / f"{distribution.wheel.name}.cdx.json").write_text(bom, "utf-8")
 
 
 def say_what_to_upload(member: Member, out: Path) -> None:
@@ -152,16 +152,16 @@ def main() -> int | str:
     parser.add_argument(
         "--rehearse", action="store_true", help="say what is left to do before a tag, and do not fail for it"
     )
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     try:
-        member = member_named(chosen.name)
+        member = member_named(args.name)
         out = ROOT / "dist" / f"{member.name}-{member.version}"
-        check(member, chosen.engines, out)
+        check(member, args.engines, out)
     except (BoundError, CommandError, LookupError, NotReadyError) as error:
         return str(error)
-    if left := what_is_left(member):
-        say("Before it can be tagged:", *left, sep="\n    ")
-        if not chosen.rehearse:
+    if tasks := what_is_left(member):
+        say("Before it can be tagged:", *tasks, sep="\n    ")
+        if not args.rehearse:
             return 1
     say_what_to_upload(member, out)
     return 0

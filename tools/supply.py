@@ -47,7 +47,7 @@ def complete(bom: dict[str, Any], distribution: Distribution, ours: frozenset[st
     return bom
 
 
-def describe(member: Member, distribution: Distribution, built: Sequence[Distribution], place: Path) -> str:
+def describe(member: Member, distribution: Distribution, ours: Sequence[Distribution], place: Path) -> str:
     """Return the bill of materials of one wheel: what is installed with it today, in an empty environment.
 
     Raises:
@@ -57,12 +57,12 @@ def describe(member: Member, distribution: Distribution, built: Sequence[Distrib
     from cyclonedx.schema import SchemaVersion  # noqa: PLC0415
     from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
 
-    environment = Environment.make(place, built)
+    environment = Environment.make(place, ours)
     environment.install(distribution.wheel)
     options = ["--output-reproducible", "--mc-type", "library", "--spec-version", "1.6"]
     command = [sys.executable, "-m", "cyclonedx_py", "environment", *options]
-    written = run(*command, "--pyproject", member.folder / "pyproject.toml", environment.python)
-    bom = complete(json.loads(written), distribution, frozenset(sibling.name for sibling in built))
+    text = run(*command, "--pyproject", member.folder / "pyproject.toml", environment.python)
+    bom = complete(json.loads(text), distribution, frozenset(sibling.name for sibling in ours))
     text = json.dumps(bom, indent=2, sort_keys=True) + "\n"
     if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise ValueError(f"{distribution.name}: {problem}")
@@ -75,15 +75,15 @@ def sbom(out: Path) -> None:
     out.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        built = {member: build(member.folder, place / member.name) for member in members()}
-        for member, distribution in built.items():
-            text = describe(member, distribution, list(built.values()), place / f"{member.name}-environment")
+        ours = {member: build(member.folder, place / member.name) for member in members()}
+        for member, distribution in ours.items():
+            text = describe(member, distribution, list(ours.values()), place / f"{member.name}-environment")
             for path in (distribution.sdist, distribution.wheel):
                 shutil.copy(path, out)
-            described = out / f"{distribution.wheel.name}.cdx.json"
-            described.write_text(text, "utf-8")
+            bom = out / f"{distribution.wheel.name}.cdx.json"
+            bom.write_text(text, "utf-8")
             brings = len(json.loads(text).get("components", []))
-            print(f"{described.relative_to(out.parent)}: {brings} other distributions")
+            print(f"{bom.relative_to(out.parent)}: {brings} other distributions")
 
 
 def verdict(report: dict[str, Any] | None) -> tuple[bool | None, str]:
@@ -94,17 +94,17 @@ def verdict(report: dict[str, Any] | None) -> tuple[bool | None, str]:
         sentences that say so.
     """
     entries = [] if report is None else report["dependencies"]
-    audited = [entry for entry in entries if "skip_reason" not in entry]
-    if not audited:
+    items = [entry for entry in entries if "skip_reason" not in entry]
+    if not items:
         return None, "skipped: no data about vulnerabilities is to be had here, so nothing is known"
     lines = [
-        f"{entry['name']} {entry['version']}: {known['id']}, "
-        f"fixed in {', '.join(known['fix_versions']) or 'no version yet'}"
-        for entry in audited
-        for known in entry["vulns"]
+        f"{entry['name']} {entry['version']}: {vulnerability['id']}, "
+        f"fixed in {', '.join(vulnerability['fix_versions']) or 'no version yet'}"
+        for entry in items
+        for vulnerability in entry["vulns"]
     ]
     clean = not lines
-    lines.append(f"{len(audited)} distributions audited" + (", nothing known against them" if clean else ""))
+    lines.append(f"{len(items)} distributions audited" + (", nothing known against them" if clean else ""))
     if unknown := [entry["name"] for entry in entries if "skip_reason" in entry]:
         lines.append(f"skipped, no data to be had: {', '.join(unknown)}")
     return clean, "\n".join(lines)
@@ -120,18 +120,18 @@ def audit(*, insist: bool) -> int:
         environment = Environment.make(Path(scratch), [])
         environment.install(*sorted(others))
         where = run(environment.python, "-c", "import sysconfig as s; print(s.get_path('purelib'))").strip()
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "pip_audit", "--path", where, "--format=json", "--progress-spinner=off"],
             capture_output=True,
             text=True,
             check=False,
         )
     try:
-        report = json.loads(done.stdout)
+        report = json.loads(result.stdout)
     except ValueError:
         # It ended with an error: mostly the network's.
         report = None
-        print(done.stderr.strip().rpartition("\n")[2])
+        print(result.stderr.strip().rpartition("\n")[2])
     clean, text = verdict(report)
     print(text)
     return int(clean is False or (clean is None and insist))
@@ -144,9 +144,9 @@ def main() -> int:
     commands.add_parser("sbom")
     audits = commands.add_parser("audit")
     audits.add_argument("--insist", action="store_true", help="fail where no data is to be had")
-    chosen = parser.parse_args()
-    if chosen.command == "audit":
-        return audit(insist=chosen.insist)
+    args = parser.parse_args()
+    if args.command == "audit":
+        return audit(insist=args.insist)
     sbom(ROOT / "dist")
     return 0
 

@@ -39,10 +39,10 @@ def run(*command: object, cwd: Path | None = None, env: Mapping[str, str] | None
     """
     arguments = [str(part) for part in command]
     variables = {**os.environ, **(env or {})}
-    done = subprocess.run(arguments, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise CommandError(" ".join(arguments), f"{done.stdout}\n{done.stderr}")
-    return done.stdout
+    result = subprocess.run(arguments, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise CommandError(" ".join(arguments), f"{result.stdout}\n{result.stderr}")
+    return result.stdout
 
 
 def uv(*arguments: object, env: Mapping[str, str] | None = None) -> str:
@@ -135,12 +135,12 @@ class Environment:
     @property
     def installed(self) -> dict[str, str]:
         """The versions of what is installed, by name."""
-        listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
-        return {canonicalize_name(entry["name"]): entry["version"] for entry in listed}
+        entries = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
+        return {canonicalize_name(entry["name"]): entry["version"] for entry in entries}
 
     def test(self, *arguments: object, cwd: Path) -> str:
         """Run pytest, by files, since many tests of a file share a server; return the last line it prints."""
         spread = "-n", "auto", "--maxprocesses=4", "--dist", "loadfile"
         options = "-q", "-p", "no:cacheprovider", "-rfE", *spread
-        printed = run(self.python.with_name("pytest"), *options, *arguments, cwd=cwd)
-        return printed.strip().rpartition("\n")[2].strip("= ")
+        output = run(self.python.with_name("pytest"), *options, *arguments, cwd=cwd)
+        return output.strip().rpartition("\n")[2].strip("= ")

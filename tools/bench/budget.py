@@ -79,21 +79,21 @@ def count() -> dict[str, dict[str, dict[str, Any]]]:
 
     statements: list[str] = []
 
-    def executed(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         statements.append(statement.split(None, 1)[0])
 
-    event.listen(Engine, "before_cursor_execute", executed)
+    event.listen(Engine, "before_cursor_execute", listen)
     event.listen(Engine, "commit", lambda _c: statements.append("COMMIT"))
     event.listen(Engine, "rollback", lambda _c: statements.append("ROLLBACK"))
-    counted: dict[str, dict[str, dict[str, Any]]] = {}
+    counts: dict[str, dict[str, dict[str, Any]]] = {}
     for model, (module, options, kinds) in MODELS.items():
         with tempfile.TemporaryDirectory(prefix="websession-budget-") as folder:
             contender = worker.load(module, {"url": f"sqlite:///{folder}/budget.sqlite", **options})
             client = worker.Client(contender.app)
             for kind in contender.prepare:
                 client.get(kind)
-            counted[model] = {kind: _count_one(client, kind, statements) for kind in kinds}
-    return counted
+            counts[model] = {kind: _count_one(client, kind, statements) for kind in kinds}
+    return counts
 
 
 def _count_one(client: worker.Client, kind: str, statements: list[str]) -> dict[str, Any]:
@@ -134,39 +134,39 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}}
 
 
-def compare(budget: dict[str, Any], counted: dict[str, Any]) -> list[str]:
+def compare(budget: dict[str, Any], counts: dict[str, Any]) -> list[str]:
     """Return what is not as the budget says, a sentence each.
 
     Args:
         budget: What ``budget.toml`` holds.
-        counted: What `count` returned.
+        counts: What `count` returned.
     """
     numbers = ("own", "total") if budget["versions"] == versions() else ("own",)
     growths = []
-    without = counted["without"]["untouched"]["total"]
-    large, small = counted["large"]["read"]["total"], counted["full"]["read"]["total"]
+    without = counts["without"]["untouched"]["total"]
+    large, small = counts["large"]["read"]["total"], counts["full"]["read"]["total"]
     if large > small:
         growths.append(f"large read: {large} calls, and {small} where the payload is small")
-    for model, kinds in counted.items():
+    for model, kinds in counts.items():
         for kind, now in kinds.items():
             if kind == "untouched" and now["total"] > without * (1 + UNTOUCHED):
                 growths.append(f"{model} untouched: {now['total']} calls, and {without} without sessions")
-            allowed = budget.get(model, {}).get(kind)
-            if allowed is None:
+            limit = budget.get(model, {}).get(kind)
+            if limit is None:
                 growths.append(f"{model} {kind}: is not in the budget")
                 continue
             growths += [
-                f"{model} {kind}: {now[name]} calls ({name}) instead of {allowed[name]}, "
-                f"{now[name] / max(allowed[name], 1) - 1:+.0%}"
+                f"{model} {kind}: {now[name]} calls ({name}) instead of {limit[name]}, "
+                f"{now[name] / max(limit[name], 1) - 1:+.0%}"
                 for name in numbers
-                if now[name] > allowed[name] * (1 + ALLOWANCE)
+                if now[name] > limit[name] * (1 + ALLOWANCE)
             ]
-            if now["statements"] != allowed["statements"]:
-                growths.append(f"{model} {kind}: {now['statements']} instead of {allowed['statements']}")
+            if now["statements"] != limit["statements"]:
+                growths.append(f"{model} {kind}: {now['statements']} instead of {limit['statements']}")
     return growths
 
 
-def text(counted: dict[str, Any]) -> str:
+def text(counts: dict[str, Any]) -> str:
     """Return what ``budget.toml`` is to hold."""
     lines = [
         "# Function calls and statements per request, by `hatch run bench:budget --record`; see budget.py.",
@@ -175,7 +175,7 @@ def text(counted: dict[str, Any]) -> str:
         "[versions] # that `total` was counted with",
         *(f'"{name}" = "{number}"' for name, number in versions().items()),
     ]
-    for model, kinds in counted.items():
+    for model, kinds in counts.items():
         for kind, now in kinds.items():
             lines += ["", f"[{model}.{kind}]"]
             # JSON's numbers, and its lists of plain words, are TOML's.
@@ -188,22 +188,22 @@ def main(arguments: list[str]) -> str | int:
     parser = argparse.ArgumentParser(prog="hatch run bench:budget", description=__doc__)
     parser.add_argument("--record", action="store_true", help="write the file again")
     parser.add_argument("--budget", type=Path, default=BUDGET, help="another file to compare with")
-    chosen = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     if os.environ.get("PYTHONHASHSEED") != "0":
         # The order of sets, and with it the number of some calls, would differ from run to run.
         again = [sys.executable, __file__, *arguments]
         return subprocess.run(again, check=False, env={**os.environ, "PYTHONHASHSEED": "0"}).returncode
-    counted = count()
-    if chosen.record:
-        chosen.budget.write_text(text(counted), "utf-8")
+    counts = count()
+    if args.record:
+        args.budget.write_text(text(counts), "utf-8")
         return 0
-    sys.stdout.write(text(counted))
-    grown = compare(tomllib.loads(chosen.budget.read_text("utf-8")), counted)
-    if grown:
+    sys.stdout.write(text(counts))
+    growths = compare(tomllib.loads(args.budget.read_text("utf-8")), counts)
+    if growths:
         return "\n".join(
             [
                 "A request costs more than budget.toml allows:",
-                *(f"  {growth}" for growth in grown),
+                *(f"  {growth}" for growth in growths),
                 "If there is a reason, run `hatch run bench:budget --record` and say it in the commit.",
             ]
         )

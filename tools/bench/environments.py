@@ -19,10 +19,10 @@ def interpreter(name: str, requirements: tuple[str, ...]) -> Path:
     if not requirements:
         return Path(sys.executable)
     place = Path(sys.prefix) / "peers" / name
-    installed = place / "requirements.txt"
-    wanted = "\n".join(requirements)
-    if not installed.is_file() or installed.read_text("utf-8") != wanted:
+    listing = place / "requirements.txt"
+    text = "\n".join(requirements)
+    if not listing.is_file() or listing.read_text("utf-8") != text:
         shutil.rmtree(place, ignore_errors=True)
         Environment.make(place, []).install(*requirements)
-        installed.write_text(wanted, "utf-8")
+        listing.write_text(text, "utf-8")
     return place / "bin" / "python"

@@ -39,9 +39,9 @@ def fill(url: str, rows: int) -> int:
         _copy(connection, ACTIVITY, "new.id", f"{SESSIONS.name} AS new WHERE new.id <> old.id")
         size = "pg_total_relation_size(:one) + pg_total_relation_size(:other)"
         names = {"one": SESSIONS.name, "other": ACTIVITY.name}
-        taken: int = connection.scalar(sa.text(f"SELECT {size}"), names) or 0
+        count: int = connection.scalar(sa.text(f"SELECT {size}"), names) or 0
     engine.dispose()
-    return taken
+    return count
 
 
 @contextlib.contextmanager
@@ -78,12 +78,12 @@ def main() -> None:
     parser.add_argument("--rows", nargs=2, type=int, default=[10_000, 10_000_000], metavar=("FEW", "MANY"))
     parser.add_argument("--sessions", type=int, default=100, help="how many are read in each round")
     parser.add_argument("--rounds", type=int, default=60)
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     settings = {"maintenance_work_mem": "512MB", "max_wal_size": "8GB"}
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(PostgreSQLServer(settings=settings))
         processes = []
-        for rows in chosen.rows:
+        for rows in args.rows:
             url = server.create_database()
             options = {"url": url, "full": True}
             with Process("ours", options):
@@ -91,19 +91,19 @@ def main() -> None:
             sys.stderr.write(f"filling in {rows:,} sessions\n")
             size = fill(url, rows)
             processes.append(stack.enter_context(Process("ours", options)))
-        taken: dict[Process, list[float]] = {process: [] for process in processes}
-        for number in range(ROUNDS_TO_WARM_UP + chosen.rounds):
+        times: dict[Process, list[float]] = {process: [] for process in processes}
+        for number in range(ROUNDS_TO_WARM_UP + args.rounds):
             for process in processes if number % 2 else reversed(processes):
-                taken[process].append(process.sample("read", chosen.sessions) / chosen.sessions)
-    few, many = (values[ROUNDS_TO_WARM_UP:] for values in taken.values())
+                times[process].append(process.sample("read", args.sessions) / args.sessions)
+    few, many = (values[ROUNDS_TO_WARM_UP:] for values in times.values())
     figures = {
-        "rows": chosen.rows,
-        "sessions": chosen.sessions,
+        "rows": args.rows,
+        "sessions": args.sessions,
         "bytes": size,
         "microseconds": [Spread.of(values).median * 1e6 for values in (few, many)],
         "ratio": vars(Spread.of([large / small for small, large in zip(few, many, strict=True)])),
     }
-    page.publish("growth", figures, record=chosen.record)
+    page.publish("growth", figures, record=args.record)
 
 
 if __name__ == "__main__":

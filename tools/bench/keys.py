@@ -27,27 +27,27 @@ KEYS: Final = {
 
 def measure(connection: sa.Connection, key: str, rows: int) -> dict[str, float]:
     """Insert sessions with such a key and return what became of it."""
-    run = connection.exec_driver_sql
-    run("DROP TABLE IF EXISTS session")
-    run(
+    execute = connection.exec_driver_sql
+    execute("DROP TABLE IF EXISTS session")
+    execute(
         "CREATE TABLE session (id BINARY(16) PRIMARY KEY, created BIGINT NOT NULL, version INT NOT NULL, "
         "epoch INT NOT NULL, rotated_at BIGINT, data JSON NOT NULL, flash JSON NOT NULL) ENGINE=InnoDB"
     )
-    splits, written = _counters(connection)
+    splits, pages = _counters(connection)
     rates = []
     data = json.dumps(payload(300))
-    begun = time.perf_counter()
+    beginning = time.perf_counter()
     for first in range(0, rows, BATCH):
-        started = time.perf_counter()
+        start = time.perf_counter()
         values = f"{key.format(first=first)}, 1800000000, 1, 0, NULL, :data, '{{}}'"
         connection.execute(
             sa.text(f"INSERT INTO session SELECT {values} FROM seq_1_to_{BATCH}"), {"data": data}
         )
-        rates.append(BATCH / (time.perf_counter() - started))
-    seconds = time.perf_counter() - begun
-    run("ANALYZE TABLE session").all()
-    splits_after, written_after = _counters(connection)
-    size = run(
+        rates.append(BATCH / (time.perf_counter() - start))
+    seconds = time.perf_counter() - beginning
+    execute("ANALYZE TABLE session").all()
+    splits_after, pages_after = _counters(connection)
+    size = execute(
         "SELECT FILE_SIZE FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME LIKE '%%/session'"
     ).scalar()
     return {
@@ -55,7 +55,7 @@ def measure(connection: sa.Connection, key: str, rows: int) -> dict[str, float]:
         "last_per_second": sum(rates[-len(rates) // 10 :]) / (len(rates) // 10),
         "bytes": float(size or 0),
         "splits": splits_after - splits,
-        "pages_written": written_after - written,
+        "pages_written": pages_after - pages,
     }
 
 
@@ -63,15 +63,15 @@ def _counters(connection: sa.Connection) -> tuple[int, int]:
     splits = connection.exec_driver_sql(
         "SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'index_page_splits'"
     ).scalar()
-    written = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Innodb_pages_written'").one()[1]
-    return int(splits or 0), int(written)
+    pages = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Innodb_pages_written'").one()[1]
+    return int(splits or 0), int(pages)
 
 
 def main() -> None:
     """Measure, print, and record if that is asked for."""
     parser = page.parser("keys", __doc__)
     parser.add_argument("--rows", type=int, default=3_000_000)
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     runs: dict[str, Any] = {}
     for pool in ("128M", "2G"):
         settings = {"innodb-buffer-pool-size": pool, "innodb-monitor-enable": "index_page_splits"}
@@ -81,9 +81,9 @@ def main() -> None:
             with engine.connect() as connection:
                 for name, key in KEYS.items():
                     sys.stderr.write(f"{name}, with {pool} of memory\n")
-                    runs.setdefault(name, {})[pool] = measure(connection, key, chosen.rows)
+                    runs.setdefault(name, {})[pool] = measure(connection, key, args.rows)
             engine.dispose()
-    page.publish("keys", {"rows": chosen.rows, "keys": runs}, record=chosen.record)
+    page.publish("keys", {"rows": args.rows, "keys": runs}, record=args.record)
 
 
 if __name__ == "__main__":

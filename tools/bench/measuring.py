@@ -58,7 +58,7 @@ def in_turn(
     process, kind = contenders[base]
     trial = 20
     number = max(trial, round(seconds / (process.requests(kind, trial, processor=processor) / trial)))
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    times: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
     shuffle = random.Random(rounds).shuffle
     for _ in range(rounds):
@@ -67,5 +67,5 @@ def in_turn(
         shuffle(order)
         for name in order:
             process, kind = contenders[name]
-            taken[name].append(process.requests(kind, number, processor=processor) / number)
-    return taken
+            times[name].append(process.requests(kind, number, processor=processor) / number)
+    return times

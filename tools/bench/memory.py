@@ -55,7 +55,7 @@ class Traffic:
         self._client = worker.Client(app)
         self._chance = random.Random(1)
         self._between_touches = max(1, sessions * 61 // 100)
-        self._made = 0
+        self._count = 0
         self._cookies = [self._begin(app) for _ in range(sessions)]
 
     @staticmethod
@@ -68,15 +68,15 @@ class Traffic:
         """Make so many requests, each with the cookie of any of the sessions."""
         kinds = self._chance.choices(list(MIX), list(MIX.values()), k=requests)
         for kind in kinds:
-            self._made += 1
+            self._count += 1
             cookie = self._chance.choice(self._cookies)
-            if self._made % self._between_touches == 0:
+            if self._count % self._between_touches == 0:
                 # This view moves the clock on.
                 self._client.get("touch", keep=True, cookie=cookie)
             elif kind == "forged":
                 name, _, token = cookie.partition("=")
-                forged = "".join(self._chance.choices(token[1:], k=len(token) - 1))
-                self._client.get("new", keep=True, cookie=f"{name}={token[0]}{forged}")
+                rest = "".join(self._chance.choices(token[1:], k=len(token) - 1))
+                self._client.get("new", keep=True, cookie=f"{name}={token[0]}{rest}")
             else:
                 self._client.get(kind, keep=True, cookie="" if kind == "new" else cookie)
 
@@ -109,8 +109,8 @@ def measure(url: str, *, sessions: int, requests: int) -> dict[str, Any]:
     for number in range(1, LOOKS + 1):
         traffic.go_on(requests // LOOKS)
         gc.collect()
-        made = number * (requests // LOOKS)
-        looks.append({"requests": made, "blocks": sys.getallocatedblocks(), "bytes": resident()})
+        count = number * (requests // LOOKS)
+        looks.append({"requests": count, "blocks": sys.getallocatedblocks(), "bytes": resident()})
         sys.stderr.write(f"{looks[-1]}\n")
     return {"sessions": sessions, "looks": looks, "caches": {name: rest for name, *rest in caches()}}
 
@@ -123,9 +123,9 @@ def judge(figures: dict[str, Any]) -> list[str]:
     blocks = last["blocks"] - first["blocks"]
     if blocks > NOISE + ALLOWED_BLOCKS * requests:
         growths.append(f"{blocks:,} blocks of memory were left behind by {requests:,} requests")
-    grown = last["bytes"] - first["bytes"]
-    if grown > ALLOWED_BYTES:
-        growths.append(f"the process has grown by {grown / 2**20:.1f} MiB in {requests:,} requests")
+    growth = last["bytes"] - first["bytes"]
+    if growth > ALLOWED_BYTES:
+        growths.append(f"the process has grown by {growth / 2**20:.1f} MiB in {requests:,} requests")
     for name, (size, limit) in figures["caches"].items():
         if limit is None:
             growths.append(f"the cache of {name} has no limit")
@@ -140,11 +140,11 @@ def main() -> str | None:
     parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=1_000_000)
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        url = databases(stack, chosen.engine)()
-        figures = measure(url, sessions=chosen.sessions, requests=chosen.requests)
-    page.publish("memory", {"engine": chosen.engine, **figures}, record=chosen.record)
+        url = databases(stack, args.engine)()
+        figures = measure(url, sessions=args.sessions, requests=args.requests)
+    page.publish("memory", {"engine": args.engine, **figures}, record=args.record)
     return "\n".join(judge(figures)) or None
 
 

@@ -134,16 +134,16 @@ def purge(figures: dict[str, Any]) -> str:
         *("", "sessions purged a second", "requests a second, before", "while it purges"),
         *("retries", "errors"),
     )
-    rows, purged = [], []
+    rows, sentences = [], []
     for name, run in figures["engines"].items():
         beside = run["beside"]
         speeds = run["deleted"] / run["seconds"], run["alone"]["per_second"], beside["per_second"]
         counts = str(beside["retries"]), str(beside["errors"])
         rows.append([ENGINES[name], *(f"{speed:,.0f}" for speed in speeds), *counts])
         speed = f"{run['deleted']:,} in {run['seconds']:.0f} s"
-        purged.append(f"{ENGINES[name]}: {speed}, beside {beside['requests']:,} requests")
+        sentences.append(f"{ENGINES[name]}: {speed}, beside {beside['requests']:,} requests")
     about = f"{figures['rows']:,} sessions, {figures['expired']:,} of them expired"
-    about += f"; {figures['workers']} workers. {'; '.join(purged)}."
+    about += f"; {figures['workers']} workers. {'; '.join(sentences)}."
     return f"{_table(heads, rows)}\n\n{_measured(figures)} {about}"
 
 
@@ -171,8 +171,8 @@ def memory(figures: dict[str, Any]) -> str:
     if caches := sorted(figures.get("caches", {}).items()):
         sizes = ", ".join(f"`{name}` {size} of {limit}" for name, (size, limit) in caches)
         about += f" Caches at the end, with their limits: {sizes}."
-    if (wanted := figures.get("wanted")) is not None:
-        about += f" This run was ended before its {wanted:,} requests were made."
+    if (goal := figures.get("wanted")) is not None:
+        about += f" This run was ended before its {goal:,} requests were made."
     return f"{table}\n\n{_measured(figures)} {about}"
 
 
@@ -188,7 +188,7 @@ SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def written(page: str) -> str:
+def rewrite(page: str) -> str:
     """Return the page with its sections as they are to be now."""
     for name, section in SECTIONS.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
@@ -199,14 +199,14 @@ def written(page: str) -> str:
 
 def write() -> None:
     """Write the page's sections again."""
-    PAGE.write_text(written(PAGE.read_text("utf-8")), "utf-8")
+    PAGE.write_text(rewrite(PAGE.read_text("utf-8")), "utf-8")
 
 
 def parser(name: str, about: str | None) -> argparse.ArgumentParser:
     """Return a parser for the command line of a command whose figures are a section of the page."""
-    made = argparse.ArgumentParser(prog=f"hatch run bench:{name}", description=about)
-    made.add_argument("--record", action="store_true", help="write the figures into the docs")
-    return made
+    parser = argparse.ArgumentParser(prog=f"hatch run bench:{name}", description=about)
+    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
+    return parser
 
 
 def publish(name: str, figures: dict[str, Any], *, record: bool) -> None:
@@ -223,7 +223,7 @@ def main() -> str | None:
     if sys.argv[1:] == ["--check"]:
         page = PAGE.read_text("utf-8")
         stale = f"{PAGE.name} is not what was recorded; run: hatch run bench:page"
-        return None if written(page) == page else stale
+        return None if rewrite(page) == page else stale
     write()
     return None
 

@@ -38,15 +38,15 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.05, help="length of the floor's turn in a round")
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     figures = {
         "json": {size: serializing(size) for size in SIZES},
         "engines": {
-            engine: {size: measure(engine, size, chosen.rounds, chosen.seconds) for size in SIZES}
-            for engine in chosen.engines
+            engine: {size: measure(engine, size, args.rounds, args.seconds) for size in SIZES}
+            for engine in args.engines
         },
     }
-    page.publish("payloads", figures, record=chosen.record)
+    page.publish("payloads", figures, record=args.record)
 
 
 def measure(engine: str, size: int, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
@@ -60,9 +60,9 @@ def measure(engine: str, size: int, rounds: int, seconds: float) -> dict[str, di
         least = {}
         for kind in ("read", "write"):
             contenders = {name: (process, kind) for name, process in processes.items()}
-            taken = in_turn(contenders, rounds=rounds, seconds=seconds, base="floor", processor=True)
+            all_times = in_turn(contenders, rounds=rounds, seconds=seconds, base="floor", processor=True)
             # The least of all rounds: what nothing else on the machine has disturbed.
-            least[kind] = {name: min(times) * 1e6 for name, times in taken.items()}
+            least[kind] = {name: min(times) * 1e6 for name, times in all_times.items()}
     return least
 
 

@@ -26,20 +26,20 @@ def draw(figures: dict[str, Any], path: Path = PLOT) -> None:
     figure = Figure(figsize=(10, 3.2 * len(engines)), layout="constrained")
     axes = figure.subplots(len(engines), len(KINDS), squeeze=False, sharey=True)
     for row, (engine, contenders) in zip(axes, engines.items(), strict=True):
-        shown = {
+        bars = {
             name: contender
             for name, contender in contenders.items()
             if name not in {"floor", "again"} and not contender["failed"]
         }
-        names = [contender["title"].replace("*", "").replace("`", "") for contender in shown.values()]
+        names = [contender["title"].replace("*", "").replace("`", "") for contender in bars.values()]
         for axis, kind in zip(row, KINDS, strict=True):
-            spreads = [contender["ratios"][kind] for contender in shown.values()]
+            spreads = [contender["ratios"][kind] for contender in bars.values()]
             medians = [spread["median"] for spread in spreads]
             whiskers = [
                 [spread["median"] - spread["low"] for spread in spreads],
                 [spread["high"] - spread["median"] for spread in spreads],
             ]
-            colours = [OURS if name in {"minimal", "full"} else OTHERS for name in shown]
+            colours = [OURS if name in {"minimal", "full"} else OTHERS for name in bars]
             axis.barh(names, medians, xerr=whiskers, color=colours, error_kw={"elinewidth": 0.8})
             axis.axvline(1, color="black", linewidth=0.8)
             axis.set_title(f"{page.ENGINES[engine]}: {kind}")

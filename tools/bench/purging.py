@@ -122,26 +122,26 @@ def work(url: str, seed: int, counts: Any, stop: Any) -> None:
     browsers: list[tuple[Client, int]] = [(Client(app), 0) for _ in range(BROWSERS)]
     while not stop.is_set():
         number = chance.randrange(BROWSERS)
-        client, expected = browsers[number]
+        client, counter = browsers[number]
         try:
-            if not expected:
+            if not counter:
                 client.get("new")
                 client.get("login")
-                expected = 1
+                counter = 1
             elif (draw := chance.random()) < 0.05:
                 client.get("logout")
-                client, expected = Client(app), 0
+                client, counter = Client(app), 0
             elif draw < 0.3:
                 client.get("write")
-                expected += 1
-            elif client.get("read") != str(expected):
+                counter += 1
+            elif client.get("read") != str(counter):
                 counts[2] += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is counted
             counts[2] += 1
             sys.stderr.write(f"{type(error).__name__}: {str(error)[:300]}\n")
-            client, expected = Client(app), 0
+            client, counter = Client(app), 0
         counts[0] += 1
-        browsers[number] = client, expected
+        browsers[number] = client, counter
 
 
 def measure(name: str, *, rows: int, expired: int, workers: int, alone: float) -> dict[str, Any]:
@@ -193,12 +193,12 @@ def measure(name: str, *, rows: int, expired: int, workers: int, alone: float) -
 def _during(counts: list[Any], action: Any) -> dict[str, Any]:
     """Return what the workers did while an action ran, and what that returned."""
     first = [sum(own[place] for own in counts) for place in range(len(COUNTS))]
-    begun = time.perf_counter()
+    start = time.perf_counter()
     result = action()
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     last = [sum(own[place] for own in counts) for place in range(len(COUNTS))]
-    done = {name: after - before for name, before, after in zip(COUNTS, first, last, strict=True)}
-    return {**done, "per_second": done["requests"] / seconds, "result": result}
+    differences = {name: after - before for name, before, after in zip(COUNTS, first, last, strict=True)}
+    return {**differences, "per_second": differences["requests"] / seconds, "result": result}
 
 
 def main() -> None:
@@ -209,10 +209,10 @@ def main() -> None:
     parser.add_argument("--expired", type=int, default=200_000, help="how many of them are to be purged")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--alone", type=float, default=20, help="for how many seconds the workers are alone")
-    chosen = parser.parse_args()
-    amounts = {name: getattr(chosen, name) for name in ("rows", "expired", "workers")}
-    engines = {name: measure(name, alone=chosen.alone, **amounts) for name in chosen.engines}
-    page.publish("purge", {**amounts, "engines": engines}, record=chosen.record)
+    args = parser.parse_args()
+    amounts = {name: getattr(args, name) for name in ("rows", "expired", "workers")}
+    engines = {name: measure(name, alone=args.alone, **amounts) for name in args.engines}
+    page.publish("purge", {**amounts, "engines": engines}, record=args.record)
 
 
 if __name__ == "__main__":

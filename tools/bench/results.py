@@ -25,7 +25,7 @@ def record(name: str, figures: dict[str, Any]) -> None:
     """Keep the figures of a command, anything that JSON holds, in place of those of before."""
     RECORDED.mkdir(exist_ok=True)
     text = json.dumps({**context(), **figures}, indent=1, default=float)
-    (RECORDED / f"{name}.json").write_text(_shortened(text) + "\n", "utf-8")
+    (RECORDED / f"{name}.json").write_text(_shorten(text) + "\n", "utf-8")
 
 
 def context() -> dict[str, Any]:
@@ -53,6 +53,6 @@ def versions() -> dict[str, str]:
     return {"Python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}}
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     # Four digits are more than any of this is worth, and a new record then changes fewer lines.
     return re.sub(r"-?\d+\.\d{4,}(?:e-?\d+)?", lambda number: f"{float(number[0]):.4g}", text)

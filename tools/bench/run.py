@@ -84,21 +84,21 @@ CONTENDERS: Final = {
 
 def main() -> None:
     """Do what the command line asks for."""
-    chosen = _parser().parse_args()
-    names = [FLOOR, *(name for name in chosen.contenders if name != FLOOR)]
-    amounts = {name: getattr(chosen, name) for name in ("sittings", "rounds", "seconds", "processor")}
-    measured: dict[str, Any] = {}
-    for engine in chosen.engines:
-        measured[engine] = measure(engine, names, chosen.kinds, **amounts)
-        sys.stdout.write(f"\n{page.peers_on(engine, measured[engine])}\n")
-    if chosen.record:
-        rounds = [chosen.sittings, chosen.rounds]
-        figures = {"engines": measured, "rounds": rounds, "processor": chosen.processor}
+    args = _parser().parse_args()
+    names = [FLOOR, *(name for name in args.contenders if name != FLOOR)]
+    amounts = {name: getattr(args, name) for name in ("sittings", "rounds", "seconds", "processor")}
+    engines: dict[str, Any] = {}
+    for engine in args.engines:
+        engines[engine] = measure(engine, names, args.kinds, **amounts)
+        sys.stdout.write(f"\n{page.peers_on(engine, engines[engine])}\n")
+    if args.record:
+        rounds = [args.sittings, args.rounds]
+        figures = {"engines": engines, "rounds": rounds, "processor": args.processor}
         results.record("peers", figures)
         plot.draw(results.load("peers"))
         page.write()
-    if chosen.plot:
-        plot.draw({"engines": measured}, chosen.plot)
+    if args.plot:
+        plot.draw({"engines": engines}, args.plot)
 
 
 def measure(
@@ -119,12 +119,12 @@ def measure(
     """
     ratios: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     times: dict[str, dict[str, list[float]]] = {name: {} for name in names}
-    failed: dict[str, str] = {}
+    failures: dict[str, str] = {}
     versions: dict[str, dict[str, str]] = {}
     for sitting in range(sittings):
         sys.stderr.write(f"{engine}: sitting {sitting + 1} of {sittings}\n")
         with contextlib.ExitStack() as stack:
-            processes = _start(stack, engine, [name for name in names if name not in failed], failed)
+            processes = _start(stack, engine, [name for name in names if name not in failures], failures)
             versions.update({name: process.versions for name, process in processes.items()})
             for kind in kinds:
                 turns = _turns(processes, kind, rounds=rounds, seconds=seconds, processor=processor)
@@ -135,7 +135,7 @@ def measure(
         name: {
             "title": CONTENDERS[name].title,
             "versions": versions.get(name, {}),
-            "failed": failed.get(name),
+            "failed": failures.get(name),
             "ratios": {kind: vars(Spread.of(values)) for kind, values in ratios[name].items()},
             "microseconds": {kind: Spread.of(values).median * 1e6 for kind, values in times[name].items()},
         }
@@ -150,22 +150,22 @@ def _turns(
     # The floor has no touch: it is something that a read costs now and then.
     kinds = {name: kind for name in processes if kind in CONTENDERS[name].kinds}
     kinds.setdefault(FLOOR, "read")
-    taken = in_turn(
+    all_times = in_turn(
         {name: (processes[name], its) for name, its in kinds.items()},
         rounds=rounds,
         seconds=seconds,
         base=FLOOR,
         processor=processor,
     )
-    return {name: (times, taken[FLOOR]) for name, times in taken.items() if kinds[name] == kind}
+    return {name: (times, all_times[FLOOR]) for name, times in all_times.items() if kinds[name] == kind}
 
 
 def _start(
-    stack: contextlib.ExitStack, engine: str, names: list[str], failed: dict[str, str]
+    stack: contextlib.ExitStack, engine: str, names: list[str], failures: dict[str, str]
 ) -> dict[str, Process]:
-    """Start servers and contenders; why one cannot be had is recorded in `failed`."""
+    """Start servers and contenders; why one cannot be had is recorded in `failures`."""
     make_url = databases(stack, engine)
-    started = {}
+    processes = {}
     for name in names:
         entry = CONTENDERS[name]
         options = dict(entry.options)
@@ -175,13 +175,13 @@ def _start(
             elif entry.needs == "redis":
                 options["redis_url"] = stack.enter_context(redis_server())
             python = interpreter(name, entry.requirements)
-            started[name] = stack.enter_context(Process(entry.module, options, python=python))
+            processes[name] = stack.enter_context(Process(entry.module, options, python=python))
         except (CommandError, ContenderFailedError, ServerError, ServerUnavailableError) as error:
             if name == FLOOR:
                 raise
-            failed[name] = " ".join(str(error.args[-1]).split())[:500]
+            failures[name] = " ".join(str(error.args[-1]).split())[:500]
             sys.stderr.write(f"{name}: {error}\n")
-    return started
+    return processes
 
 
 def _parser() -> argparse.ArgumentParser:

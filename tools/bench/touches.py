@@ -80,50 +80,50 @@ END $$
 
 def measure(connection: sa.Connection, variant: Variant, sessions: int, touches: int) -> dict[str, Any]:
     """Touch the sessions of a new table and return what became of it."""
-    run = connection.exec_driver_sql
-    run("DROP TABLE IF EXISTS activity, known")
-    run(
+    execute = connection.exec_driver_sql
+    execute("DROP TABLE IF EXISTS activity, known")
+    execute(
         "CREATE TABLE activity (id uuid PRIMARY KEY, active_at bigint, expires_at bigint, generation bigint, "
         "attempt bigint, previous_attempt bigint, renewed_at bigint, tries integer, tried_at bigint)"
         + (f" WITH ({variant.storage})" if variant.storage else "")
     )
-    run(
+    execute(
         f"INSERT INTO activity SELECT gen_random_uuid(), {BEGINNING}, {BEGINNING + IDLE_TIMEOUT}, 0, 0, "
         f"NULL, {BEGINNING}, 0, NULL FROM generate_series(1, {sessions})"
     )
     if variant.index is not None:
-        run(f"CREATE INDEX activity_expires_at ON activity {variant.index}")
-    run("CREATE TABLE known AS SELECT row_number() OVER ()::int AS number, id FROM activity")
-    run("ALTER TABLE known ADD PRIMARY KEY (number)")
-    run("VACUUM (ANALYZE) activity, known")
-    run("CHECKPOINT")
-    run(PROCEDURE.format(beginning=BEGINNING, deadline=variant.deadline))
-    run("SELECT pg_stat_reset_single_table_counters('activity'::regclass)")
-    before, wal = _sizes(connection), run("SELECT pg_current_wal_insert_lsn()").scalar()
-    begun = time.perf_counter()
-    run(f"CALL touch({touches}, {sessions})")
-    seconds = time.perf_counter() - begun
-    written = run(f"SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '{wal}')").scalar()
-    run("SELECT pg_stat_force_next_flush()")
-    updated, hot = run(
+        execute(f"CREATE INDEX activity_expires_at ON activity {variant.index}")
+    execute("CREATE TABLE known AS SELECT row_number() OVER ()::int AS number, id FROM activity")
+    execute("ALTER TABLE known ADD PRIMARY KEY (number)")
+    execute("VACUUM (ANALYZE) activity, known")
+    execute("CHECKPOINT")
+    execute(PROCEDURE.format(beginning=BEGINNING, deadline=variant.deadline))
+    execute("SELECT pg_stat_reset_single_table_counters('activity'::regclass)")
+    before, wal = _sizes(connection), execute("SELECT pg_current_wal_insert_lsn()").scalar()
+    start = time.perf_counter()
+    execute(f"CALL touch({touches}, {sessions})")
+    seconds = time.perf_counter() - start
+    wal_bytes = execute(f"SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '{wal}')").scalar()
+    execute("SELECT pg_stat_force_next_flush()")
+    updates, hot = execute(
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'activity'"
     ).one()
     after = _sizes(connection)
-    begun = time.perf_counter()
-    run(
+    start = time.perf_counter()
+    execute(
         # The few that nobody has touched, among all the others: what a clean-up that runs often finds.
         f"SELECT id FROM activity WHERE expires_at <= {BEGINNING + IDLE_TIMEOUT} "
         "ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED"
     ).all()
-    looked = time.perf_counter() - begun
+    look_seconds = time.perf_counter() - start
     return {
         "title": variant.title,
         "per_second": touches / seconds,
-        "hot": hot / updated,
-        "wal": float(written or 0) / touches,
+        "hot": hot / updates,
+        "wal": float(wal_bytes or 0) / touches,
         "before": before,
         "after": after,
-        "look_ms": looked * 1000,
+        "look_ms": look_seconds * 1000,
     }
 
 
@@ -140,7 +140,7 @@ def main() -> None:
     parser = page.parser("touches", __doc__)
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--touches", type=int, default=1_000_000)
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     settings = {"autovacuum_naptime": "1s", "max_wal_size": "8GB"}
     variants = []
     with PostgreSQLServer(settings=settings) as server:
@@ -148,10 +148,10 @@ def main() -> None:
         with engine.connect() as connection:
             for variant in VARIANTS:
                 sys.stderr.write(f"{variant.title}\n")
-                variants.append(measure(connection, variant, chosen.sessions, chosen.touches))
+                variants.append(measure(connection, variant, args.sessions, args.touches))
         engine.dispose()
-    figures = {"sessions": chosen.sessions, "touches": chosen.touches, "variants": variants}
-    page.publish("touches", figures, record=chosen.record)
+    figures = {"sessions": args.sessions, "touches": args.touches, "variants": variants}
+    page.publish("touches", figures, record=args.record)
 
 
 if __name__ == "__main__":

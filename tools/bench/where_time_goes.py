@@ -79,9 +79,9 @@ def attribute(stacks: str) -> dict[str, float]:
     for line in stacks.splitlines():
         stack, _, times = line.rpartition(" ")
         frames = stack.split(";")
-        ordered = [at for at, frame in enumerate(frames) if re.match(r"(Site\.)?requests \(", frame)]
+        places = [at for at, frame in enumerate(frames) if re.match(r"(Site\.)?requests \(", frame)]
         # `requests` called by `main`; while the process gets warm, a constructor calls it.
-        if ordered and frames[ordered[0] - 1].startswith("main ("):
+        if places and frames[places[0] - 1].startswith("main ("):
             counts[_part(frames)] += int(times)
     total = counts.total()
     return {name: counts[name] / total for name, _ in PARTS}
@@ -107,13 +107,13 @@ def main() -> None:
     parser = page.parser("profile", __doc__)
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
     parser.add_argument("--seconds", type=float, default=4, help="how long each kind of request is looked at")
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     columns: list[dict[str, Any]] = []
     for contender, kind in COLUMNS:
         sys.stderr.write(f"{contender}: {kind}\n")
-        parts = measure(chosen.engine, contender, kind, chosen.seconds)
+        parts = measure(args.engine, contender, kind, args.seconds)
         columns.append({"contender": contender, "kind": kind, "parts": parts})
-    page.publish("profile", {"engine": chosen.engine, "columns": columns}, record=chosen.record)
+    page.publish("profile", {"engine": args.engine, "columns": columns}, record=args.record)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Client:
 
         None stands for all that were kept, and for none if the session is to be new.
         """
-        made = {
+        environ = {
             "REQUEST_METHOD": "GET",
             "SCRIPT_NAME": "",
             "PATH_INFO": f"/{kind}",
@@ -82,8 +82,8 @@ class Client:
         if cookie is None and kind != "new":
             cookie = self.cookie
         if cookie:
-            made["HTTP_COOKIE"] = cookie
-        return made
+            environ["HTTP_COOKIE"] = cookie
+        return environ
 
     def start_response(self, status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
         """Be WSGI's `start_response`."""
@@ -122,9 +122,9 @@ class Site:
         for kind in contender.prepare:
             client.get(kind)
         # A contender that answers fast because it stores nothing must not win.
-        stored = [client.get("read"), client.get("write"), client.get("read")]
-        if stored != ["1", "2", "2"]:
-            raise WrongAnswerError(f"a read, a write and a read gave {stored}")
+        answers = [client.get("read"), client.get("write"), client.get("read")]
+        if answers != ["1", "2", "2"]:
+            raise WrongAnswerError(f"a read, a write and a read gave {answers}")
         for kind in ("untouched", "read", "write", "new"):
             self.requests(kind, warm_up)
         # What a contender has imported and made for good shall not cost it in every collection; the garbage
@@ -148,14 +148,14 @@ class Site:
     def _time(self, environs: Iterable[dict[str, Any]], clock: Callable[[], float]) -> float:
         app, start_response = self._contender.app, self._client.start_response
         gc.collect()
-        begun = clock()
+        start = clock()
         for environ in environs:
             answer = app(environ.copy(), start_response)
             for _chunk in answer:
                 pass
             if hasattr(answer, "close"):
                 answer.close()
-        return clock() - begun
+        return clock() - start
 
 
 def load(module: str, options: dict[str, Any]) -> Contender:
@@ -165,8 +165,8 @@ def load(module: str, options: dict[str, Any]) -> Contender:
         module: Its module in `contenders`.
         options: For the module's `make`.
     """
-    made: Contender = importlib.import_module(f"contenders.{module}").make(**options)
-    return made
+    contender: Contender = importlib.import_module(f"contenders.{module}").make(**options)
+    return contender
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ class TestRotateKey:
     @ON_SQLITE
     def test_sessions_of_nobody_are_named_if_it_is_them(self, command, ini):
         result = command("rotate-key", ini(session__idle_timeout="600", session__renewal_timeout="300"))
-        assert "how long sessions that belong to nobody keep" in result.stderr
+        assert "how long anonymous sessions keep" in result.stderr
 
     def test_a_table_that_cannot_be_asked_is_told(self, command, ini):
         result = command("rotate-key", ini(command_site__tables="false", session__cookie_max_age="3600"))

@@ -12,7 +12,7 @@ from installations import TESTS, Wheelhouse
 from members import ROOT, Member, member_named, members, tools_of_the_tests
 from packaging.requirements import Requirement
 from packaging.version import Version
-from ranges import raised
+from ranges import raise_ranges
 from release import what_is_left
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def test_the_ranges_of_siblings_follow_a_new_series_and_nothing_else_changes() -
     glue = member_named("websession-pyramid")
     versions = {member.name: (member.version.major, member.version.minor) for member in members()}
     before = (glue.folder / "pyproject.toml").read_text("utf-8")
-    assert raised(glue, versions) == before
+    assert raise_ranges(glue, versions) == before
 
-    after = raised(glue, {**versions, "websession-crypto": (0, 42)})
+    after = raise_ranges(glue, {**versions, "websession-crypto": (0, 42)})
 
     assert '"websession-crypto>=0.42,<0.43"' in after
     (changed,) = set(before.splitlines()) - set(after.splitlines())

@@ -29,11 +29,11 @@ def payload(size: int = 100) -> dict[str, Any]:
 
 def versions(*names: str) -> dict[str, str]:
     """Return the versions of the distributions that are installed."""
-    installed = {}
+    result = {}
     for name in names:
         with contextlib.suppress(PackageNotFoundError):
-            installed[name] = version(name)
-    return installed
+            result[name] = version(name)
+    return result
 
 
 def session_views(size: int = 100) -> dict[str, Callable[[Any], str]]:

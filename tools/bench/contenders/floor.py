@@ -41,21 +41,21 @@ def make(url: str, *, core: bool = False, size: int = 100) -> Contender:
     Base.metadata.create_all(engine)
     data = payload(size)
     with sessionmaker(engine).begin() as session:
-        known = uuid.uuid4()
-        session.add(Stored(id=known, created=int(time.time()), data=data))
-    views = _core_views(known, data) if core else _orm_views(known, data)
+        key = uuid.uuid4()
+        session.add(Stored(id=key, created=int(time.time()), data=data))
+    views = _core_views(key, data) if core else _orm_views(key, data)
     app = make_app(views, make_dbsession=sessionmaker(engine))
     return Contender(
         app, versions=versions("pyramid", "pyramid-tm", "zope.sqlalchemy", "sqlalchemy", "psycopg")
     )
 
 
-def _orm_views(known: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+def _orm_views(key: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
     def read(request: Any) -> str:
-        return str(request.dbsession.get(Stored, known).data["counter"])
+        return str(request.dbsession.get(Stored, key).data["counter"])
 
     def write(request: Any) -> str:
-        row = request.dbsession.get(Stored, known)
+        row = request.dbsession.get(Stored, key)
         row.data = {**row.data, "counter": row.data["counter"] + 1}
         return str(row.data["counter"])
 
@@ -66,11 +66,11 @@ def _orm_views(known: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
     return {"read": read, "write": write, "new": new}
 
 
-def _core_views(known: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+def _core_views(key: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
     table: Any = Stored.__table__
     # Built once, as a careful application does.
-    find = select(table.c.created, table.c.data).where(table.c.id == known)
-    change = update(table).where(table.c.id == known)
+    find = select(table.c.created, table.c.data).where(table.c.id == key)
+    change = update(table).where(table.c.id == key)
     add = insert(table)
 
     def read(request: Any) -> str:

@@ -121,13 +121,13 @@ class Draft:
 
     def mistake(self, name: str, problem: str, remedy: str) -> Mistake:
         """Return a mistake about an option, showing what was configured unless that is secret or nothing."""
-        shown, raw = None, self._raw.get(name)
+        text, raw = None, self._raw.get(name)
         is_converted = name in self._converted and isinstance(raw, str)
         if name in self._raw and not (self._options[name].secret or is_converted):
-            shown = _show(raw)
+            text = _show(raw)
         elif name in self._by_preset:
-            shown = f"{self._values[name]} (by {self.name('preset')})"
-        return Mistake(self.name(name), shown, problem, remedy)
+            text = f"{self._values[name]} (by {self.name('preset')})"
+        return Mistake(self.name(name), text, problem, remedy)
 
     def examine(self, checks: Iterable[Check]) -> list[Mistake]:
         """Return what the rules find."""

@@ -73,8 +73,8 @@ class Mistake:
     remedy: str
 
     def __str__(self) -> str:
-        shown = "" if self.value is None else f" = {self.value}"
-        return f"{self.setting}{shown}: {self.problem}; {self.remedy}"
+        value = "" if self.value is None else f" = {self.value}"
+        return f"{self.setting}{value}: {self.problem}; {self.remedy}"
 
 
 class ConfigurationError(SessionError):

@@ -571,8 +571,8 @@ def _is_touch_due(case: _Case) -> bool:
             return True
         if activity.active_at is None:
             # The model records no activity; but the deadline must not outlast the policies it was written by.
-            wanted = deadline(case.policies, case.row.created, case.now)
-            return activity.expires_at != wanted and case.age(case.last_active) >= delay
+            expires_at = deadline(case.policies, case.row.created, case.now)
+            return activity.expires_at != expires_at and case.age(case.last_active) >= delay
     if activity.active_at - case.now > max(delay, case.policies.renewal.grace):
         return True  # written by a clock that has stepped back since
     return case.age(activity.active_at) >= delay
@@ -675,8 +675,8 @@ def bookkeeping(verdict: Verdict, now: int, *, rotated: bool = False) -> tuple[B
         The writes, independent of each other; at most one carries a candidate. If the application has
         deleted the session, write none of them.
     """
-    skipped = {Duty.RENEW, Duty.ACKNOWLEDGE} if rotated else set()
-    return tuple(_write(verdict, duty, now) for duty in verdict.duties if duty not in skipped)
+    excluded_duties = {Duty.RENEW, Duty.ACKNOWLEDGE} if rotated else set()
+    return tuple(_write(verdict, duty, now) for duty in verdict.duties if duty not in excluded_duties)
 
 
 def _write(verdict: Verdict, duty: Duty, now: int) -> Bookkeeping:
@@ -895,12 +895,12 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
 
 def transitions() -> tuple[Transition, ...]:
     """Return the state diagram of a ticket: what each duty makes of it, and what befalls it otherwise."""
-    done = (
+    duties = (
         Transition(standing, consequence.duty.value, consequence.becomes)
         for standing, consequence in CONSEQUENCES.items()
         if consequence.duty is not None and consequence.becomes is not None
     )
-    return (*done, *_PASSAGES)
+    return (*duties, *_PASSAGES)
 
 
 __getattr__ = renamed(__name__, redate=reschedule)

@@ -206,10 +206,10 @@ class _Tracked:
         self._serialized: tuple[str, dict[str, _Form]] | None = None
 
     def _decode(self) -> dict[str, Any]:
-        self._data = self._decoded(self._text)
+        self._data = self._parse(self._text)
         return self._data
 
-    def _decoded(self, text: str) -> dict[str, Any]:
+    def _parse(self, text: str) -> dict[str, Any]:
         if text == "{}":
             return {}
         data = loads(text)
@@ -258,8 +258,8 @@ class _Tracked:
         Raises:
             UnstorableValueError: A nested value was changed into something that cannot be stored.
         """
-        changed = self.serialize_changed()
-        return self._text if changed is None else changed
+        text = self.serialize_changed()
+        return self._text if text is None else text
 
     def serialize_changed(self) -> str | None:
         """Return the text to store, None if nothing changed: `is_changed` and `serialize` in one.
@@ -300,9 +300,9 @@ class _Tracked:
                     if type(data.get(key)) is dict or type(data.get(key)) is list
                 }
             else:
-                stored = self._decoded(text)
+                stored_data = self._parse(text)
                 for key in originals:
-                    originals[key] = _fingerprint(stored[key]) if key in stored else _MISSING
+                    originals[key] = _fingerprint(stored_data[key]) if key in stored_data else _MISSING
         self._text = text
         self._forced = False
         self._serialized = None
@@ -341,7 +341,7 @@ class _Tracked:
         self._serialized = None
         self._data = None
         if snapshot._keys is not None:
-            base = self._decoded(snapshot._text)
+            base = self._parse(snapshot._text)
             # No code had hold of the other values then, so they are what the text says.
             memo: dict[int, Any] = {}
             base.update({key: _clone(value, memo) for key, value in snapshot._values.items()})
@@ -504,8 +504,8 @@ class FlashQueues(_Tracked):
 
     __slots__ = ()
 
-    def _decoded(self, text: str) -> dict[str, Any]:
-        data = super()._decoded(text)
+    def _parse(self, text: str) -> dict[str, Any]:
+        data = super()._parse(text)
         if not all(type(queue) is list for queue in data.values()):
             raise MalformedPayloadError("the stored flash messages cannot be read: a queue is not a list")
         if self._reorder:

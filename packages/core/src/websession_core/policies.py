@@ -257,14 +257,14 @@ class Policies:
 def _merge(policies: Policies, overrides: Overrides) -> Overrides:
     """Return what holds for every setting: the session's own, else what the policies say."""
 
-    def chosen(override: int | None, setting: int | None) -> int | None:
+    def pick(override: int | None, setting: int | None) -> int | None:
         return setting if override is None else override
 
     idle, absolute = policies.idle, policies.absolute
     return Overrides(
-        idle_timeout=chosen(overrides.idle_timeout, idle.timeout if idle else None),
-        extension_delay=chosen(overrides.extension_delay, idle.extension_delay if idle else None),
-        absolute_timeout=chosen(overrides.absolute_timeout, absolute.timeout if absolute else None),
-        renewal_timeout=chosen(overrides.renewal_timeout, policies.renewal.timeout),
-        cookie_max_age=chosen(overrides.cookie_max_age, policies.cookie_max_age),
+        idle_timeout=pick(overrides.idle_timeout, idle.timeout if idle else None),
+        extension_delay=pick(overrides.extension_delay, idle.extension_delay if idle else None),
+        absolute_timeout=pick(overrides.absolute_timeout, absolute.timeout if absolute else None),
+        renewal_timeout=pick(overrides.renewal_timeout, policies.renewal.timeout),
+        cookie_max_age=pick(overrides.cookie_max_age, policies.cookie_max_age),
     )

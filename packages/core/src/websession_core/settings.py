@@ -314,8 +314,8 @@ def _show_name(name: str) -> str:
 def _unknown(names: Iterable[str], prefix: str) -> Iterator[Mistake]:
     for name in names:
         word, *_ = name.split(maxsplit=1) or [name]
-        spelled = word.lower().replace("-", "_")
-        near = difflib.get_close_matches(spelled, _BY_NAME, n=1)
+        spelling = word.lower().replace("-", "_")
+        near = difflib.get_close_matches(spelling, _BY_NAME, n=1)
         remedy = (
             f"did you mean {prefix}{near[0]}?"
             if near

@@ -97,14 +97,14 @@ def _associated_data(label: bytes, purpose: str) -> bytes:
     if not isinstance(purpose, str):
         raise TypeError(f"a token's purpose is str, not {type(purpose).__name__}")
     try:
-        encoded = purpose.encode("utf-8")
+        purpose_bytes = purpose.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("a token's purpose must not hold lone surrogates") from None
-    if not 1 <= len(encoded) <= MAX_PURPOSE_LENGTH:
+    if not 1 <= len(purpose_bytes) <= MAX_PURPOSE_LENGTH:
         raise ValueError(
-            f"a token's purpose has 1 to {MAX_PURPOSE_LENGTH} bytes in UTF-8, not {len(encoded)}"
+            f"a token's purpose has 1 to {MAX_PURPOSE_LENGTH} bytes in UTF-8, not {len(purpose_bytes)}"
         )
-    return label + bytes((_VERSION, len(encoded))) + encoded
+    return label + bytes((_VERSION, len(purpose_bytes))) + purpose_bytes
 
 
 def _spell(raw: bytes) -> bytes:

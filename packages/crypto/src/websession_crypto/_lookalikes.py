@@ -166,10 +166,10 @@ def conceal_keys(text: str) -> str:
     Args:
         text: The text. Words are separated by white space.
     """
-    return _WORD.sub(_shown, text)
+    return _WORD.sub(_conceal, text)
 
 
-def _shown(word: re.Match[str]) -> str:
+def _conceal(word: re.Match[str]) -> str:
     # What cannot be printed would part a key into harmless pieces, and NFKD makes ASCII of "wide" letters.
     parts = _PART.findall(normalize("NFKD", word[0]))
     return word[0] if word[0].isprintable() and all(map(_NAME.fullmatch, parts)) else _CONCEALED

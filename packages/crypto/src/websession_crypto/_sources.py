@@ -24,15 +24,15 @@ class SourceError(Exception):
 
 
 def is_source(text: str) -> bool:
-    """Tell whether a text says where keys are, rather than being one."""
+    """Return whether a text says where keys are, rather than being one."""
     return text.startswith((_ENVIRONMENT, _FILE))
 
 
 def read_source(text: str, environ: Mapping[str, str]) -> list[str]:
-    """Give the texts of the keys that a source holds, at least one.
+    """Return the texts of the keys that a source holds, at least one.
 
     Raises:
-        SourceError: it cannot be read, or holds nothing.
+        SourceError: It cannot be read, or holds nothing.
     """
     if text.startswith(_ENVIRONMENT):
         name = text.removeprefix(_ENVIRONMENT)
@@ -57,31 +57,31 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
 def _file(path: str) -> str:
     if not os.path.isabs(path):  # noqa: PTH117 - a Path would swallow what is wrong with the text
         raise SourceError("names no file by its absolute path")
-    shown = conceal_keys(path)
+    name = conceal_keys(path)
     try:
-        raw = _content(path, shown)
+        raw = _content(path, name)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no such path can be"
-        raise SourceError(f"is not there: the file {shown} cannot be read ({why})") from None
+        raise SourceError(f"is not there: the file {name} cannot be read ({why})") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SourceError(f"is not there: the file {shown} is not text") from None
+        raise SourceError(f"is not there: the file {name} is not text") from None
 
 
-def _content(path: str, shown: str) -> bytes:
+def _content(path: str, name: str) -> bytes:
     # Without waiting for anyone who might write to a pipe of that name.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"is not there: {shown} is no regular file")
+            raise SourceError(f"is not there: {name} is no regular file")
         if os.name == "posix" and status.st_mode & stat.S_IWOTH:
-            raise SourceError(f"is not safe: everybody can write to the file {shown}")
+            raise SourceError(f"is not safe: everybody can write to the file {name}")
         # A regular file gives all that is asked for, up to its end.
         raw = os.read(descriptor, _LARGEST_FILE + 1)
     finally:
         os.close(descriptor)
     if len(raw) > _LARGEST_FILE:
-        raise SourceError(f"is not there: the file {shown} is larger than {_LARGEST_FILE} bytes")
+        raise SourceError(f"is not there: the file {name} is larger than {_LARGEST_FILE} bytes")
     return raw

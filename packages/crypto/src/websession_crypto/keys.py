@@ -107,8 +107,8 @@ class SecretKey(NeverPickled):
 
     def __repr__(self) -> str:
         # A crash report of a refused key shows the object half made.
-        made = hasattr(self, "_digest")
-        return f"<{type(self).__name__} {self.fingerprint if made else '(refused)'}>"
+        is_complete = hasattr(self, "_digest")
+        return f"<{type(self).__name__} {self.fingerprint if is_complete else '(refused)'}>"
 
 
 class Keyring(NeverPickled):
@@ -155,7 +155,7 @@ class Keyring(NeverPickled):
             KeyFormatError: Naming everything that is wrong with any of the keys, each by its position.
         """
         try:
-            keys = _read_all(_named(_items(text)))
+            keys = _read_all(_name_items(_items(text)))
         except (KeyFormatError, TypeError) as error:
             refusal = error.with_traceback(None)
         else:
@@ -236,7 +236,7 @@ def _items(texts: object) -> list[str]:
     return [text.strip() if isinstance(text, str) else text for text in texts]
 
 
-def _named(texts: Sequence[str], where: str = "") -> list[_Item]:
+def _name_items(texts: Sequence[str], where: str = "") -> list[_Item]:
     """Name each text as messages call it, including `where` it was found."""
     if len(texts) == 1:
         return [_Item(_NAME + where, texts[0])]
@@ -247,7 +247,7 @@ def _named(texts: Sequence[str], where: str = "") -> list[_Item]:
 def _from_sources(texts: Sequence[str], environ: Mapping[str, str]) -> list[_Item]:
     """Return the texts of all keys, those of sources in the place of the source."""
     items = []
-    for item in _named(texts):
+    for item in _name_items(texts):
         if not isinstance(item.text, str) or not is_source(item.text):
             items.append(item)
             continue
@@ -256,17 +256,17 @@ def _from_sources(texts: Sequence[str], environ: Mapping[str, str]) -> list[_Ite
         except SourceError as error:
             items.append(_Item(item.name, problem=f"{item.name} {error}"))
         else:
-            items += _named(keys, f" in {conceal_keys(item.text)}")
+            items += _name_items(keys, f" in {conceal_keys(item.text)}")
     return items
 
 
 def _read_all(items: Sequence[_Item]) -> list[SecretKey]:
     """Return the keys of all items, or raise a `KeyFormatError` with all that is wrong with any of them."""
     first: dict[SecretKey, str] = {}
-    problems, missing, repetitions = [], [], []
+    problems, unread_sources, repetitions = [], [], []
     for item in items:
         if item.problem is not None:
-            missing.append(item.problem)
+            unread_sources.append(item.problem)
             continue
         try:
             key = SecretKey(_decode(item.text, item.name))
@@ -276,10 +276,10 @@ def _read_all(items: Sequence[_Item]) -> list[SecretKey]:
         earlier = first.setdefault(key, item.name)
         if earlier is not item.name:
             repetitions.append(f"{item.name} is the same as {earlier}")
-    if problems or missing or repetitions:
-        remedies = [_SOURCES] * bool(missing) + [_MAKE_ONE] * bool(problems)
+    if problems or unread_sources or repetitions:
+        remedies = [_SOURCES] * bool(unread_sources) + [_MAKE_ONE] * bool(problems)
         remedies += [_LIST_ONCE] * bool(repetitions)
-        raise KeyFormatError("; ".join(missing + problems + repetitions), ". ".join(remedies))
+        raise KeyFormatError("; ".join(unread_sources + problems + repetitions), ". ".join(remedies))
     return list(first)
 
 

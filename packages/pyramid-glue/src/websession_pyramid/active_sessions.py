@@ -168,19 +168,19 @@ class ActiveSessions:
         self._kit.check_userid(userid)
         unit, now = self._session.unit_for_change(), self._kit.clock()
         features = self._kit.store.features
-        columns, used = features.columns, last_used(features)
+        columns, last_use = features.columns, last_used(features)
         is_alive = is_active(self._kit.settings.model_class, now=now)
         statement = (
             select(
                 columns["id"],
                 columns["created"],
-                used,
+                last_use,
                 features.activity.get("expires_at", null()),
                 *(columns.get(name, null()) for name in ("authenticated_at", "user_agent", "client_address")),
             )
             .select_from(with_companion(features))
             .where(columns["userid"] == userid, is_alive, features.criterion())
-            .order_by(used.desc(), columns["id"])
+            .order_by(last_use.desc(), columns["id"])
         )
         present, copy = self._session.id, unit.working_copy
         return [

@@ -69,12 +69,12 @@ def prepare_answer(kit: SessionKit, copy: WorkingCopy, request: Request, *, foll
         # parallel login, and one that does not decrypt may need a key this server has yet to get.
         forgets = copy.is_logged_out and (follows or kit.tickets.has_cookie(request))
         return Answer(CookieOrder.DELETE) if forgets else KEEP
-    ticket, verdict, opened = pending.ticket, copy.opening.verdict, copy.opening.row
+    ticket, verdict, row_before = pending.ticket, copy.opening.verdict, copy.opening.row
     if ticket is None and verdict is not None:
         if not pending.written.isdisjoint(OVERRIDES):
             verdict = dataclasses.replace(verdict, policies=kit.effective_policies(row.overrides))
-        written = opened is not None and row.version != opened.version
-        ticket = reissue(verdict, kit.clock(), written=written)
+        is_written = row_before is not None and row.version != row_before.version
+        ticket = reissue(verdict, kit.clock(), written=is_written)
     if ticket is None:
         return KEEP
     max_age = kit.effective_policies(row.overrides).cookie_max_age

@@ -59,31 +59,31 @@ class BestEffortBookkeeper:
             connection and a transaction of its own.
 
     Attributes:
-        done: What was done, and what was due and turned out not to be needed any more, for a person to read.
+        entries: What was done, and what was due but not needed any more, for a person to read.
     """
 
     def __init__(self, kit: SessionKit, origin: Connection, within: Connection | None = None) -> None:
         self._bookkeeper = Bookkeeper(kit.store, engine_like(origin))
         self._within = within
-        self.done: list[str] = []
+        self.entries: list[str] = []
 
     def perform(self, entry: Bookkeeping) -> bool:
         """Do one entry; return whether it took effect."""
         try:
             took_effect = self._bookkeeper.perform(entry, within=self._within)
         except SQLAlchemyError as error:
-            self.done.append(f"{entry.duty} (failed)")
+            self.entries.append(f"{entry.duty} (failed)")
             # Without a traceback: it would show the request's own error, and what that shows, as its context.
             log.warning("Bookkeeping (%s) failed; the next request will try again: %s", entry.duty, error)
             return False
-        self.done.append(entry.duty if took_effect else f"{entry.duty} (somebody else was first)")
+        self.entries.append(entry.duty if took_effect else f"{entry.duty} (somebody else was first)")
         return took_effect
 
     def forget(self, session_id: UUID) -> None:
         """Delete what was recorded about a session that the application has deleted."""
         try:
             self._bookkeeper.forget(session_id, within=self._within)
-            self.done.append("forget")
+            self.entries.append("forget")
         except SQLAlchemyError as error:
             log.warning("Bookkeeping of a logout failed; cleaning up will see to it: %s", error)
 
@@ -144,4 +144,4 @@ def after_transaction(
                 kit.jar.set(request, response, token, verdict.policies.cookie_max_age)
                 name = short_name(entry.candidate.session_id)
                 announce(request, kit.attribute, SessionRenewed, name, "a renewal was due")
-    return keeper.done
+    return keeper.entries

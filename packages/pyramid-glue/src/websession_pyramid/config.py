@@ -56,7 +56,7 @@ def includeme(config: Configurator) -> None:
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
     prefix = config.get_settings().get(PREFIX_SETTING, DEFAULT_PREFIX)
-    factory = SessionFactory(_parsed(config.get_settings(), prefix, config.maybe_dotted))
+    factory = SessionFactory(_parse(config.get_settings(), prefix, config.maybe_dotted))
     config.registry.setdefault(_CONFIGURED, {})[factory.attribute] = (prefix, factory.settings)
     config.set_session_factory(factory)
     config.add_directive("add_web_session", add_web_session)
@@ -75,7 +75,7 @@ def _add_debug_panel(registry: Registry) -> None:
 
 
 def add_web_session(config: Configurator, name: str, prefix: str | None = None) -> None:
-    """Give every request one more session, independent of ``request.session`` in the same transaction.
+    """Add one more session to every request, independent of ``request.session`` in the same transaction.
 
     ``config.add_web_session("admin_session")`` makes ``request.admin_session``, of settings that start with
     ``admin_session.``; it has a cookie, a model and timeouts of its own. The directive is there once the
@@ -91,12 +91,12 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
             session; it lists every mistake.
     """
     prefix = f"{name}." if prefix is None else prefix
-    known: dict[str, tuple[str, Settings]] = config.registry.setdefault(_CONFIGURED, {})
+    sessions: dict[str, tuple[str, Settings]] = config.registry.setdefault(_CONFIGURED, {})
     # Not with itself: the same name twice is for Pyramid to resolve, as for every other directive.
-    others = {attribute: entry for attribute, entry in known.items() if attribute != name}
+    others = {attribute: entry for attribute, entry in sessions.items() if attribute != name}
     mistakes = list(_attribute_mistakes(name))
     try:
-        parsed = _parsed(
+        settings = _parse(
             config.get_settings(),
             prefix,
             config.maybe_dotted,
@@ -107,8 +107,8 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
         mistakes += error.mistakes
     if mistakes:
         raise ConfigurationError(mistakes)
-    known[name] = (prefix, parsed)
-    factory = SessionFactory(parsed, attribute=name)
+    sessions[name] = (prefix, settings)
+    factory = SessionFactory(settings, attribute=name)
 
     def register() -> None:
         config.registry.registerUtility(factory, ISessionFactory, name=name)
@@ -169,11 +169,11 @@ def factory_args_from_settings(
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
     try:
-        parsed = _parsed(settings, prefix, maybe_dotted)
+        values = _parse(settings, prefix, maybe_dotted)
     except ConfigurationError:
-        del settings  # as in _parsed()
+        del settings  # as in _parse()
         raise
-    return {option.name: getattr(parsed, option.name) for option in OPTIONS}
+    return {option.name: getattr(values, option.name) for option in OPTIONS}
 
 
 def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> SessionFactory:
@@ -190,13 +190,13 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
     """
     values = {"secret_key": secret_key, "model_class": model_class, **options}
     try:
-        return SessionFactory(_parsed(values, "", None))
+        return SessionFactory(_parse(values, "", None))
     except ConfigurationError:
-        del secret_key, options, values  # as in _parsed()
+        del secret_key, options, values  # as in _parse()
         raise
 
 
-def _parsed(
+def _parse(
     settings: Mapping[str, Any], prefix: str, maybe_dotted: Callable[[Any], Any] | None, *checks: Any
 ) -> Settings:
     try:
@@ -227,11 +227,11 @@ def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable
 
 def _timeouts_have_mixins(draft: Draft) -> Iterator[Mistake]:
     for setting in ("idle_timeout", "absolute_timeout", "renewal_timeout"):
-        for missing in _missing_mixins(draft, setting):
+        for mixin in _missing_mixins(draft, setting):
             yield draft.mistake(
                 setting,
-                f"{draft['model_class'].__name__} lacks {missing}, so nothing is noted down for it",
-                f"add {missing} to the bases of the model, and a migration; or leave it out",
+                f"{draft['model_class'].__name__} lacks {mixin}, so nothing is recorded for it",
+                f"add {mixin} to the bases of the model, and a migration; or leave it out",
             )
 
 
@@ -271,11 +271,11 @@ def _data_key_is_its_own(draft: Draft) -> Iterator[Mistake]:
 
 
 def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
-    missing = _missing_mixins(draft, "max_per_user")
-    if missing:
+    mixins = _missing_mixins(draft, "max_per_user")
+    if mixins:
         yield draft.mistake(
             "max_per_user",
-            f"{draft['model_class'].__name__} lacks {' and '.join(missing)}, so sessions cannot be counted",
+            f"{draft['model_class'].__name__} lacks {' and '.join(mixins)}, so sessions cannot be counted",
             "add it to the bases of the model, and a migration; or leave the limit out",
         )
 

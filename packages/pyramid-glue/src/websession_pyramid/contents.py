@@ -56,8 +56,8 @@ class Contents:
     def is_empty(self) -> bool:
         """Whether there is nothing in it that would be worth a row."""
         # None is what a column of a new row has anyway.
-        named = any(value is not None for value in self.changes.values())
-        return not (named or self.payload) and self.flash.is_empty
+        has_value = any(value is not None for value in self.changes.values())
+        return not (has_value or self.payload) and self.flash.is_empty
 
     @property
     def is_changed(self) -> bool:

@@ -143,10 +143,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _has_header(response: Response, wanted: str) -> bool:
+def _has_header(response: Response, header: str) -> bool:
     # Not by `response.headers`, which wraps the list in a new object at each look.
     for name, _ in response.headerlist:  # noqa: SIM110 - any() with a generator takes three times as long
-        if name.lower() == wanted:
+        if name.lower() == header:
             return True
     return False
 
@@ -159,11 +159,11 @@ def _keep_out_of_caches(response: Response) -> None:
         response.headerlist.append(("Cache-Control", 'private, no-cache="Set-Cookie"'))
         return
     directives = [directive.strip() for directive in response.headers["Cache-Control"].split(",")]
-    lowered = {directive.lower() for directive in directives}
-    if "no-store" in lowered:
+    names = {directive.lower() for directive in directives}
+    if "no-store" in names:
         return
-    if "private" not in lowered:
+    if "private" not in names:
         directives = [directive for directive in directives if directive.lower() != "public"] + ["private"]
-    if "no-cache" not in lowered and 'no-cache="set-cookie"' not in lowered:
+    if "no-cache" not in names and 'no-cache="set-cookie"' not in names:
         directives.append('no-cache="Set-Cookie"')
     response.headers["Cache-Control"] = ", ".join(directives)

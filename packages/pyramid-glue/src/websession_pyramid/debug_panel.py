@@ -68,12 +68,12 @@ class WebSessionsPanel(DebugPanel):
 
     def __init__(self, request: Request) -> None:
         self._request: Request | None = request
-        self._recorded: list[str] = []
+        self._statements: list[str] = []
         self.data: dict[str, Any] = {"sessions": [], "statements": []}
 
     def wrap_handler(self, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
         """Begin to gather statements."""
-        _statements.set(self._recorded)
+        _statements.set(self._statements)
         return handler
 
     def process_response(self, response: Response) -> None:
@@ -98,7 +98,7 @@ class WebSessionsPanel(DebugPanel):
         }
         ours = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in sorted(tables)) or "(?!)")
         self.data["statements"] = [
-            " ".join(statement.split()) for statement in self._recorded if ours.search(statement)
+            " ".join(statement.split()) for statement in self._statements if ours.search(statement)
         ]
 
     def render_content(self, request: Request) -> str:
@@ -155,7 +155,7 @@ def _row_facts(factory: SessionFactory, row: SessionRow) -> Iterator[tuple[str, 
     now = factory.clock()
     yield "session", short_name(row.id)
     if factory.has("userid"):
-        yield "user", "nobody" if row.userid is None else repr(row.userid)
+        yield "user", "anonymous" if row.userid is None else repr(row.userid)
     yield "began", f"{now - row.created} s ago"
     yield "writes", str(row.version)
     yield "changes of identity", str(row.epoch)
@@ -163,7 +163,7 @@ def _row_facts(factory: SessionFactory, row: SessionRow) -> Iterator[tuple[str, 
     for label, moment in (
         ("idle timeout in", ahead.idle_end),
         ("absolute timeout in", ahead.absolute_end),
-        ("deadline noted down in", ahead.stored_end),
+        ("deadline recorded in", ahead.stored_end),
         ("renewal due in", ahead.renewal_due),
     ):
         yield label, "-" if moment is None else f"{moment - now} s"

@@ -63,6 +63,6 @@ def web_session_factories(registry: Registry) -> Mapping[str, SessionFactory]:
     Returns:
         The default one under ``session``, if it is of this library, and those of ``config.add_web_session``.
     """
-    found = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
-    ours = {name: factory for name, factory in found.items() if isinstance(factory, SessionFactory)}
+    factories = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
+    ours = {name: factory for name, factory in factories.items() if isinstance(factory, SessionFactory)}
     return MappingProxyType(dict(sorted(ours.items(), key=lambda item: (item[0] != "session", item[0]))))

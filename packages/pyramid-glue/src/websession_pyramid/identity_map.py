@@ -53,9 +53,9 @@ def expire_references(dbsession: Session, model: type, names: Iterable[str]) -> 
         and not columns.isdisjoint(relationship.remote_side)
     ]
     for instance in dbsession.identity_map.values() if references else ():
-        loaded = [reference.key for reference in references if _is_loaded(instance, reference)]
-        if loaded:
-            dbsession.expire(instance, loaded)
+        keys = [reference.key for reference in references if _is_loaded(instance, reference)]
+        if keys:
+            dbsession.expire(instance, keys)
 
 
 def _attributes_on(mapper: Mapper[Any], columns: set[Column[Any]]) -> Iterator[str]:

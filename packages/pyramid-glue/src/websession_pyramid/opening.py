@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .tickets import Refusal
 
-__all__ = ["NO_COOKIE", "Opening", "announce_opening", "judged"]
+__all__ = ["NO_COOKIE", "Opening", "announce_opening", "judge_cookie"]
 
 _EXPIRED = frozenset(
     {Standing.EXPIRED_IDLE, Standing.EXPIRED_ABSOLUTE, Standing.EXPIRED_DEADLINE, Standing.UNACKNOWLEDGED}
@@ -66,7 +66,7 @@ NO_COOKIE = Opening()
 """What became of the cookie that was not there."""
 
 
-def judged(
+def judge_cookie(
     ticket: Ticket,
     row: SessionRow | None,
     policies: Policies,
@@ -90,12 +90,12 @@ def announce_opening(request: Request, attribute: str, opening: Opening, before:
     """
     if not request.registry.has_listeners:
         return
-    known = NO_COOKIE if before is None else before
-    if opening.refusals != known.refusals:
+    previous = NO_COOKIE if before is None else before
+    if opening.refusals != previous.refusals:
         for refusal in opening.refusals:
             announce(request, attribute, CookieRefused, "", *refusal)
     verdict = opening.verdict
-    if verdict is None or (known.verdict is not None and known.verdict.standing is verdict.standing):
+    if verdict is None or (previous.verdict is not None and previous.verdict.standing is verdict.standing):
         return
     name, reason, standing = short_name(verdict.ticket.session_id), verdict.reason, verdict.standing
     if CONSEQUENCES[standing].opens:

@@ -21,7 +21,7 @@ from websession_models import has_free_connection
 
 from .answering import KEEP
 from .bookkeeping import after_transaction
-from .opening import Opening, announce_opening, judged
+from .opening import Opening, announce_opening, judge_cookie
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
 from .working_copy import WorkingCopy
@@ -184,7 +184,7 @@ class ReadOnlySession:
             self._writer.origin = connection
         row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
         policies = kit.policies(None if row is None else row.overrides)
-        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
 
 
 @contextlib.contextmanager

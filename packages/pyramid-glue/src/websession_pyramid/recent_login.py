@@ -128,14 +128,14 @@ def recent_login_mistakes(registry: Registry) -> Iterator[Mistake]:
         where = f"recent_login of {', '.join(dict.fromkeys(views))}"
         factory = factories.get(attribute)
         if factory is not None:
-            needed = ("userid", "authenticated_at")
-            missing = [feature_of_column(column).name for column in needed if not factory.has(column)]
-            if missing:
+            columns = ("userid", "authenticated_at")
+            mixins = [feature_of_column(column).name for column in columns if not factory.has(column)]
+            if mixins:
                 model: Any = factory.settings.model_class
                 yield Mistake(
                     where,
                     None,
-                    f"asks request.{attribute}, whose model {model.__name__} lacks {' and '.join(missing)}, "
+                    f"asks request.{attribute}, whose model {model.__name__} lacks {' and '.join(mixins)}, "
                     "so no login can be recent",
                     "add it to the bases of the model, and a migration; or leave recent_login out",
                 )

@@ -94,8 +94,8 @@ class RowWriter:
                     row = store.load(connection, session_id)
                 else:
                     # The user's model wants more than the row, in the same SELECT.
-                    loaded = store.load_with_instance(self.dbsession, session_id)
-                    self._instance, row = (None, None) if loaded is None else loaded
+                    pair = store.load_with_instance(self.dbsession, session_id)
+                    self._instance, row = (None, None) if pair is None else pair
             except DBAPIError as error:
                 if attempt + 1 == attempts or not has_ended_transaction(error, connection.dialect.name):
                     raise
@@ -138,21 +138,19 @@ class RowWriter:
             StaleSessionError: Another request has changed or deleted the row, or another login of the user
                 has taken the last slot.
         """
-        numbered = needs_slot(self._kit, contents)
-        if numbered:
+        takes_slot = needs_slot(self._kit, contents)
+        if takes_slot:
             assign_slot(self._kit, self.connection(), contents, pending.ended)
         try:
             if contents.row is None:
                 contents.row, first = self._insert(contents, data, flash)
                 return dataclasses.replace(pending, ticket=first)
-            contents.row, rotated, written = self._update(contents, contents.row, ticket, data, flash)
+            contents.row, rotated, names = self._update(contents, contents.row, ticket, data, flash)
         except IntegrityError as error:
-            if not numbered or not is_slot_taken(error, self._kit.store.features):
+            if not takes_slot or not is_slot_taken(error, self._kit.store.features):
                 raise
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
-        return dataclasses.replace(
-            pending, ticket=rotated or pending.ticket, written=pending.written | written
-        )
+        return dataclasses.replace(pending, ticket=rotated or pending.ticket, written=pending.written | names)
 
     def _insert(self, contents: Contents, data: str | None, flash: str | None) -> tuple[SessionRow, Ticket]:
         kit = self._kit
@@ -165,7 +163,7 @@ class RowWriter:
             owned=(userid is not None) if kit.has("userid") else None,
             overrides=overrides,
         )
-        named = {name: value for name, value in contents.changes.items() if name not in OVERRIDES}
+        columns = {name: value for name, value in contents.changes.items() if name not in OVERRIDES}
         row = SessionRow(
             id=beginning.ticket.session_id,
             created=beginning.state.created,
@@ -176,7 +174,7 @@ class RowWriter:
             knows_users=kit.has("userid"),
             overrides=overrides,
             activity=beginning.state.activity,
-            values={**named, **self._client_info()},
+            values={**columns, **self._client_info()},
         )
         kit.store.insert(self.connection(), row)
         if userid is not None:
@@ -208,7 +206,7 @@ class RowWriter:
         expire_row(self.dbsession, model, row.id, ["version", "data", "flash", *changes])
         if changes:
             expire_references(self.dbsession, model, changes)
-        written = frozenset(changes)
+        names = frozenset(changes)
         if row.overrides is not None:
             changes["overrides"] = contents.overrides
         row = dataclasses.replace(
@@ -218,7 +216,7 @@ class RowWriter:
             flash=row.flash if flash is None else flash,
             **{name: value for name, value in changes.items() if name not in OVERRIDES},
         )
-        return row, new_ticket, written
+        return row, new_ticket, names
 
     def _client_info(self) -> dict[str, str | None]:
         kit = self._kit
@@ -246,11 +244,11 @@ class RowWriter:
             statement = statement.where(features.columns["id"] != but)
         return self.connection().execute(statement).rowcount
 
-    def undo(self, undone: SessionRow | None, row: SessionRow | None) -> None:
-        """Let the application's objects follow the rollback of a savepoint: `undone` gives way to `row`."""
+    def undo(self, newer: SessionRow | None, row: SessionRow | None) -> None:
+        """Let the application's objects follow the rollback of a savepoint: `newer` gives way to `row`."""
         model, columns = self._kit.settings.model_class, self._kit.store.features.columns
-        if undone is not None and (row is None or undone.id != row.id):
-            expunge_row(self.dbsession, model, undone.id)  # it was inserted after the savepoint
+        if newer is not None and (row is None or newer.id != row.id):
+            expunge_row(self.dbsession, model, newer.id)  # it was inserted after the savepoint
         if row is not None:
             expire_row(self.dbsession, model, row.id, columns)
         expire_references(self.dbsession, model, columns)

@@ -6,7 +6,7 @@ savepoint begins and bring it back when it is rolled back.
 
 They are registered once, on SQLAlchemy's `Session` class (about half a microsecond for a transaction
 without sessions of ours), because registering listeners on every database session of every request costs
-more than reading the session. Who listens is noted in the database session's own `info`.
+more than reading the session. Who listens is recorded in the database session's own `info`.
 
 `after_soft_rollback` cannot serve: it is not called for every savepoint. A savepoint that ended without a
 commit before was rolled back.
@@ -69,14 +69,14 @@ class SavepointStack:
             self._dbsession = None
         self._open.clear()
 
-    def begun(self, savepoint: SessionTransaction) -> None:
+    def begin(self, savepoint: SessionTransaction) -> None:
         """Note that `savepoint` has begun."""
         self._open.append((savepoint, self._take()))
 
-    def ended(self, savepoint: SessionTransaction, *, released: bool) -> None:
+    def end(self, savepoint: SessionTransaction, *, released: bool) -> None:
         """Note that `savepoint`, and every later one, is over; if `released`, what happened in it stays."""
-        for index, (known, state) in enumerate(self._open):
-            if known is savepoint:
+        for index, (other, state) in enumerate(self._open):
+            if other is savepoint:
                 del self._open[index:]
                 if not released:
                     self._restore(state)
@@ -103,20 +103,20 @@ def _followers(dbsession: Session) -> tuple[SavepointStack, ...]:
 def _after_create(dbsession: Session, transaction: SessionTransaction) -> None:
     if transaction.nested:
         for follower in _followers(dbsession):
-            follower.begun(transaction)
+            follower.begin(transaction)
 
 
 def _after_commit(dbsession: Session) -> None:
     savepoint = dbsession.get_nested_transaction()
     if savepoint is not None:
         for follower in _followers(dbsession):
-            follower.ended(savepoint, released=True)
+            follower.end(savepoint, released=True)
 
 
 def _after_end(dbsession: Session, transaction: SessionTransaction) -> None:
     if transaction.nested:
         for follower in _followers(dbsession):
-            follower.ended(transaction, released=False)
+            follower.end(transaction, released=False)
 
 
 def install_listeners() -> None:

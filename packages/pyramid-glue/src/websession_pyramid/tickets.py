@@ -22,7 +22,7 @@ __all__ = ["Refusal", "TicketReader"]
 
 # To open a token takes 45 µs and more, twice what the SELECT takes on this side, for a cookie that does not
 # change from request to request. A ticket and its token take some 600 bytes.
-_TICKETS_KEPT = 4096
+_CACHE_SIZE = 4096
 
 
 class Refusal(NamedTuple):
@@ -40,7 +40,7 @@ class TicketReader:
         # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
         self._codec = TokenCodec(settings.secret_key, purpose=settings.cookie_name)
         # Only tokens that this codec has authenticated, under their one spelling: what raises is not kept.
-        self._ticket_in = functools.lru_cache(maxsize=_TICKETS_KEPT)(self._decrypt)
+        self._ticket_in = functools.lru_cache(maxsize=_CACHE_SIZE)(self._decrypt)
 
     def has_cookie(self, request: Request) -> bool:
         """Return whether `request` carries a cookie of ours, valid or not."""

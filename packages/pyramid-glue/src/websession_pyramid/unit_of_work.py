@@ -35,7 +35,7 @@ from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError, UnsupportedSetupError
 from .events import SessionCreated, announce
-from .opening import NO_COOKIE, Opening, announce_opening, judged
+from .opening import NO_COOKIE, Opening, announce_opening, judge_cookie
 from .request_transaction import (
     database_session,
     is_error_page,
@@ -358,7 +358,7 @@ class UnitOfWork:
         kit = self._kit
         row, reorder = writer.read(ticket.session_id)
         policies = kit.policies(None if row is None else row.overrides)
-        return judged(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+        return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
 
     def _follow_subrequests(self) -> None:
         """Go on from what subrequests have committed, in transactions of their own, since this one began.

@@ -35,7 +35,7 @@ def sessions_in_the_way(
 ) -> tuple[list[UUID], list[UUID]]:
     """Return which of a user's sessions have to go before they log in once more.
 
-    First those that have ended by themselves, and hold a slot in nobody's use; then those to be ended. The
+    First those that have ended by themselves, and hold a slot that nobody uses; then those to be ended. The
     one in `contents`, and what this transaction has ended already, are not among them.
 
     Raises:
@@ -62,7 +62,7 @@ def needs_slot(kit: SessionKit, contents: Contents) -> bool:
 def assign_slot(
     kit: SessionKit, connection: Connection, contents: Contents, ended: AbstractSet[UUID]
 ) -> None:
-    """Give the session a free slot among those of its user, if these are limited.
+    """Assign the session a free slot among those of its user, if these are limited.
 
     Raises:
         StaleSessionError: Another login has taken the last one.
@@ -70,8 +70,8 @@ def assign_slot(
     userid, limit = contents.value("userid"), kit.settings.max_per_user
     slot = None
     if userid is not None and limit is not None:
-        taken = {other.slot for other in _others_of(kit, connection, contents, ended, userid)}
-        slot = next((number for number in range(1, limit + 1) if number not in taken), None)
+        slots = {other.slot for other in _others_of(kit, connection, contents, ended, userid)}
+        slot = next((number for number in range(1, limit + 1) if number not in slots), None)
         if slot is None:
             raise StaleSessionError(LOGIN_ELSEWHERE)
     contents.changes["session_slot"] = slot

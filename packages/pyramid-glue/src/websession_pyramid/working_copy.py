@@ -56,7 +56,7 @@ class WorkingCopy:
         is_writable: As given; False from the transaction's end on.
     """
 
-    __slots__ = ("_kit", "_request", "_warned", "contents", "is_writable", "opening", "pending", "writer")
+    __slots__ = ("_has_warned", "_kit", "_request", "contents", "is_writable", "opening", "pending", "writer")
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class WorkingCopy:
     ) -> None:
         self._kit = kit
         self._request: Request | None = browser_request
-        self._warned = False
+        self._has_warned = False
         self.opening = opening
         self.contents = opening.contents()
         self.pending = Pending()
@@ -158,8 +158,8 @@ class WorkingCopy:
 
     def warn_of_dropped_change(self, reason: str) -> None:
         """Log, once, that a change reaches no database."""
-        if not self._warned:
-            self._warned = True
+        if not self._has_warned:
+            self._has_warned = True
             log.warning("A change of the session was dropped, because %s", reason)
 
     def reset(self) -> None:
@@ -181,7 +181,7 @@ class WorkingCopy:
     @property
     def attached(self) -> RowWriter:
         """What writes the row."""
-        if self.writer is None:  # cannot be: whoever needs it has prepared a change
+        if self.writer is None:  # cannot be: anyone who needs it has prepared a change
             raise LateChangeError("the session has no database session")
         return self.writer
 
@@ -198,8 +198,8 @@ class WorkingCopy:
         contents, pending, writer = self.contents, self.pending, self.writer
         # Everything is checked and serialized before the first statement, so nothing half-written stays.
         data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
-        changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_due = pending.stores(contents, self.opening, changed=changed)
+        is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
+        is_due = pending.stores(contents, self.opening, changed=is_changed)
         if not (is_due or pending.to_delete):
             return
         if writer is None or (sealed and not writer.dbsession.in_transaction()):
@@ -245,8 +245,8 @@ class WorkingCopy:
         """Be what it was at a savepoint."""
         if not self.is_writable:
             return
-        undone = self.contents.row
+        newer = self.contents.row
         self.contents, state, self.pending = snapshot
         self.contents.restore(state)
         if self.writer is not None:
-            self.writer.undo(undone, self.contents.row)
+            self.writer.undo(newer, self.contents.row)

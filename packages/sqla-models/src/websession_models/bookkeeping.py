@@ -166,7 +166,7 @@ class _Statements:
         self._dialect = dialect
         self._companion = features.companion
         self._activity = features.activity
-        self._built: dict[object, Any] = {}
+        self._cache: dict[object, Any] = {}
 
     def work(self, entry: Bookkeeping) -> _Work | None:
         """Return how to record an entry; None: the model has no place for it."""
@@ -186,29 +186,29 @@ class _Statements:
         if companion is None:
             return None
         lock = self._once("lock orphan", lambda: self._locking(companion, ~self._session_exists()))
-        write = self._once("delete orphan", lambda: self._written(delete(companion), companion, lock))
+        write = self._once("delete orphan", lambda: self._where_locked(delete(companion), companion, lock))
         return self._locked_write(lock, write, {ID: session_id})
 
     def _revision(self, entry: Bookkeeping) -> _Work | None:
         """Update the companion row, if it holds what is expected."""
-        companion, written = self._companion, self._available(entry.values)
-        if companion is None or not written:
+        companion, names = self._companion, self._available(entry.values)
+        if companion is None or not names:
             return None
         expected = self._available(entry.expected)
         lock = self._lock(companion, expected, insists=entry.insists, epoch=entry.epoch is not None)
         write = self._once(
-            ("update", written, lock),
-            lambda: self._written(update(companion).values(self._values(written)), companion, lock),
+            ("update", names, lock),
+            lambda: self._where_locked(update(companion).values(self._values(names)), companion, lock),
         )
-        return self._locked_write(lock, write, self._parameters(entry, expected, written))
+        return self._locked_write(lock, write, self._parameters(entry, expected, names))
 
     def _recording(self, entry: Bookkeeping) -> _Work | None:
         """Insert the companion row, if there is a session row and no companion row."""
-        companion, written = self._companion, self._available(entry.values)
+        companion, names = self._companion, self._available(entry.values)
         if companion is None:
             return None
-        statement = self._once(("insert", written), lambda: self._insert(companion, written))
-        parameters = self._parameters(entry, (), written)
+        statement = self._once(("insert", names), lambda: self._insert(companion, names))
+        parameters = self._parameters(entry, (), names)
         return lambda connection: execute(connection, statement, parameters).rowcount == 1
 
     def _removal(self, entry: Bookkeeping) -> _Work:
@@ -216,17 +216,17 @@ class _Statements:
         companion, table = self._companion, self._features.table
         expected = self._available(entry.expected)
         parameters = self._parameters(entry, expected, ())
-        bound = () if entry.epoch is None else (self._epoch(),)
+        conditions = () if entry.epoch is None else (self._epoch(),)
         lock_session = self._once(
-            ("lock session", bool(bound)), lambda: self._locking(table, *bound, removes=True)
+            ("lock session", bool(conditions)), lambda: self._locking(table, *conditions, removes=True)
         )
         read_session = self._once("read session", lambda: select(self._session_key).where(*self._session()))
         delete_session = self._once("delete session", lambda: delete(table).where(*self._session()))
         if companion is None or not expected:
-            unused = self._once("read companion", self._read_companion)
+            probe = self._once("read companion", self._read_companion)
 
             def remove_unrecorded(connection: Connection) -> bool:
-                if unused is not None and execute(connection, unused, parameters).first() is not None:
+                if probe is not None and execute(connection, probe, parameters).first() is not None:
                     return False  # it has been used since
                 if execute(connection, lock_session, parameters).first() is None:
                     return False
@@ -282,7 +282,7 @@ class _Statements:
 
         return locked_write
 
-    def _written(self, write: _WriteT, table: Table, lock: Select[Any]) -> _WriteT:
+    def _where_locked(self, write: _WriteT, table: Table, lock: Select[Any]) -> _WriteT:
         if self._locks_first:
             return self._by_key(write, table)
         return write.where(table.columns[KEY] == lock.scalar_subquery())
@@ -325,12 +325,12 @@ class _Statements:
             .with_for_update(nowait=nowait, skip_locked=not (waits or nowait), key_share=not removes)
         )
 
-    def _insert(self, companion: Table, written: tuple[str, ...]) -> Insert:
-        values = [cast(value, column.type) for column, value in self._values(written).items()]
-        missing = ~exists().where(companion.columns[KEY] == self._session_key).correlate(self._features.table)
-        source = select(self._session_key, *values).where(*self._session(), missing)
+    def _insert(self, companion: Table, names: tuple[str, ...]) -> Insert:
+        values = [cast(value, column.type) for column, value in self._values(names).items()]
+        is_new = ~exists().where(companion.columns[KEY] == self._session_key).correlate(self._features.table)
+        source = select(self._session_key, *values).where(*self._session(), is_new)
         # The count of an INSERT's rows is not preserved unless asked for.
-        statement = insert(companion).from_select([KEY, *written], source)
+        statement = insert(companion).from_select([KEY, *names], source)
         return statement.execution_options(preserve_rowcount=True)
 
     def _read_companion(self) -> Select[Any] | None:
@@ -361,19 +361,19 @@ class _Statements:
         return tuple(name for name in names if name in self._activity)
 
     def _parameters(
-        self, entry: Bookkeeping, expected: tuple[str, ...], written: tuple[str, ...]
+        self, entry: Bookkeeping, expected: tuple[str, ...], names: tuple[str, ...]
     ) -> _Parameters:
         parameters: _Parameters = {ID: entry.session_id}
         if entry.epoch is not None:
             parameters[_EPOCH] = entry.epoch
         parameters.update((_EXPECTED + name, entry.expected[name]) for name in expected)
-        parameters.update((PREFIX + name, entry.values[name]) for name in written)
+        parameters.update((PREFIX + name, entry.values[name]) for name in names)
         return parameters
 
     def _once(self, key: object, build: Callable[[], _T]) -> _T:
-        if key not in self._built:
-            self._built[key] = build()
-        statement: _T = self._built[key]
+        if key not in self._cache:
+            self._cache[key] = build()
+        statement: _T = self._cache[key]
         return statement
 
 

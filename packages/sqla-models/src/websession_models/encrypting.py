@@ -106,10 +106,10 @@ def _write(engine: Engine, store: Store, session_id: uuid.UUID, version: int, te
     return in_turn(engine, rewrite)
 
 
-def _to_store(envelope: Envelope, session_id: uuid.UUID, **stored: str) -> dict[str, str] | None:
+def _to_store(envelope: Envelope, session_id: uuid.UUID, **columns: str) -> dict[str, str] | None:
     """Return texts to store in the place of those that are stored; None: these are up to date."""
     texts, current = {}, True
-    for column, text in stored.items():
+    for column, text in columns.items():
         if is_plain(text):
             texts[column], current = text, False
         else:

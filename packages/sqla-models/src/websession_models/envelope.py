@@ -58,13 +58,13 @@ class Envelope:
             )
         return self._cipher
 
-    def closed(self, row: SessionRow) -> SessionRow:
+    def close_row(self, row: SessionRow) -> SessionRow:
         """Return a row as it is stored."""
         return dataclasses.replace(
             row, data=self.close(row.id, "data", row.data), flash=self.close(row.id, "flash", row.flash)
         )
 
-    def opened(self, row: SessionRow) -> SessionRow:
+    def open_row(self, row: SessionRow) -> SessionRow:
         """Return a stored row as it is read.
 
         Raises:
@@ -79,32 +79,32 @@ class Envelope:
         # Needs no escapes: an encrypted text has letters, digits, hyphens and underscores.
         return f'"{self.cipher.encrypt(text.encode(), _place(session_id, column))}"'
 
-    def open(self, session_id: uuid.UUID, column: str, stored: str) -> tuple[str, bool]:
+    def open(self, session_id: uuid.UUID, column: str, value: str) -> tuple[str, bool]:
         """Return the text of what is stored, and whether it would be stored with the same key now.
 
         Raises:
             EncryptedDataError: No key opens it, or it is not encrypted.
         """
         cipher = self.cipher
-        if is_plain(stored):
+        if is_plain(value):
             raise EncryptedDataError(
                 f"a row of {self._name} is not encrypted: it is from the time before EncryptedDataMixin, or "
                 "somebody wrote it by hand; 'pyramid-sessions encrypt' encrypts what is there"
             )
         try:
-            opened = cipher.open(stored[1:-1], _place(session_id, column))
+            result = cipher.open(value[1:-1], _place(session_id, column))
         except ValueError:
             # Not chained: the cause would tell no more.
             raise EncryptedDataError(
                 f"the data of a row of {self._name} cannot be decrypted: no key of session.data_secret_key "
                 "made it, or it was changed, or copied from another row"
             ) from None
-        return opened.payload.decode(), opened.made_with_current_key
+        return result.payload.decode(), result.made_with_current_key
 
 
-def is_plain(stored: str) -> bool:
+def is_plain(text: str) -> bool:
     """Return whether a stored text is the JSON object itself, or anything else that is not encrypted."""
-    return not stored.startswith('"')
+    return not text.startswith('"')
 
 
 def _place(session_id: uuid.UUID, column: str) -> bytes:

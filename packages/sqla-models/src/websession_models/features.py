@@ -64,8 +64,8 @@ class Feature:
     columns: Mapping[str, Column[Any]] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        added = {name: column for name, column in _declared_by(self.mixin).items() if name not in _BASE}
-        object.__setattr__(self, "columns", MappingProxyType(added))
+        columns = {name: column for name, column in _declared_by(self.mixin).items() if name not in _BASE}
+        object.__setattr__(self, "columns", MappingProxyType(columns))
 
     @property
     def name(self) -> str:
@@ -205,10 +205,10 @@ class ModelFeatures:
         self.table = table
         self.mixins = frozenset(feature.mixin for feature in _features_in(model))
         self.columns = {name: mapper.columns[name] for name, *_ in _declared_columns(model)}
-        used = _activity_in(model)
-        self.companion = companion_of(table) if used else None
+        names = _activity_in(model)
+        self.companion = companion_of(table) if names else None
         columns = () if self.companion is None else self.companion.columns
-        self.activity = {column.name: column for column in columns if column.name in used}
+        self.activity = {column.name: column for column in columns if column.name in names}
         self.identity = _identity(mapper)
 
     def __repr__(self) -> str:
@@ -324,11 +324,11 @@ def _identity(mapper: Mapper[Any]) -> tuple[Column[Any], Any] | None:
 
 def _declared_columns(model: type) -> Iterator[tuple[str, Column[Any], bool]]:
     """Yield each column that a model must have: its name, its declaration, and whether the type is fixed."""
-    for name, declared in _BASE.items():
-        yield name, declared, True
+    for name, declaration in _BASE.items():
+        yield name, declaration, True
     for feature in _features_in(model):
-        for name, declared in feature.columns.items():
-            yield name, declared, feature.is_typed
+        for name, declaration in feature.columns.items():
+            yield name, declaration, feature.is_typed
 
 
 def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
@@ -356,9 +356,9 @@ def _problems(model: type, mapper: Mapper[Any]) -> Iterator[str]:
     if mapper.version_id_col is mapper.columns["version"]:
         yield "'version' must not be the mapper's version_id_col: the store counts its own writes in it"
     ours = [mapper.columns.get(name) for name, *_ in _declared_columns(model)]
-    for column, (name, declared, is_typed) in zip(ours, _declared_columns(model), strict=True):
+    for column, (name, declaration, is_typed) in zip(ours, _declared_columns(model), strict=True):
         if column is not None:
-            yield from _column_problems(name, column, declared, is_typed=is_typed)
+            yield from _column_problems(name, column, declaration, is_typed=is_typed)
     for column in table.columns:
         if not any(column is our for our in (*ours, mapper.polymorphic_on)) and _needs_a_value(column):
             yield f"column {column.name!r} is NOT NULL without a default: no new session could be inserted"
@@ -377,31 +377,31 @@ def _feature_problems(model: type, mapper: Mapper[Any], table: Table) -> Iterato
 
 
 def _column_problems(
-    name: str, column: Column[Any], declared: Column[Any], *, is_typed: bool
+    name: str, column: Column[Any], declaration: Column[Any], *, is_typed: bool
 ) -> Iterator[str]:
-    if column.nullable != declared.nullable:
+    if column.nullable != declaration.nullable:
         yield f"{name!r} must be {'NOT NULL (nullable=False)' if column.nullable else 'nullable'}"
     if not is_typed:
         return
     kind, fits = column.type, False
-    match declared.type:
+    match declaration.type:
         case SessionId():
             # Not even sqlalchemy.Uuid: MariaDB's UUID refuses values whose version and variant bits are
             # random (error 1292), as they are in ours.
-            wanted, fits = "a SessionId", isinstance(kind, SessionId)
+            expected, fits = "a SessionId", isinstance(kind, SessionId)
         case JSON():
             # A decorated type would be bypassed: the store writes and reads JSON text itself.
-            wanted, fits = "a JSON column (SESSION_JSON)", isinstance(kind, JSON)
+            expected, fits = "a JSON column (SESSION_JSON)", isinstance(kind, JSON)
         case BigInteger():
-            wanted, fits = "a BigInteger (32 bits end in 2038)", isinstance(kind, BigInteger)
+            expected, fits = "a BigInteger (32 bits end in 2038)", isinstance(kind, BigInteger)
         case String(length=int(length)):
-            wanted = f"a String of {length} characters"
+            expected = f"a String of {length} characters"
             fits = isinstance(kind, String) and (kind.length or length) >= length
         case _:
-            wanted, fits = "an Integer", isinstance(kind, Integer) and not isinstance(kind, SmallInteger)
+            expected, fits = "an Integer", isinstance(kind, Integer) and not isinstance(kind, SmallInteger)
     if not fits:
-        shown = repr(kind) if isinstance(declared.type, String) else type(kind).__name__
-        yield f"{name!r} must be {wanted}, not {shown}"
+        actual = repr(kind) if isinstance(declaration.type, String) else type(kind).__name__
+        yield f"{name!r} must be {expected}, not {actual}"
 
 
 def _needs_a_value(column: Column[Any]) -> bool:

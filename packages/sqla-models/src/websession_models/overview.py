@@ -103,21 +103,21 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
     size = _payload_size(columns["data"], connection.dialect.name)
     userid = columns.get("userid")
     age = now - last_used(features)
-    counted = {
+    conditions = {
         "active": active,
         "idle": and_(active, age >= idle_after),
         **{f"age{number}": and_(active, part) for number, part in enumerate(_parts(age, AGES, closed=False))},
         **{f"size{number}": and_(active, part) for number, part in enumerate(_parts(size, SIZES))},
     }
     if userid is not None:
-        counted["anonymous"] = and_(active, userid.is_(None))
+        conditions["anonymous"] = and_(active, userid.is_(None))
     if expires is not None:
-        counted["expired"] = expires <= now
-        counted["without_deadline"] = expires.is_(None)
+        conditions["expired"] = expires <= now
+        conditions["without_deadline"] = expires.is_(None)
     created_if_active, size_if_active = case((active, columns["created"])), case((active, size))
     row = connection.execute(
         select(
-            *(func.count(case((condition, 1))).label(name) for name, condition in counted.items()),
+            *(func.count(case((condition, 1))).label(name) for name, condition in conditions.items()),
             func.min(created_if_active).label("oldest"),
             func.avg(size_if_active).label("mean"),
             func.max(size_if_active).label("largest"),
@@ -181,11 +181,11 @@ def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
     if expires is None:
         return None
     source, ours = with_companion(features), features.criterion()
-    past, since = connection.execute(
+    count, since = connection.execute(
         select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
     ).one()
     without = connection.scalar(select(func.count()).select_from(source).where(expires.is_(None), ours))
-    return Backlog(past, since, without or 0)
+    return Backlog(count, since, without or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ def list_sessions(
         ValueError: The model knows no users, or `prefix` is not of hexadecimal digits.
     """
     features = features_of(model)
-    columns, used = features.columns, last_used(features)
+    columns, last_use = features.columns, last_used(features)
     owner = columns.get("userid")
     conditions = [features.criterion()]
     if userid is not _ANYBODY:
@@ -280,7 +280,7 @@ def list_sessions(
     if created_before is not None:
         conditions.append(columns["created"] < created_before)
     if used_before is not None:
-        conditions.append(used < used_before)
+        conditions.append(last_use < used_before)
     if prefix:
         lowest, highest = _range(prefix)
         conditions.append(columns["id"].between(lowest, highest))
@@ -289,13 +289,13 @@ def list_sessions(
             columns["id"],
             null() if owner is None else owner,
             columns["created"],
-            used,
+            last_use,
             features.activity.get("expires_at", null()),
             _payload_size(columns["data"], connection.dialect.name),
         )
         .select_from(with_companion(features))
         .where(*conditions)
-        .order_by(used.desc(), columns["id"])
+        .order_by(last_use.desc(), columns["id"])
         .limit(limit)
     )
     return tuple(Listed(*row) for row in connection.execute(statement))

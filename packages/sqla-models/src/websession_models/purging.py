@@ -112,26 +112,26 @@ def purge(
     if min(margin, max_rows or 0, max_seconds or 0) < 0 or batch < 1:
         raise ValueError("margin, max_rows, max_seconds must not be negative, nor batch less than 1")
     statements = _Statements(features_of(model), engine.dialect.name)
-    started, cutoff = time.monotonic(), now - margin
+    start, cutoff = time.monotonic(), now - margin
     if dry_run:
 
         def count() -> int:
             with reading(engine) as connection:
                 return execute(connection, statements.count, {_CUTOFF: cutoff}).scalar() or 0
 
-        expired = in_turn(engine, count)
-        limited = expired if max_rows is None else min(expired, max_rows)
-        return PurgeReport(limited, finished=limited == expired, seconds=time.monotonic() - started)
+        total = in_turn(engine, count)
+        sessions = total if max_rows is None else min(total, max_rows)
+        return PurgeReport(sessions, finished=sessions == total, seconds=time.monotonic() - start)
     run = _Run(engine, statements, cutoff)
     finished = False
     while not finished:
         size = batch if max_rows is None else min(batch, max_rows - run.sessions)
-        if size <= 0 or (max_seconds is not None and time.monotonic() - started >= max_seconds):
+        if size <= 0 or (max_seconds is not None and time.monotonic() - start >= max_seconds):
             break
         finished = run.next_batch(size)
         if progress is not None:
-            progress(run.report(finished=finished, seconds=time.monotonic() - started))
-    return run.report(finished=finished, seconds=time.monotonic() - started)
+            progress(run.report(finished=finished, seconds=time.monotonic() - start))
+    return run.report(finished=finished, seconds=time.monotonic() - start)
 
 
 class _Run:
@@ -212,7 +212,7 @@ class _Statements:
         self._deadline: Column[Any] = deadline
         self._key: Column[Any] = features.companion.columns[KEY]
         self._session_key: Column[Any] = features.columns["id"]
-        self._is_past = deadline <= self._bound(_CUTOFF, deadline)
+        self._is_past = deadline <= self._parameter(_CUTOFF, deadline)
         # SQLAlchemy leaves the clause out on SQLite. SKIP LOCKED and a lock wait timeout of 0 are too much
         # for MariaDB (error 1180); there one locked row fails the batch, and its halves are tried.
         nowait = dialect in {"mysql", "mariadb"}
@@ -226,12 +226,12 @@ class _Statements:
         self._delete_companions = delete(self._companion).where(self._in(self._key))
         self.count = select(func.count()).select_from(self._companion).where(self._is_past)
         self._first = self._expired()
-        after = self._bound(_AFTER, self._deadline)
+        after = self._parameter(_AFTER, self._deadline)
         self._next = self._expired(
             # The first part is for the index, which has the deadline alone.
             and_(
                 self._deadline >= after,
-                or_(self._deadline > after, self._key > self._bound(_AFTER_ID, self._key)),
+                or_(self._deadline > after, self._key > self._parameter(_AFTER_ID, self._key)),
             )
         )
 
@@ -279,5 +279,5 @@ class _Statements:
     def _in(self, column: Column[Any]) -> ColumnElement[bool]:
         return column.in_(bindparam(_IDS, expanding=True, type_=column.type))
 
-    def _bound(self, name: str, column: Column[Any]) -> Any:
+    def _parameter(self, name: str, column: Column[Any]) -> Any:
         return bindparam(name, type_=column.type)

@@ -33,15 +33,15 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     Raises:
         ModelError: The class cannot be a session model.
     """
-    mapped = inspect(model, raiseerr=False)
-    features = features_of(mapped.mapper.class_ if mapped is not None and mapped.is_aliased_class else model)
+    entity = inspect(model, raiseerr=False)
+    features = features_of(entity.mapper.class_ if entity is not None and entity.is_aliased_class else model)
     deadline = features.activity.get("expires_at")
     companion = features.companion
     if companion is None or deadline is None:
         return true()
-    ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)
+    has_ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)
     # With a companion of its own, also in a query that joins that table.
-    return ~ended.correlate_except(companion)
+    return ~has_ended.correlate_except(companion)
 
 
 def with_companion(features: ModelFeatures, key: ColumnElement[Any] | None = None) -> FromClause:
@@ -67,5 +67,5 @@ def last_used(features: ModelFeatures) -> ColumnElement[int]:
     Where the model records activity the query is one of `with_companion`.
     """
     active_at = features.activity.get("active_at")
-    rotated = last_rotated(features)
-    return rotated if active_at is None else func.coalesce(active_at, rotated)
+    rotation = last_rotated(features)
+    return rotation if active_at is None else func.coalesce(active_at, rotation)

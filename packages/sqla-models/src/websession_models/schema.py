@@ -146,7 +146,7 @@ def schema_error(error: StatementError, tables: Iterable[str]) -> SchemaError:
 
 
 def _differences(
-    bind: Engine | Connection, table: Table, written: Collection[str]
+    bind: Engine | Connection, table: Table, our_names: Collection[str]
 ) -> Iterator[SchemaProblem]:
     """Yield what is wrong with a table of which the store itself writes the columns of these names."""
     inspector = inspect(bind)
@@ -165,11 +165,11 @@ def _differences(
     for column in table.columns:
         if column.name not in actual:
             yield SchemaProblem(table.name, column.name, "is missing", REMEDY)
-        elif column.name in written:
+        elif column.name in our_names:
             yield from _column_differences(table, column, actual[column.name], bind.dialect)
-    for name, reflected in actual.items():
+    for name, column_info in actual.items():
         own = table.columns.get(name)
-        if name not in written and _needs_a_value(reflected) and (own is None or own.default is None):
+        if name not in our_names and _needs_a_value(column_info) and (own is None or own.default is None):
             yield SchemaProblem(
                 table.name,
                 name,
@@ -178,15 +178,15 @@ def _differences(
                 "give it a default, make it nullable, or remove it",
             )
     key = inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]
-    wanted = [column.name for column in table.primary_key.columns]
-    if key != wanted:
+    names = [column.name for column in table.primary_key.columns]
+    if key != names:
         yield SchemaProblem(
-            table.name, None, f"has another primary key than {', '.join(wanted)}", "make it the primary key"
+            table.name, None, f"has another primary key than {', '.join(names)}", "make it the primary key"
         )
     indexes = list(_indexes(inspector, table))
     by_key = _Index("", tuple(key), is_unique=True)
     yield from _index_differences(table, [by_key, *indexes], bind.dialect)
-    yield from _unique_by_mistake(table, indexes, written)
+    yield from _unique_by_mistake(table, indexes, our_names)
 
 
 def _views(inspector: Inspector, schema: str | None) -> list[str]:
@@ -211,10 +211,10 @@ def _column_differences(
     expected, kind = column.type.dialect_impl(dialect), actual["type"]
     if isinstance(expected, TypeDecorator):
         expected = expected.type_engine(dialect)
-    wanted = expected.compile(dialect)
-    remedy = f"change its type to {wanted} by a migration; alembic's compare_type finds such differences"
+    type_name = expected.compile(dialect)
+    remedy = f"change its type to {type_name} by a migration; alembic's compare_type finds such differences"
     if not _is_of_the_kind(expected, kind, dialect):
-        yield SchemaProblem(table.name, column.name, f"is {kind!r} and should be {wanted}", remedy)
+        yield SchemaProblem(table.name, column.name, f"is {kind!r} and should be {type_name}", remedy)
     elif shortage := _shortage(expected, kind, dialect):
         # SQLite takes no notice of lengths.
         yield SchemaProblem(table.name, column.name, shortage, remedy, fatal=dialect.name != "sqlite")
@@ -254,19 +254,19 @@ def _shortage(expected: TypeEngine[Any], kind: TypeEngine[Any], dialect: Dialect
     if isinstance(kind, _ANYTHING):
         return None
     if isinstance(expected, Integer):
-        bits, wanted_bits = _bits(kind), _bits(expected)
-        if bits >= wanted_bits or dialect.name == "sqlite":  # whose integers are all alike
+        bits, target_bits = _bits(kind), _bits(expected)
+        if bits >= target_bits or dialect.name == "sqlite":  # whose integers are all alike
             return None
-        return f"has {bits} bits and should have {wanted_bits}"
-    length, wanted = getattr(kind, "length", None), getattr(expected, "length", None)
+        return f"has {bits} bits and should have {target_bits}"
+    length, target = getattr(kind, "length", None), getattr(expected, "length", None)
     if length is None or isinstance(expected, (JSON, Uuid, Enum)):
         return None
     unit = "bytes" if isinstance(expected, _BINARY) else "characters"
-    if wanted is None or length == wanted or (length > wanted and not isinstance(kind, BINARY)):
+    if target is None or length == target or (length > target and not isinstance(kind, BINARY)):
         return None
-    if length > wanted:
-        return f"fills everything up to {length} {unit} and should have {wanted}"
-    return f"holds {length} {unit} and should hold {wanted}"
+    if length > target:
+        return f"fills everything up to {length} {unit} and should have {target}"
+    return f"holds {length} {unit} and should hold {target}"
 
 
 def _bits(kind: TypeEngine[Any]) -> int:
@@ -325,14 +325,14 @@ def _limit_differences(
 
 
 def _unique_by_mistake(
-    table: Table, actual: Sequence[_Index], written: Collection[str]
+    table: Table, actual: Sequence[_Index], our_names: Collection[str]
 ) -> Iterator[SchemaProblem]:
     """Yield what the database lets no two sessions share, though the model says nothing of it."""
     unique: list[Any] = [table.primary_key, *(index for index in table.indexes if index.unique)]
     unique += [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
     expected = [{column.name for column in key.columns} for key in unique]
     for columns in dict.fromkeys(index.columns for index in actual if index.is_unique):
-        if set(columns).issubset(written) and not any(names <= set(columns) for names in expected):
+        if set(columns).issubset(our_names) and not any(names <= set(columns) for names in expected):
             yield SchemaProblem(
                 table.name,
                 None,

@@ -107,7 +107,7 @@ class Store:
         statements = self._for(connection.dialect)
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
         values: Any = execute(connection, statements.select, {ID: session_id}).first()
-        return None if values is None else self._opened(statements.row(session_id, values))
+        return None if values is None else self._open(statements.row(session_id, values))
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
@@ -139,7 +139,7 @@ class Store:
         if not lines:
             return None
         instance, *values = lines[0]
-        return instance, self._opened(statements.row(session_id, values))
+        return instance, self._open(statements.row(session_id, values))
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
         """Insert a new row, and its companion if `row` has an activity; other columns take their defaults.
@@ -155,18 +155,18 @@ class Store:
                 application's is violated.
         """
         if self._is_encrypted:
-            row = self.envelope.closed(row)
+            row = self.envelope.close_row(row)
         statements = self._for(connection.dialect)
         parameters = statements.parameters(row)
         if row.activity is None or statements.insert_companion is None:
             execute(connection, statements.insert, parameters)
             return
-        recorded = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+        activity = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
         if statements.insert_both is not None:
-            execute(connection, statements.insert_both, {**parameters, **recorded})
+            execute(connection, statements.insert_both, {**parameters, **activity})
         else:
             execute(connection, statements.insert, parameters)
-            execute(connection, statements.insert_companion, {ID: row.id, **recorded})
+            execute(connection, statements.insert_companion, {ID: row.id, **activity})
 
     def update(
         self,
@@ -254,8 +254,8 @@ class Store:
             return not getattr(dialect, "is_mariadb", False)
         return self._for(dialect).has_jsonb
 
-    def _opened(self, row: SessionRow) -> SessionRow:
-        return self.envelope.opened(row) if self._is_encrypted else row
+    def _open(self, row: SessionRow) -> SessionRow:
+        return self.envelope.open_row(row) if self._is_encrypted else row
 
     def _for(self, dialect: Dialect) -> _Statements:
         statements = self._statements.get(dialect.name)
@@ -297,13 +297,13 @@ class _Statements:
         # By the key that is asked for, and not by the other table's column: PostgreSQL then plans faster, and
         # it plans for nearly every read, since psycopg forgets its prepared statements with each ROLLBACK.
         self._source = with_companion(features, bindparam(ID, type_=key.type))
-        self.select: Select[Any] = select(*self._wanted()).select_from(self._source).where(*self._where)
+        self.select: Select[Any] = select(*self._selection()).select_from(self._source).where(*self._where)
         self.insert: Insert = insert(features.table).values(self._values())
         self.insert_companion: Insert | None = None
         if features.companion is not None:
-            recorded = [features.companion.columns[KEY], *features.activity.values()]
+            recording = [features.companion.columns[KEY], *features.activity.values()]
             self.insert_companion = insert(features.companion).values(
-                {column: bindparam(PREFIX + column.name, type_=column.type) for column in recorded}
+                {column: bindparam(PREFIX + column.name, type_=column.type) for column in recording}
             )
         self.insert_both: Insert | None = None
         if self.insert_companion is not None and self._can_insert_both():
@@ -379,22 +379,22 @@ class _Statements:
         model = self._features.mapper().class_
         # The ORM itself keeps other classes' rows out.
         return (
-            select(model, *self._wanted())
+            select(model, *self._selection())
             .select_from(self._source)
             .where(self._is_session)
             .options(*(defer(getattr(model, name)) for name in _TEXTS))
         )
 
-    def _wanted(self) -> list[ColumnElement[Any]]:
+    def _selection(self) -> list[ColumnElement[Any]]:
         columns, features = self._columns, self._features
         # JSON as text on every engine. Drivers decode by the column's type (psycopg) or its declared type
         # (sqlite3 with a registered converter), which an expression does not have.
         texts = {name: cast(columns[name], Text()).label(PREFIX + name) for name in _TEXTS}
-        wanted: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
-        wanted += [columns[name] for name in self._overrides]
+        expressions: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
+        expressions += [columns[name] for name in self._overrides]
         if features.companion is not None:
-            wanted += [features.companion.columns[KEY].is_not(None), *features.activity.values()]
-        return wanted
+            expressions += [features.companion.columns[KEY].is_not(None), *features.activity.values()]
+        return expressions
 
     def _values(self) -> Mapping[Column[Any], Any]:
         values: dict[Column[Any], Any] = {column: self._value(name) for name, column in self._columns.items()}
@@ -413,12 +413,12 @@ class _Statements:
         return cast(text, column.type) if self._dialect == "postgresql" else text
 
 
-def _sane(kind: type[_T], stored: Mapping[str, Any], most: int) -> _T:
+def _sane(kind: type[_T], values: Mapping[str, Any], most: int) -> _T:
     """Return an object of stored numbers; what somebody wrote there by hand must not lock users out."""
     try:
-        return kind(**stored)
+        return kind(**values)
     except (TypeError, ValueError):
-        return kind(**{name: value for name, value in stored.items() if _fits(value, most)})
+        return kind(**{name: value for name, value in values.items() if _fits(value, most)})
 
 
 def _fits(value: object, most: int) -> bool:

@@ -111,7 +111,7 @@ class Browser(webtest.TestApp):
             userid: What the application's login view hands over.
             session: The attribute of the request that holds the session.
         """
-        with self._asking() as (request, headers):
+        with self._ask() as (request, headers):
             if session == "session" and request.registry.queryUtility(ISecurityPolicy) is not None:
                 headers.extend(remember(request, userid))
             else:
@@ -119,7 +119,7 @@ class Browser(webtest.TestApp):
 
     def logout(self, session: str = "session") -> None:
         """Log out, as a logout view does: by `pyramid.security.forget`, or `invalidate()` of the session."""
-        with self._asking() as (request, headers):
+        with self._ask() as (request, headers):
             if session == "session" and request.registry.queryUtility(ISecurityPolicy) is not None:
                 headers.extend(forget(request))
             else:
@@ -135,7 +135,7 @@ class Browser(webtest.TestApp):
         Args:
             session: The attribute of the request that holds the session.
         """
-        with self._asking() as (request, _headers):
+        with self._ask() as (request, _headers):
             yield self._session_of(request, session)
 
     def stored_session(self, session: str = "session") -> StoredSession | None:
@@ -175,19 +175,19 @@ class Browser(webtest.TestApp):
         row, reason = self._look(session)
         if row is None:
             raise AssertionError(f"no session is stored for this browser: {reason}")
-        stored = StoredSession.from_row(row).data
+        contents = StoredSession.from_row(row).data
         if data is not _ANY:
-            assert stored == data  # noqa: S101 - rewritten by pytest, which shows the difference
+            assert contents == data  # noqa: S101 - rewritten by pytest, which shows the difference
 
     def assert_no_session_stored(self, session: str = "session") -> None:
         """Assert that the browser has no cookie that opens a stored session."""
         __tracebackhide__ = True
         row, _reason = self._look(session)
         if row is not None:
-            stored = StoredSession.from_row(row)
+            record = StoredSession.from_row(row)
             raise AssertionError(
-                f"a session is stored for this browser, of user {stored.userid!r}, with data {stored.data!r} "
-                f"and flash messages {stored.flash()!r}"
+                f"a session is stored for this browser, of user {record.userid!r}, with data {record.data!r} "
+                f"and flash messages {record.flash()!r}"
             )
 
     def assert_session_cookie(
@@ -215,9 +215,9 @@ class Browser(webtest.TestApp):
             session: The attribute of the request that holds the session.
         """
         __tracebackhide__ = True
-        sent = self._sent_cookie(response, session)
-        if sent is None or not sent["value"]:
-            what = "deletes" if sent else "does not set"
+        cookie = self._sent_cookie(response, session)
+        if cookie is None or not cookie["value"]:
+            what = "deletes" if cookie else "does not set"
             raise AssertionError(f"the response {what} the session's cookie; it sets {_names(response)}")
         expected = {
             "secure": secure,
@@ -228,9 +228,9 @@ class Browser(webtest.TestApp):
             "max_age": max_age,
         }
         wrong = [
-            f"{name} is {sent[name]!r}, not {value!r}"
+            f"{name} is {cookie[name]!r}, not {value!r}"
             for name, value in expected.items()
-            if value is not _ANY and _folded(sent[name]) != _folded(value)
+            if value is not _ANY and _fold(cookie[name]) != _fold(value)
         ]
         if wrong:
             raise AssertionError(f"the session's cookie: {'; '.join(wrong)}")
@@ -238,23 +238,23 @@ class Browser(webtest.TestApp):
     def assert_session_cookie_deleted(self, response: Any, session: str = "session") -> None:
         """Assert that a response takes the session's cookie away from the browser."""
         __tracebackhide__ = True
-        sent = self._sent_cookie(response, session)
-        if sent is None or sent["value"]:
-            what = "stores" if sent else "says nothing about"
+        cookie = self._sent_cookie(response, session)
+        if cookie is None or cookie["value"]:
+            what = "stores" if cookie else "says nothing about"
             raise AssertionError(f"the response {what} the session's cookie; it sets {_names(response)}")
 
     def assert_no_session_cookie(self, response: Any, session: str = "session") -> None:
         """Assert that a response says nothing about the session's cookie."""
         __tracebackhide__ = True
-        sent = self._sent_cookie(response, session)
-        if sent is not None:
-            what = "stores" if sent["value"] else "deletes"
+        cookie = self._sent_cookie(response, session)
+        if cookie is not None:
+            what = "stores" if cookie["value"] else "deletes"
             raise AssertionError(f"the response {what} the session's cookie")
 
     # -- private -------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _asking(self) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
+    def _ask(self) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
         """Make a bare request, with the browser's cookies, and store the cookies that come back."""
         headers: list[tuple[str, str]] = []
         with requests.bare_request(self.app.registry, self._environ()) as request:
@@ -276,10 +276,10 @@ class Browser(webtest.TestApp):
         """Let the cookies age by what the manual clock has moved: the jar goes by the real time."""
         if self._clock is None:
             return
-        passed, self._looked_at = self._clock() - self._looked_at, self._clock()
+        seconds, self._looked_at = self._clock() - self._looked_at, self._clock()
         for cookie in self.cookiejar:
             if cookie.expires is not None:
-                cookie.expires -= passed
+                cookie.expires -= seconds
         self.cookiejar.clear_expired_cookies()
 
     def _factory(self, name: str) -> SessionFactory:
@@ -339,5 +339,5 @@ def _names(response: Any) -> str:
     return ", ".join(names) or "no cookie"
 
 
-def _folded(value: Any) -> Any:
+def _fold(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value

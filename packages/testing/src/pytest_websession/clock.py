@@ -29,7 +29,7 @@ class ManualClock:
     def __init__(self, now: int | None = None) -> None:
         self.now = int(time.time()) if now is None else now
         self._lock = threading.Lock()
-        self._governed: list[tuple[Any, Callable[[], int]]] = []
+        self._clocks: list[tuple[Any, Callable[[], int]]] = []
 
     def __call__(self) -> int:
         """Return the time, whole Unix seconds."""
@@ -64,11 +64,11 @@ class ManualClock:
 
         for factory in web_session_factories(app.registry).values():
             if factory.clock is not self:
-                self._governed.append((factory, factory.clock))
+                self._clocks.append((factory, factory.clock))
                 factory.clock = self
 
     def release(self) -> None:
-        """Give the applications the clocks back that they had."""
-        while self._governed:
-            factory, clock = self._governed.pop()
+        """Put back the clocks that the applications had."""
+        while self._clocks:
+            factory, clock = self._clocks.pop()
             factory.clock = clock

@@ -78,13 +78,13 @@ def names_asked_for_later(metafunc: pytest.Metafunc) -> set[str]:
     # pytest has no public way to ask what fixtures there are.
     manager = metafunc.definition.session._fixturemanager
     names: set[str] = set()
-    waiting = list(OURS_OF_PROJECT)
-    while waiting:
-        name = waiting.pop()
+    queue = list(OURS_OF_PROJECT)
+    while queue:
+        name = queue.pop()
         definitions = manager.getfixturedefs(name, metafunc.definition)
         if definitions and name not in names:
             names.add(name)
-            waiting += definitions[-1].argnames
+            queue += definitions[-1].argnames
     is_marked = metafunc.definition.get_closest_marker(COMMITS) is not None
     if metafunc.config.getini(MAIN) and (is_marked or "app" not in names):
         names.add("websession_engine_name")
@@ -316,9 +316,9 @@ def _check_that_requests_share_the_dbsession(app: Any, environ: dict[str, Any]) 
     from .requests import bare_request, database_session
 
     for factory in web_session_factories(app.registry).values():
-        with bare_request(app.registry, environ) as made:
-            used = database_session(made, factory)
-        if used is not environ["app.dbsession"]:
+        with bare_request(app.registry, environ) as request:
+            dbsession = database_session(request, factory)
+        if dbsession is not environ["app.dbsession"]:
             name = factory.settings.dbsession_name
             usage_error(
                 f"The application's request.{name} is not the database session that a test has put into "

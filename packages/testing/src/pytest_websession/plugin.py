@@ -112,11 +112,11 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{COMMITS}: the application's requests commit, instead of sharing one transaction that is rolled "
         "back after the test (pytest-websession)",
     )
-    known = ENGINES if config.getoption("--websession-db-url") is None else SERVERS_OF_ONES_OWN
-    unknown = [name for name in _engines(config) if name not in known]
+    choices = ENGINES if config.getoption("--websession-db-url") is None else SERVERS_OF_ONES_OWN
+    unknown = [name for name in _engines(config) if name not in choices]
     if not unknown:
         return
-    if known is ENGINES:
+    if choices is ENGINES:
         raise pytest.UsageError(
             f"--websession-engines: unknown {', '.join(unknown)}; known are {', '.join(ENGINES)}"
         )
@@ -134,7 +134,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     engines = _engines(config)
     if config.getoption("--websession-db-url") is not None:
         return [f"websession: {engines[0]}, on the server of --websession-db-url"]
-    reasons = {name: _missing(name) for name in engines}
+    reasons = {name: _lack_of(name) for name in engines}
     usable = [name for name, reason in reasons.items() if reason is None]
     return [
         f"websession: {', '.join(usable) or 'no database engine'}",
@@ -150,13 +150,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a database once per engine, unless it names its engines itself."""
     fixture = "websession_engine_name"
-    parametrized = [
+    argnames = [
         mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
         for mark in metafunc.definition.iter_markers("parametrize")
     ]
     if fixture not in metafunc.fixturenames and fixture in names_asked_for_later(metafunc):
         metafunc.fixturenames.append(fixture)
-    if fixture in metafunc.fixturenames and not any(fixture in names for names in parametrized):
+    if fixture in metafunc.fixturenames and not any(fixture in names for names in argnames):
         metafunc.parametrize(fixture, _engines(metafunc.config), indirect=True, scope="session")
 
 
@@ -280,7 +280,7 @@ def _engines(config: pytest.Config) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _missing(engine: str) -> str | None:
+def _lack_of(engine: str) -> str | None:
     if engine == "sqlite":
         return None
     from . import servers  # noqa: PLC0415 - late, see above

@@ -37,18 +37,18 @@ class StatementCounter:
             AssertionError: There were more or fewer; it lists them.
         """
         __tracebackhide__ = True
-        sent: list[str] = []
+        statements: list[str] = []
 
         def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            sent.append(statement)
+            statements.append(statement)
 
         sa.event.listen(self._engine, "before_cursor_execute", listen)
         try:
-            yield sent
+            yield statements
         finally:
             sa.event.remove(self._engine, "before_cursor_execute", listen)
-        if count is not None and len(sent) != count:
-            shown = "".join(
-                f"\n{number}. {' '.join(statement.split())}" for number, statement in enumerate(sent, 1)
+        if count is not None and len(statements) != count:
+            lines = "".join(
+                f"\n{number}. {' '.join(statement.split())}" for number, statement in enumerate(statements, 1)
             )
-            raise AssertionError(f"{count} SQL statements were expected, {len(sent)} were sent:{shown}")
+            raise AssertionError(f"{count} SQL statements were expected, {len(statements)} were sent:{lines}")

@@ -177,13 +177,13 @@ def timeouts(deployment: Deployment) -> Iterator[Finding]:
             "model needs IdleMixin and AbsoluteMixin.",
         )
         return
-    met = [name for name, level in _LEVELS.items() if level.allows(idle, absolute)]
+    levels = [name for name, level in _LEVELS.items() if level.allows(idle, absolute)]
     timeouts = f"Idle timeout {exact_duration(idle)}, absolute timeout {exact_duration(absolute)}."
     yield info(
-        f"{timeouts} By NIST SP 800-63B-4 that is within the limits of {', '.join(met)}."
-        if met
+        f"{timeouts} By NIST SP 800-63B-4 that is within the limits of {', '.join(levels)}."
+        if levels
         else f"{timeouts} NIST SP 800-63B-4 asks for less: {'; '.join(_LEVELS)}.",
-        "" if met else "Where the application has to meet one of these levels, shorten them.",
+        "" if levels else "Where the application has to meet one of these levels, shorten them.",
     )
     own = sorted(name for name in deployment.factory.own_settings if name.endswith("timeout"))
     if own:
@@ -197,13 +197,13 @@ def keys(deployment: Deployment) -> Iterator[Finding]:
     # Strength needs no check: a key that is not of 256 bits, or visibly made up, stops the start.
     count = len(deployment.settings.secret_key)
     if count > 1:
-        needed = old_key_lifetime(deployment.factory.policies(None), owned=None)
+        lifetime = old_key_lifetime(deployment.factory.policies(None), owned=None)
         yield Finding(
             Severity.WARNING if count > _MANY_KEYS else Severity.INFO,
             f"There are {count} secret keys: the first one encrypts, the others still open cookies.",
             "Remove the old ones when they are needed no more (pyramid-sessions rotate-key says how to tell)."
-            if needed is None
-            else f"By these settings an old one can go {duration(needed, round_up=True)} after the new one "
+            if lifetime is None
+            else f"By these settings an old one can go {duration(lifetime, round_up=True)} after the new one "
             "came first.",
         )
     file = deployment.configuration

@@ -35,7 +35,7 @@ _IN_MEMORY: Final = warning(
     "Use a database file or a server.",
 )
 _NO_SECOND_CONNECTION: Final = warning(
-    "The connection pool has no second connection: activity, renewals and revocations are noted down on a "
+    "The connection pool has no second connection: activity, renewals and revocations are recorded on a "
     "connection of their own, and cannot be.",
     "Give the engine a pool_size of 2 or more, or some max_overflow.",
 )
@@ -118,7 +118,7 @@ def sqlite(deployment: Deployment) -> Iterator[Finding]:
             REMEDY,
         )
     if str(mode).lower() != "wal":
-        yield warning(f"The journal mode is {mode}: whoever reads keeps others from writing.", REMEDY)
+        yield warning(f"The journal mode is {mode}: anyone who reads keeps others from writing.", REMEDY)
     if patience < 1000:
         yield warning(
             f"A transaction waits {patience} ms for the one before it: requests fail as soon as two meet.",

@@ -44,7 +44,7 @@ __all__ = [
     "DatabaseError",
     "DeclinedError",
     "database_error",
-    "opened",
+    "open_application",
     "setting_of",
 ]
 
@@ -152,7 +152,7 @@ def setting_of(application: Application) -> str | None:
 
     A factory does not know under which prefix it was configured.
     """
-    wanted = [key.fingerprint for key in application.factory.settings.secret_key]
+    fingerprints = [key.fingerprint for key in application.factory.settings.secret_key]
     for name, value in (application.registry.settings or {}).items():
         if not name.endswith("secret_key"):
             continue
@@ -160,13 +160,13 @@ def setting_of(application: Application) -> str | None:
             keyring = Keyring.from_sources(value)
         except (KeyFormatError, TypeError):
             continue
-        if [key.fingerprint for key in keyring] == wanted:
+        if [key.fingerprint for key in keyring] == fingerprints:
             return str(name)
     return None
 
 
 @contextmanager
-def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Application]:
+def open_application(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Application]:
     """Start the application of a configuration, without serving it, and end it again.
 
     `variables` are values for ``%(name)s`` in the configuration.
@@ -174,7 +174,7 @@ def opened(uri: str, name: str, variables: Mapping[str, str]) -> Iterator[Applic
     Raises:
         CommandError: The application cannot be started, or has no such sessions of ours.
     """
-    app = _started(uri, variables)
+    app = _start(uri, variables)
     with prepare(registry=app.registry) as environment:
         request = environment["request"]
         factory = _factory(app.registry, uri, name)
@@ -202,15 +202,15 @@ def database_error(error: Exception) -> DatabaseError:
     )
 
 
-def _started(uri: str, variables: Mapping[str, str]) -> Any:
+def _start(uri: str, variables: Mapping[str, str]) -> Any:
     try:
         setup_logging(uri, dict(variables))
         return get_app(uri, options=dict(variables))
     except FileNotFoundError as error:
-        missing = error.filename or uri
-        if str(missing) == plaster.parse_uri(uri).path:
+        path = error.filename or uri
+        if str(path) == plaster.parse_uri(uri).path:
             raise CommandLineError(
-                f"There is no file {missing}.",
+                f"There is no file {path}.",
                 "Give the configuration as Pyramid's own scripts take it, for example production.ini or "
                 "production.ini#main.",
             ) from None

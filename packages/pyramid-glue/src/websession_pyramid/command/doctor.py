@@ -33,14 +33,14 @@ _INDENT: Final = " " * 7
 @click.command
 @json_option
 @configured
-def doctor(opened: Opener, json_: bool) -> None:
+def doctor(open_application: Opener, json_: bool) -> None:
     """Look for what is wrong with the sessions of a deployment.
 
     Connects to the database and changes nothing. Each finding comes with its severity, the reason and a
     remedy. Exit status 0: no errors (there may be warnings); 1: errors were found.
     """
     results = []
-    with opened() as application:
+    with open_application() as application:
         for result in run_checks(_deployment(application)):
             results.append(result)
             if not json_:
@@ -49,7 +49,7 @@ def doctor(opened: Opener, json_: bool) -> None:
         sum(result.count(severity) for result in results) for severity in (Severity.ERROR, Severity.WARNING)
     )
     if json_:
-        checks = [_described(result) for result in results]
+        checks = [_as_dict(result) for result in results]
         as_json({"checks": checks, "errors": errors, "warnings": warnings})
     else:
         click.echo(f"\nErrors: {errors}, warnings: {warnings}.")
@@ -86,7 +86,7 @@ def _say(paragraph: str) -> None:
     click.echo(click.wrap_text(paragraph, width, initial_indent=_INDENT, subsequent_indent=_INDENT))
 
 
-def _described(result: CheckResult) -> dict[str, object]:
+def _as_dict(result: CheckResult) -> dict[str, object]:
     return {
         "check": result.check.name,
         "title": result.check.title,

@@ -22,13 +22,13 @@ __all__ = ["encrypt"]
 @click.option("--dry-run", is_flag=True, help="Only count what would be written.")
 @json_option
 @configured
-def encrypt(*, opened: Opener, dry_run: bool, json_: bool) -> None:
+def encrypt(*, open_application: Opener, dry_run: bool, json_: bool) -> None:
     """Encrypt all sessions' data with the first data_secret_key.
 
     For a model that has just been given EncryptedDataMixin, and before an old key goes. Rows that are
     encrypted with the first key already are left alone, so it can be run again.
     """
-    with opened() as application:
+    with open_application() as application:
         store = application.factory.store
         if not store.features.offers(EncryptedDataMixin):
             raise ApplicationError(

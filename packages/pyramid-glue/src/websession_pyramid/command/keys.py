@@ -42,30 +42,30 @@ def keygen() -> None:
 @click.command("rotate-key")
 @json_option
 @configured
-def rotate_key(opened: Opener, json_: bool) -> None:
+def rotate_key(open_application: Opener, json_: bool) -> None:
     """Print the setting with a new key in front of the present ones.
 
     Put it into the configuration in place of the present one. Nothing is changed by this command, but it
     prints SECRETS on standard output, the new key and the present ones: mind where that goes. What it says on
     standard error has none: for how long the old keys have to stay.
     """
-    with opened() as application:
+    with open_application() as application:
         setting, present = _present(application)
         keys = [generate_secret_key(), *present]
-        needed, table_was_read = _needed(application)
-        logged_in_only = needed is None and _owned_only(application)
+        lifetime, table_was_read = _lifetime(application)
+        logged_in_only = lifetime is None and _owned_only(application)
     if json_:
         as_json(
             {
                 "setting": setting,
                 "keys": keys,
-                "old_needed_seconds": needed,
+                "old_needed_seconds": lifetime,
                 "table_was_asked": table_was_read,
             }
         )
     else:
         click.echo("\n".join([f"{setting} =", *(f"    {key}" for key in keys)]))
-    for line in _advice(setting, needed, table_was_read=table_was_read, logged_in_only=logged_in_only):
+    for line in _advice(setting, lifetime, table_was_read=table_was_read, logged_in_only=logged_in_only):
         click.echo(line, err=True)
 
 
@@ -81,7 +81,7 @@ def _present(application: Application) -> tuple[str, list[str]]:
     )
 
 
-def _needed(application: Application) -> tuple[int | None, bool]:
+def _lifetime(application: Application) -> tuple[int | None, bool]:
     """Return for how many seconds the old keys are needed (None: forever), and whether the table was read."""
     factory = application.factory
     settings = factory.policies(None)
@@ -109,7 +109,9 @@ def _owned_only(application: Application) -> bool:
     return application.factory.has("userid") and old_key_lifetime(policies, owned=True) is not None
 
 
-def _advice(setting: str, needed: int | None, *, table_was_read: bool, logged_in_only: bool) -> Iterator[str]:
+def _advice(
+    setting: str, lifetime: int | None, *, table_was_read: bool, logged_in_only: bool
+) -> Iterator[str]:
     yield ""
     yield (
         f"Put this in place of the present {setting} and restart. It is secret: keep it out of version "
@@ -119,20 +121,20 @@ def _advice(setting: str, needed: int | None, *, table_was_read: bool, logged_in
         "With several servers, first give all of them the present keys with the new one BEHIND them, then "
         "all of them this."
     )
-    if needed is not None:
-        wait = duration(needed, round_up=True)
+    if lifetime is not None:
+        wait = duration(lifetime, round_up=True)
         yield f"The old keys can go {wait} after the last server encrypts with the new one."
     else:
         prefix = setting.removesuffix(_SUFFIX)
-        whose = "sessions that belong to nobody" if logged_in_only else "some sessions"
+        whose = "anonymous sessions" if logged_in_only else "some sessions"
         yield (
             f"The old keys can never go by themselves: nothing bounds how long {whose} keep their present "
             f"cookie. Set {prefix}absolute_timeout or {prefix}cookie_max_age; or remove the old keys when "
-            "you think fit: whoever has not come back by then starts with a new session."
+            "you think fit: anyone who has not come back by then starts with a new session."
         )
     if not table_was_read:
         yield (
             "The table of sessions could not be asked whether any has longer timeouts of its own; this is "
             "what the settings alone come to."
         )
-    yield "If an old key has leaked, remove it at once: whoever has it can make cookies."
+    yield "If an old key has leaked, remove it at once: anyone who has it can make cookies."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .application import opened
+from .application import open_application
 from .output import parse_duration
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
 
 
 def configured(command: _FunctionT) -> _FunctionT:
-    """Give a command CONFIG_URI, ``--session`` and ``--var``, as one argument `opened`.
+    """Add CONFIG_URI, ``--session`` and ``--var`` to a command, as one argument `open_application`.
 
     It is the context manager of that name for this application: the command opens it when it is ready to.
     """
@@ -67,7 +67,9 @@ def configured(command: _FunctionT) -> _FunctionT:
     # With `wraps` the parameters that click has recorded on the command so far come along.
     @functools.wraps(command)
     def wrapper(config_uri: str, session_name: str, variables: dict[str, str], **rest: Any) -> Any:
-        return command(opened=functools.partial(opened, config_uri, session_name, variables), **rest)
+        return command(
+            open_application=functools.partial(open_application, config_uri, session_name, variables), **rest
+        )
 
     decorated: Any = wrapper
     for decorator in (

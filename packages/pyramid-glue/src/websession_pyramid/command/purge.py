@@ -40,7 +40,7 @@ __all__ = ["gc", "purge_command"]
 @configured
 def purge_command(
     *,
-    opened: Opener,
+    open_application: Opener,
     max_rows: int | None,
     max_seconds: int | None,
     margin: int,
@@ -54,7 +54,7 @@ def purge_command(
     same time share the work. Fit for cron: it says one line, and nothing is asked.
     """
     is_watched = sys.stderr.isatty() and not (json_ or dry_run)
-    with opened() as application:
+    with open_application() as application:
         run = partial(
             purge,
             application.tables(),

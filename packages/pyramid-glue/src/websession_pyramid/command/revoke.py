@@ -28,7 +28,7 @@ _MANY = 10
 
 @click.command("revoke")
 @click.option("--user", help="All sessions of this user, by the userid.")
-@click.option("--anonymous", is_flag=True, help="Only sessions that belong to nobody.")
+@click.option("--anonymous", is_flag=True, help="Only anonymous sessions.")
 @click.option("--older-than", type=DURATION, help="Only sessions that began longer ago: 12h, 30d.")
 @click.option("--unused-for", type=DURATION, help="Only sessions that were not used for so long.")
 @click.option("--all", "all_", is_flag=True, help="All sessions of everybody.")
@@ -39,7 +39,7 @@ _MANY = 10
 @click.argument("session", required=False)
 def revoke_command(
     *,
-    opened: Opener,
+    open_application: Opener,
     session: str | None,
     all_: bool,
     yes: bool,
@@ -50,13 +50,13 @@ def revoke_command(
     """End sessions.
 
     SESSION is the beginning of one session's identifier, as pyramid-sessions list shows it. Several options
-    together end only what meets all of them. More than ten are asked about. Whoever is logged in by a
+    together end only what meets all of them. More than ten are asked about. Anyone who is logged in by a
     session that is ended has to log in again.
     """
     criteria = {name: value for name, value in filters.items() if value not in (None, False)}
     if sum((session is not None, all_, bool(criteria))) != 1:
         raise click.UsageError("Say which: SESSION, or --all, or one or several of the other options.")
-    with opened() as application:
+    with open_application() as application:
         ids = _ids(application, session, criteria)
         if dry_run:
             if json_:
@@ -86,7 +86,7 @@ def _ids(application: Application, session: str | None, criteria: dict[str, Any]
         if session is not None:
             return [the_one(connection, application, session)]
         filters = filters_of(application, **criteria)
-        return [listed.id for listed in list_sessions(connection, application.model, limit=None, **filters)]
+        return [row.id for row in list_sessions(connection, application.model, limit=None, **filters)]
 
 
 def _ask(number: int) -> None:

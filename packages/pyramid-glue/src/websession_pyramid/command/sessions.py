@@ -45,18 +45,18 @@ _CHOICES = 10
 )
 @json_option
 @configured
-def stats(opened: Opener, idle_after: int, json_: bool) -> None:
+def stats(open_application: Opener, idle_after: int, json_: bool) -> None:
     """Show the sessions in numbers.
 
     Active is a session that is not past its deadline. The table is read from end to end, without disturbing
     the application.
     """
-    with opened() as application:
+    with open_application() as application:
         now = application.factory.clock()
         with reading(application.tables()) as connection:
             numbers = overview(connection, application.model, now=now, idle_after=idle_after)
     if json_:
-        as_json(_described_overview(numbers, now))
+        as_json(_overview_facts(numbers, now))
         return
     unknown = "(the model does not tell)"
     lines = [
@@ -87,7 +87,7 @@ def _labelled(labels: list[str], rest: str, counts: tuple[int, ...]) -> list[tup
     return list(zip([*labels, rest], counts, strict=True))
 
 
-def _described_overview(numbers: Overview, now: int) -> dict[str, Any]:
+def _overview_facts(numbers: Overview, now: int) -> dict[str, Any]:
     counts = "active", "idle", "anonymous", "users", "most_of_one_user", "expired", "without_deadline"
     return {
         **{name: getattr(numbers, name) for name in counts},
@@ -107,36 +107,36 @@ def _described_overview(numbers: Overview, now: int) -> dict[str, Any]:
 
 @click.command("list")
 @click.option("--user", help="Only the sessions of this user, by the userid.")
-@click.option("--anonymous", is_flag=True, help="Only sessions that belong to nobody.")
+@click.option("--anonymous", is_flag=True, help="Only anonymous sessions.")
 @click.option("--older-than", type=DURATION, help="Only sessions that began longer ago: 12h, 30d.")
 @click.option("--unused-for", type=DURATION, help="Only sessions that were not used for so long.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @configured
-def list_(*, opened: Opener, limit: int, json_: bool, **criteria: Any) -> None:
+def list_(*, open_application: Opener, limit: int, json_: bool, **criteria: Any) -> None:
     """List sessions, the last used first."""
-    with opened() as application:
+    with open_application() as application:
         now = application.factory.clock()
         filters = filters_of(application, **criteria)
         with reading(application.tables()) as connection:
             sessions = list_sessions(connection, application.model, limit=limit + 1, **filters)
     has_more, sessions = len(sessions) > limit, sessions[:limit]
     if json_:
-        as_json([_line(listed, now) for listed in sessions])
+        as_json([_line(row, now) for row in sessions])
     elif sessions:
         click.echo(
             table(
                 ("session", "user", "age", "unused for", "ends in", "data"),
                 [
                     (
-                        short_name(listed.id),
-                        "-" if listed.userid is None else listed.userid,
-                        duration(now - listed.created),
-                        duration(now - listed.last_used),
-                        _ends_in(listed.expires_at, now),
-                        size(listed.payload),
+                        short_name(row.id),
+                        "-" if row.userid is None else row.userid,
+                        duration(now - row.created),
+                        duration(now - row.last_used),
+                        _ends_in(row.expires_at, now),
+                        size(row.payload),
                     )
-                    for listed in sessions
+                    for row in sessions
                 ],
             )
         )
@@ -146,14 +146,14 @@ def list_(*, opened: Opener, limit: int, json_: bool, **criteria: Any) -> None:
         click.echo(f"There are more than {limit}; --limit shows more of them.", err=True)
 
 
-def _line(listed: Listed, now: int) -> dict[str, Any]:
+def _line(row: Listed, now: int) -> dict[str, Any]:
     return {
-        "session": short_name(listed.id),
-        "user": listed.userid,
-        "age_seconds": now - listed.created,
-        "unused_seconds": now - listed.last_used,
-        "ends_in_seconds": None if listed.expires_at is None else listed.expires_at - now,
-        "payload_bytes": listed.payload,
+        "session": short_name(row.id),
+        "user": row.userid,
+        "age_seconds": now - row.created,
+        "unused_seconds": now - row.last_used,
+        "ends_in_seconds": None if row.expires_at is None else row.expires_at - now,
+        "payload_bytes": row.payload,
     }
 
 
@@ -167,23 +167,23 @@ def _ends_in(end: int | None, now: int) -> str:
 @json_option
 @configured
 @click.argument("session")
-def show(opened: Opener, session: str, json_: bool) -> None:
+def show(open_application: Opener, session: str, json_: bool) -> None:
     """Show one session, without its data.
 
     SESSION is the beginning of its identifier, as pyramid-sessions list shows it; longer where several begin
     alike.
     """
-    with opened() as application:
+    with open_application() as application:
         now = application.factory.clock()
         with reading(application.tables()) as connection:
             row = application.factory.store.load(connection, the_one(connection, application, session))
     if row is None:
         raise _no_such(session)
-    described = _described(application, row, now)
+    facts = _facts(application, row, now)
     if json_:
-        as_json(described)
+        as_json(facts)
         return
-    for name, value in described.items():
+    for name, value in facts.items():
         label = name.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
         if name.endswith("_seconds"):
             text = duration(value)
@@ -194,10 +194,10 @@ def show(opened: Opener, session: str, json_: bool) -> None:
         click.echo(f"{label:<24} {text}")
 
 
-def _described(application: Application, row: SessionRow, now: int) -> dict[str, Any]:
+def _facts(application: Application, row: SessionRow, now: int) -> dict[str, Any]:
     ahead = forecast(row.state, application.factory.policies(row.overrides))
 
-    def left(moment: int | None) -> int | None:
+    def seconds_to(moment: int | None) -> int | None:
         return None if moment is None else moment - now
 
     activity = row.activity
@@ -209,10 +209,10 @@ def _described(application: Application, row: SessionRow, now: int) -> dict[str,
         if activity is None or activity.active_at is None
         else now - activity.active_at,
         "logged_in_for_seconds": None if row.authenticated_at is None else now - row.authenticated_at,
-        "ends_in_seconds": left(ahead.end),
-        "idle_timeout_in_seconds": left(ahead.idle_end),
-        "absolute_timeout_in_seconds": left(ahead.absolute_end),
-        "renewal_due_in_seconds": left(ahead.renewal_due),
+        "ends_in_seconds": seconds_to(ahead.end),
+        "idle_timeout_in_seconds": seconds_to(ahead.idle_end),
+        "absolute_timeout_in_seconds": seconds_to(ahead.absolute_end),
+        "renewal_due_in_seconds": seconds_to(ahead.renewal_due),
         "writes": row.version,
         "changes_of_identity": row.epoch,
         "data_bytes": len(row.data.encode()),

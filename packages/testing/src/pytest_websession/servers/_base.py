@@ -70,7 +70,7 @@ class DatabaseServer(abc.ABC):
 
     @classmethod
     def missing(cls) -> str | None:
-        """Say in a sentence what keeps this server from running here, or give None.
+        """Return in a sentence what keeps this server from running here, or None.
 
         It looks for the programs and the driver, but neither runs the ones nor imports the other.
         """
@@ -114,7 +114,7 @@ class DatabaseServer(abc.ABC):
         return self._supervised().directory
 
     def log(self) -> str:
-        """Give what the server has printed so far."""
+        """Return what the server has printed so far."""
         return self._supervised().log()
 
     def start(self) -> None:
@@ -186,7 +186,7 @@ class DatabaseServer(abc.ABC):
         self._databases.discard(name)
 
     def url(self, database: str) -> str:
-        """Give the SQLAlchemy URL of a database on this server."""
+        """Return the SQLAlchemy URL of a database on this server."""
         return self._url(self._port, database)
 
     # What an engine has to say about itself:
@@ -212,7 +212,7 @@ class DatabaseServer(abc.ABC):
 
     @abc.abstractmethod
     def _command(self, port: int) -> Sequence[str | Path]:
-        """Give the command line that runs the server in the foreground."""
+        """Return the command line that runs the server in the foreground."""
 
     @classmethod
     def _not_installed(cls, binaries: Path | None) -> ServerUnavailableError:
@@ -260,6 +260,33 @@ class DatabaseServer(abc.ABC):
         if self._process is None:
             raise ServerError("the server was never started")
         return self._process
+
+
+class Cluster:
+    """Servers on 127.0.0.1 that hold the same data; a context manager.
+
+    Attributes:
+        nodes: The servers. Each can be killed and started again, whereupon it joins the others.
+    """
+
+    nodes: Sequence[DatabaseServer]
+
+    def __enter__(self) -> Self:
+        try:
+            for node in self.nodes:
+                node.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in reversed(self.nodes):
+            node.close()
+
+    def urls(self, database: str) -> list[str]:
+        """Return the SQLAlchemy URL of a database on each server."""
+        return [node.url(database) for node in self.nodes]
 
 
 def _free_port() -> int:

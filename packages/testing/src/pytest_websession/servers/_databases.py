@@ -17,12 +17,12 @@ NO_SUCH_THREAD = 1094  # the answer of MariaDB and MySQL to KILL when the connec
 
 
 def administration(url: str | sa.URL) -> Engine:
-    """Give an engine for CREATE and DROP DATABASE: outside transactions, keeping no connection."""
+    """Return an engine for CREATE and DROP DATABASE: outside transactions, keeping no connection."""
     return sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
 
 
 def accepts(engine: Engine) -> bool:
-    """Tell whether the server accepts the engine's account now."""
+    """Return whether the server accepts the engine's account now."""
     try:
         engine.connect().close()
     except sa.exc.DBAPIError:
@@ -31,7 +31,7 @@ def accepts(engine: Engine) -> bool:
 
 
 def new_name() -> str:
-    """Give a name for a database: unique, and valid unquoted on every engine."""
+    """Return a name for a database: unique, and valid unquoted on every engine."""
     return f"websession_{secrets.token_hex(8)}"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from ._base import _free_port
+from ._base import Cluster, _free_port
 from ._mariadb import MariaDBServer
 from ._process import ServerUnavailableError
 
@@ -16,11 +16,8 @@ INSTALL = "apt-get install galera-4 rsync lsof"
 PROVIDERS = ("/usr/lib/galera/libgalera_smm.so", "/usr/lib64/galera-4/libgalera_smm.so")
 
 
-class GaleraCluster:
+class GaleraCluster(Cluster):
     """MariaDB servers on 127.0.0.1 that hold the same data; a context manager.
-
-    Attributes:
-        nodes: The servers. Each can be killed and started again, whereupon it joins the others.
 
     Args:
         size: How many.
@@ -37,23 +34,6 @@ class GaleraCluster:
         first = _Node(provider, ports, 0, None)
         self.nodes: list[MariaDBServer] = [first]
         self.nodes += [_Node(provider, ports, index, first) for index in range(1, size)]
-
-    def __enter__(self) -> Self:
-        try:
-            for node in self.nodes:
-                node.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for node in reversed(self.nodes):
-            node.close()
-
-    def urls(self, database: str) -> list[str]:
-        """Give the SQLAlchemy URL of a database on each server."""
-        return [node.url(database) for node in self.nodes]
 
 
 class _Node(MariaDBServer):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._base import USER, _free_port
+from ._base import USER, Cluster, _free_port
 from ._mysql import MySQLServer
 
 if TYPE_CHECKING:
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 JOIN_SECONDS = 120.0
 
 
-class GroupReplicationCluster:
+class GroupReplicationCluster(Cluster):
     """MySQL servers on 127.0.0.1 that hold the same data; a context manager.
-
-    Attributes:
-        nodes: The servers. Each can be killed and started again, whereupon it joins the others.
 
     Args:
         size: How many.
@@ -36,23 +33,6 @@ class GroupReplicationCluster:
         first = _Node(group, 0, None)
         self._nodes = [first, *(_Node(group, index, first) for index in range(1, size))]
         self.nodes: list[MySQLServer] = [*self._nodes]
-
-    def __enter__(self) -> Self:
-        try:
-            for node in self.nodes:
-                node.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for node in reversed(self.nodes):
-            node.close()
-
-    def urls(self, database: str) -> list[str]:
-        """Give the SQLAlchemy URL of a database on each server."""
-        return [node.url(database) for node in self.nodes]
 
     def switch_over(self, index: int) -> None:
         """Make another server the primary, in good order; return when it is.
@@ -114,12 +94,12 @@ class _Node(MySQLServer):
 
         deadline = time.monotonic() + JOIN_SECONDS
         refusal = "it did not get up to date"
-        asked = False
+        has_started = False
         while time.monotonic() < deadline:
             try:
-                if not asked:
+                if not has_started:
                     self.ask("START GROUP_REPLICATION")
-                    asked = True
+                    has_started = True
             except DBAPIError as error:  # the others still wait for the one that was killed, for example
                 refusal = str(error.orig)
             state = self.ask(

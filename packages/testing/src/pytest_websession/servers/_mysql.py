@@ -48,11 +48,11 @@ class MySQLServer(MySQLFamilyServer):
 
     @classmethod
     def _locate(cls, binaries: Path | None) -> Programs:
-        named = os.environ.get(PROGRAM) if binaries is None else None
-        if named:
-            program = shutil.which(named)
+        path = os.environ.get(PROGRAM) if binaries is None else None
+        if path:
+            program = shutil.which(path)
             if program is None:
-                raise ServerUnavailableError(f"{PROGRAM} names {named}, which is no program")
+                raise ServerUnavailableError(f"{PROGRAM} names {path}, which is no program")
             return Programs(Path(program).absolute(), Path(program).absolute())
         program = shutil.which("mysqld", path=path_with_sbin() if binaries is None else str(binaries))
         # MariaDB's server goes by this name, too.

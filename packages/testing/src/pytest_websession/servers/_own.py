@@ -39,7 +39,7 @@ class OwnServer:
             raise ServerError(f"{self._url!r}: {error.orig}") from None
 
     def create_database(self) -> str:
-        """Give the URL of an empty database: a new one, or the URL's own if the account may not create any.
+        """Return the URL of an empty database: a new one, or the URL's own if the account may not create any.
 
         Raises:
             ServerError: The account may not create databases, and the URL's own is not empty, or cannot

