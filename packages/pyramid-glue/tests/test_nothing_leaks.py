@@ -24,6 +24,7 @@ from overheard import (
     error_classes,
     log_statements,
 )
+from pyramid.request import Request
 from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession, LimitedSession, Order, SealedSession, Session
 from sqlalchemy import Column, MetaData, String, Table, create_engine, select, text, update
@@ -58,6 +59,7 @@ from websession_models.user_limit import users_sessions
 from websession_pyramid import SessionEvent, active_sessions, get_session_factory
 from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
 from websession_pyramid.command.application import Application
+from websession_pyramid.request_transaction import sharing
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
 
@@ -737,6 +739,18 @@ def unsupported_setups(stage):
     implicit.browser(HTTP_HOST="shop.example").get("/put")
 
 
+def subrequests_that_end_the_transaction(stage):
+    site = stage.site(settings={**TIMEOUTS, "tm.manager_hook": None})
+
+    @site.view
+    def it(request):
+        request.session["a"] = stage.data()
+        request.invoke_subrequest(Request.blank("/put"), use_tweens=True)
+        stage.ear.hear(request.session, sharing(request, site.factory.tickets.named_session))
+
+    site.browser().get("/it")
+
+
 def sqlite_engines(stage):
     if stage.engine_name != "sqlite":
         return
@@ -1007,6 +1021,7 @@ FLOWS = [
     one_session_too_many,
     late_changes,
     unsupported_setups,
+    subrequests_that_end_the_transaction,
     sqlite_engines,
     encrypted_data,
     configuration_errors,

@@ -93,6 +93,18 @@ def test_the_python_of_a_page_that_stands_alone_runs(name):
     assert run(HOW_TO / f"{name}.md")
 
 
+def test_a_subrequest_shares_the_session(serve):
+    class Base(DeclarativeBase):
+        pass
+
+    class Session(FullyFeaturedSession, Base):
+        __tablename__ = "session"
+
+    page = run(HOW_TO / "subrequests.md")
+    browser, _ = serve(Session, page=page["page"], menu=page["menu"])
+    assert browser.get("/page").json == {"menu": "{}", "seen": ["page", "menu"]}
+
+
 @pytest.fixture
 def columns():
     return run(HOW_TO / "columns.md")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from websession_core.errors import SessionError
-from websession_core.payload import FlashQueues, Payload
+from websession_core.payload import FlashQueues, Payload, loads
 from websession_core.policies import Overrides
 from websession_core.session_types import DEFAULT_TYPES, SessionTypes
 from websession_models.rows import OVERRIDES
@@ -123,6 +123,16 @@ class Contents:
         contents.payload.mark_changed()
         contents.flash.mark_changed()
         return contents
+
+    def add(self, other: Contents) -> None:
+        """Put in what is in a session that is not stored yet."""
+        self.payload.update(other.payload.copy())
+        for queue, messages in loads(other.flash.serialize()).items():
+            for message in messages:
+                self.flash.push(message, queue)
+        for name, value in other.changes.items():
+            self.set_value(name, value)
+        self.rotating = self.rotating or "userid" in self.changes
 
     def describe(self, *, with_data: bool) -> str:
         """Return how much of what the user had put here there is, without any of it; empty for nothing.

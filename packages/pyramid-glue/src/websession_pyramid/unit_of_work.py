@@ -35,13 +35,15 @@ from zope.interface import implementer
 
 from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
-from .errors import LateChangeError
+from .errors import LateChangeError, UnsupportedSetupError
 from .events import SessionCreated, announce
 from .opening import NO_COOKIE, Opening, announce_opening, judge_cookie
 from .request_transaction import (
     database_session,
+    is_error_page,
     is_outer_test_transaction,
     is_within_pyramid_tm,
+    is_within_subrequest_of,
     would_abort,
 )
 from .row_writer import RowWriter
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from websession_core.state import Ticket
 
     from .kit import SessionKit
+    from .request_transaction import Sharing
+    from .tickets import Refusal
 
 __all__ = ["Phase", "UnitOfWork"]
 
@@ -82,11 +86,13 @@ class UnitOfWork:
 
     Args:
         kit: Whose sessions these are: settings, store, tickets.
-        request: The request that the browser sent; its response carries the cookie.
+        requests: Whose transaction it is, and which request the browser sent; that one's response carries
+            the cookie.
         transaction: The live transaction.
         manager: The manager of that transaction.
-        previous: The unit that the same request has committed before, in a transaction that the view has
-            ended by itself; None: there was none. This one goes on with the ticket that the other has left.
+        last_committed: Returns the unit that the same browser's request has committed last, None if there is
+            none. If there is one now, in a transaction that the view has ended by itself or in that of a
+            subrequest, this one goes on with the ticket that it has left.
 
     Attributes:
         working_copy: The session in memory; made by :meth:`load`.
@@ -103,10 +109,10 @@ class UnitOfWork:
     def __init__(
         self,
         kit: SessionKit,
-        request: Request,
+        requests: Sharing,
         transaction: Transaction,
         manager: TransactionManager,
-        previous: UnitOfWork | None = None,
+        last_committed: Callable[[], UnitOfWork | None],
     ) -> None:
         self.phase = Phase.OPEN
         self.transaction = transaction
@@ -114,35 +120,32 @@ class UnitOfWork:
         self.joined: Transaction | None = None
         self.answer_ready: Answer = KEEP
         self._kit = kit
-        self._request = request
-        self._previous = previous
-        self._managed = is_within_pyramid_tm(request)
+        self._requests: Sharing | None = requests
+        self._last_committed = last_committed
+        self._previous = last_committed()
+        self._managed = is_within_pyramid_tm(requests.transaction)
         self._hooked = self._announced = self._answered = self._dropped = False
         self._join_error: Exception | None = None
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
-    def load(self, request: Request) -> None:
+    def load(self) -> None:
         """Read the session that the browser's cookie names, if any: one SELECT, or none without a ticket.
-
-        The request at hand, whose database session is used, may be a subrequest.
 
         Raises:
             SQLAlchemyError: The row could not be read.
             UnsupportedSetupError: The database session belongs to another transaction manager.
         """
-        kit, writer = self._kit, None
+        kit, requests, writer = self._kit, self._under_way, None
         if self._previous is None:
-            ticket, refusals = kit.tickets.read(self._request)
+            ticket, refusals = kit.tickets.read(requests.browser)
         else:
             ticket, refusals = self._previous.ticket_left, ()
         opening = Opening(refusals=refusals) if refusals else NO_COOKIE
         if ticket is not None:
-            writer = RowWriter(kit, self._database_session(request), self._request)
-            row, reorder = writer.read(ticket.session_id)
-            policies = kit.policies(None if row is None else row.overrides)
-            opening = judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
-        self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
+            writer = RowWriter(kit, self._database_session(requests.database), requests.browser)
+            opening = self._read(writer, ticket, refusals)
+        self.working_copy = WorkingCopy(kit, requests.browser, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
             # doomed transaction around many requests would only gather dead managers in it.
@@ -155,7 +158,7 @@ class UnitOfWork:
         if not self._announced:
             self._announced = True
             if self._previous is None or not opening.verdict:
-                announce_opening(self._request, self._kit.attribute, opening, before)
+                announce_opening(self._under_way.browser, self._kit.attribute, opening, before)
 
     # -- for `WebSession`, as `ReadOnlySession` has it, too --------------------------------------------------
 
@@ -163,6 +166,12 @@ class UnitOfWork:
     def last_committed(self) -> UnitOfWork | None:
         """The last unit of this request that was committed: this one or one before, if there is any."""
         return self if self.phase is Phase.COMMITTED else self._previous
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the session's row is another after this unit, or none."""
+        copy = self.working_copy
+        return copy.contents.row is not copy.opening.row or bool(copy.pending.deleted)
 
     @property
     def ticket_left(self) -> Ticket | None:
@@ -182,13 +191,10 @@ class UnitOfWork:
     def see_the_end(self) -> None:
         """Do nothing: its transaction tells it."""
 
-    def prepare_change(
-        self, requests: Callable[[], tuple[Request, Request]], *, is_token: bool = False
-    ) -> WorkingCopy:
+    def prepare_change(self, *, is_token: bool = False) -> WorkingCopy:
         """Return the session, about to be changed, and see to it that the change is noticed at commit.
 
         Args:
-            requests: Returns the request at hand, as for :meth:`load`, and the one that the browser sent.
             is_token: Whether the change is only a token for a form: nobody needs to hear if it is dropped.
 
         Raises:
@@ -209,10 +215,10 @@ class UnitOfWork:
             if not is_token:
                 copy.warn_of_dropped_change("the transaction of this request has ended")
             return copy
-        request, _ = requests()
+        shared = self._under_way
         if copy.writer is None:
-            copy.attach(self._database_session(request))
-        if getattr(request, "exception", None) is None:
+            copy.attach(self._database_session(shared.database))
+        if not is_error_page(shared.transaction):
             copy.expect_deletions()
             copy.notice_deletions()
         elif not is_token:
@@ -278,6 +284,7 @@ class UnitOfWork:
                 raise self._join_error
             finally:
                 self._join_error = None
+        self._follow_subrequests()
         self.working_copy.write(self.transaction_manager, sealed=True)
 
     def commit(self, transaction: Transaction) -> None:
@@ -305,6 +312,8 @@ class UnitOfWork:
         # After-commit hooks abort all managers of a committed transaction for tidiness: that is not news.
         if self.phase is not Phase.COMMITTED:
             self.joined = None
+            if self._requests is not None and is_within_subrequest_of(self._requests.transaction):
+                self._warn_of_subrequest()
             self.drop_changes()
 
     tpc_abort = abort
@@ -331,9 +340,10 @@ class UnitOfWork:
         self._answered = True
         if self._previous is not None:
             self._previous.answer(request, response)
-        if self._managed and not is_within_pyramid_tm(request):
+        inside = self._under_way.transaction
+        if self._managed and not is_within_pyramid_tm(inside):
             self._settle()
-        in_test = self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager)
+        in_test = self.phase is Phase.OPEN and is_outer_test_transaction(inside, self.transaction_manager)
         if in_test and response is not None and not would_abort(request, response):
             self.working_copy.write(None, sealed=False)
             self._prepare_answer()
@@ -360,7 +370,7 @@ class UnitOfWork:
     def detach(self) -> None:
         """Forget the request, whose end this was, unless the transaction goes on without it."""
         if not self.working_copy.is_writable:
-            self._request = None  # what is over does not look at it again
+            self._requests = None  # what is over does not look at it again
             self.working_copy.detach()
         if self._previous is not None:
             self._previous.detach()
@@ -371,7 +381,7 @@ class UnitOfWork:
             return
         if self.working_copy.pending.by_error_page and self._may_have_work():
             log.warning("What an error page changed in the session was dropped: the transaction was aborted")
-        elif self._managed and not is_within_pyramid_tm(self._request):
+        elif self._managed and not (self._requests and is_within_pyramid_tm(self._requests.transaction)):
             # Not what the application itself has aborted or rolled back.
             self._dropped = not self.working_copy.is_only_token and self._may_have_work()
         self.phase = Phase.ABORTED
@@ -401,6 +411,53 @@ class UnitOfWork:
         else:
             log.warning("A change of the session was dropped: tm.commit_veto had the transaction aborted")
 
+    @property
+    def _under_way(self) -> Sharing:
+        if self._requests is None:  # cannot be: nobody asks after the end
+            raise NoTransactionError("the request that this session belonged to has ended")
+        return self._requests
+
+    def _read(self, writer: RowWriter, ticket: Ticket, refusals: tuple[Refusal, ...] = ()) -> Opening:
+        kit = self._kit
+        row, reorder = writer.read(ticket.session_id)
+        policies = kit.policies(None if row is None else row.overrides)
+        return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+
+    def _follow_subrequests(self) -> None:
+        """Go on from what subrequests have committed, in transactions of their own, since this one began.
+
+        Raises:
+            UnsupportedSetupError: Both have changed the same session, or this transaction cannot see theirs.
+        """
+        copy, last = self.working_copy, self._last_committed()
+        if last is None or last.transaction_manager is self.transaction_manager or not copy.has_work:
+            return
+        ticket = last.ticket_left
+        if last is self._previous:
+            if ticket is None or copy.opening.row is not None:
+                return
+        elif not last.has_written:
+            return
+        elif ticket is not None and copy.is_new and copy.writer is not None:
+            opening = self._read(copy.writer, ticket)
+            if opening.row is not None:
+                self._previous = last
+                copy.go_on_with(opening)
+                return
+        raise UnsupportedSetupError(
+            "a subrequest with a transaction of its own has changed this session, and so has the request "
+            "that made it; nothing of this request was stored. Let them share one transaction: "
+            "use_tweens=False, or pyramid_tm without tm.manager_hook"
+        )
+
+    def _warn_of_subrequest(self) -> None:
+        if self._may_have_work():
+            log.warning(
+                "What a request changed in its session was dropped, because it then made a subrequest with "
+                "use_tweens=True: pyramid_tm has aborted the transaction under way to begin the "
+                "subrequest's. Make the subrequest first, or without tweens"
+            )
+
     def _join_database(self) -> None:
         self._hooked = False
         try:
@@ -413,7 +470,9 @@ class UnitOfWork:
 
     def _prepare_answer(self) -> None:
         follows = self._previous is not None
-        self.answer_ready = prepare_answer(self._kit, self.working_copy, self._request, follows=follows)
+        self.answer_ready = prepare_answer(
+            self._kit, self.working_copy, self._under_way.browser, follows=follows
+        )
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""

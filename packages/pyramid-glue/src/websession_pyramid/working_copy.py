@@ -122,6 +122,11 @@ class WorkingCopy:
         contents, pending = self.contents, self.pending
         return bool(pending.to_delete) or pending.stores(contents, self.opening, changed=contents.is_changed)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there was no session, none has ended, and none is stored yet."""
+        return self.opening.row is None and self.contents.row is None and not self.pending.starts_over
+
     # -- changes in memory -----------------------------------------------------------------------------------
 
     def attach(self, dbsession: Session) -> None:
@@ -140,6 +145,12 @@ class WorkingCopy:
             self.pending = self.pending.starting_over(row)
             if row is not None:
                 self._announce(SessionInvalidated, row.id, reason)
+
+    def go_on_with(self, opening: Opening) -> None:
+        """Let what was put in a new session be changes of one that was begun meanwhile."""
+        self.opening, contents = opening, opening.contents(self._kit)
+        contents.add(self.contents)
+        self.contents = contents
 
     def rotate(self, reason: str) -> None:
         """Let the next write give the session a new identity; old cookies are dead once it commits."""
