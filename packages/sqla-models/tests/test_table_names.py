@@ -2,7 +2,7 @@
 
 import pytest
 from inserting import insert_session
-from sqlalchemy import Column, Integer, MetaData, String, Table, Uuid, insert, inspect, select
+from sqlalchemy import Column, Integer, String, Table, Uuid, insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from websession_core.state import Activity
@@ -18,8 +18,6 @@ from websession_models import (
     fresh_session_id,
 )
 from websession_models.user_limit import is_slot_taken
-
-from conftest import new_base
 
 ON_SERVERS = pytest.mark.parametrize(
     "websession_engine_name", ["postgresql", "mariadb", "mysql"], indirect=True
@@ -65,8 +63,8 @@ class TestATableOfTheApplicationsWithTheCompanionsName:
 
 class TestTablesThatWereReflectedBeforeTheModelIsDeclared:
     @pytest.fixture
-    def model(self, base, engine):
-        first = model_with(new_base(), SessionLimitMixin, FullyFeaturedSession)
+    def model(self, base, other_base, engine):
+        first = model_with(other_base, SessionLimitMixin, FullyFeaturedSession)
         first.metadata.create_all(engine)
         base.metadata.reflect(engine)
         assert {"session", "session_activity"} <= base.metadata.tables.keys()
@@ -82,8 +80,8 @@ class TestTablesThatWereReflectedBeforeTheModelIsDeclared:
             assert store.load(connection, session_id).activity == recorded
         assert check_schema(engine, model) == ()
 
-    def test_leave_it_with_a_companion_like_any_other(self, model):
-        usual = features_of(model_with(new_base(), SessionLimitMixin, FullyFeaturedSession)).companion
+    def test_leave_it_with_a_companion_like_any_other(self, model, other_base):
+        usual = other_base.metadata.tables["session_activity"]
         companion = features_of(model).companion
 
         assert repr(companion.columns.values()) == repr(usual.columns.values())
@@ -91,19 +89,15 @@ class TestTablesThatWereReflectedBeforeTheModelIsDeclared:
         assert model.metadata.tables["session_activity"] is companion
 
 
-def naming(convention) -> type[DeclarativeBase]:
-    class Base(DeclarativeBase):
-        metadata = MetaData(naming_convention=convention)
-
-    return Base
-
-
 @pytest.mark.filterwarnings("ignore:.*a name that:UserWarning")
-@pytest.mark.parametrize("convention", [None, "cookiecutter"])
+@pytest.mark.parametrize("has_convention", [False, True])
 class TestTheLongestNameThatIsPossible:
     @pytest.fixture
-    def base(self, convention):
-        return naming(None) if convention is None else new_base()
+    def base(self, has_convention, other_base):
+        class Base(DeclarativeBase):
+            pass
+
+        return other_base if has_convention else Base
 
     @pytest.fixture
     def model(self, base, websession_engine_name):

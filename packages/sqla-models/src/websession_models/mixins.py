@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Index, Integer, String, Table, event
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
@@ -249,8 +249,13 @@ def _declare_slots(mapper: Mapper[Any], _model: type) -> None:
 
 def slots_index(table: str) -> str:
     """Return the name of the index of a table that keeps a user's sessions within the limit."""
-    # Marked as one that SQLAlchemy may shorten, as it shortens those that it makes up itself.
-    return conv(f"uq_{table}_session_slot")
+    name = f"uq_{table}_session_slot"
+    # SQLAlchemy shortens a name that is marked so where a database has no room for it.
+    return conv(name) if len(name) > _LONGEST_INDEX_NAME else name
+
+
+# PostgreSQL's limit, the lowest one.
+_LONGEST_INDEX_NAME: Final = 63
 
 
 def slots_index_in(table: str, dialect: Dialect) -> str:

@@ -165,6 +165,10 @@ def _differences(
     bind: Engine | Connection, table: Table, our_names: Collection[str]
 ) -> Iterator[SchemaProblem]:
     """Yield what is wrong with a table of which the store itself writes the columns of these names."""
+    problem = name_problem(table, bind.dialect.name)
+    if problem is not None:
+        yield SchemaProblem(table.name, None, *problem)
+        return
     inspector = inspect(bind)
     try:
         actual = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
@@ -172,9 +176,6 @@ def _differences(
         if isinstance(error, StatementError) and not is_schema_error(error):
             raise
         actual = {}
-    if not actual and (problem := name_problem(table, bind.dialect.name)):
-        yield SchemaProblem(table.name, None, *problem)
-        return
     if not actual:
         yield SchemaProblem(table.name, None, "is missing", REMEDY)
         return
