@@ -420,6 +420,7 @@ class TestErrorsOfOtherDrivers:
             assert is_read_only_refusal(error, "mysql") is expected
             assert is_read_only_refusal(error, "mariadb") is expected
             assert not is_read_only_refusal(error, "postgresql")
+            assert not is_read_only_refusal(error, "sqlite")
 
     @pytest.mark.parametrize(
         ("state", "expected"),

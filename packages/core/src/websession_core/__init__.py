@@ -13,6 +13,7 @@ from .errors import (
     SessionTransactionError,
     TicketError,
     TooManySessionsError,
+    UnreadableValueError,
     UnstorableValueError,
 )
 from .forecast import Forecast, forecast
@@ -44,6 +45,7 @@ from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from .ports import Clock, OpenedValue, Store, StoredRow, TicketCodec, ValueCipher
 from .presets import AAL1, AAL2, AAL3, PRESETS, Preset
 from .renaming import renamed
+from .session_types import SessionTypes
 from .settings import (
     OPTIONS,
     Check,
@@ -96,6 +98,7 @@ __all__ = [
     "SessionError",
     "SessionState",
     "SessionTransactionError",
+    "SessionTypes",
     "Settings",
     "Snapshot",
     "Standing",
@@ -106,6 +109,7 @@ __all__ = [
     "TicketError",
     "TooManySessionsError",
     "Transition",
+    "UnreadableValueError",
     "UnstorableValueError",
     "ValueCipher",
     "Verdict",

@@ -68,9 +68,9 @@ class Opening:
         """What the rules say of all tickets that were judged."""
         return self.passed if self.verdict is None else (*self.passed, self.verdict)
 
-    def contents(self) -> Contents:
+    def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
-        return Contents(self.row, reorder=self.reorder)
+        return Contents(self.row, reorder=self.reorder, rules=kit.rules)
 
     @property
     def only_a_login_may_follow(self) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from websession_core.state import Ticket
@@ -33,6 +34,8 @@ class Pending:
             its ticket.
         forgets_cookies: Whether the browser forgets each cookie that it came with and is not sent again.
         written: The columns that were written beside data and flash messages, by their attributes.
+        own_columns: Whether the application has written columns of its own in the row, whose version is yet
+            to grow.
         by_error_page: Whether an error page has changed something.
     """
 
@@ -44,6 +47,7 @@ class Pending:
     seed: bytes | None = None
     forgets_cookies: bool = False
     written: frozenset[str] = frozenset()
+    own_columns: bool = False
     by_error_page: bool = False
 
     def __repr__(self) -> str:
@@ -71,6 +75,11 @@ class Pending:
             by_error_page=self.by_error_page,
         )
 
+    def without(self, gone: AbstractSet[UUID]) -> Pending:
+        """Return this after the application's own statements have deleted some rows."""
+        to_delete = tuple(session_id for session_id in self.to_delete if session_id not in gone)
+        return dataclasses.replace(self, to_delete=to_delete, deleted=(*self.deleted, *gone))
+
     def stores(self, contents: Contents, *, barred: bool, changed: bool) -> bool:
         """Return whether the session is to be inserted, or updated because its contents have changed.
 
@@ -80,7 +89,7 @@ class Pending:
             changed: Whether the contents differ from what was read or last written.
         """
         if contents.row is not None:
-            return changed
+            return changed or self.own_columns
         if not self.is_wanted and contents.is_empty:
             return False
         # The browser's newest cookie may be under way to it: only a login may take its place.

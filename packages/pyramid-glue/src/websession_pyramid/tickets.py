@@ -17,6 +17,7 @@ from websession_crypto import MalformedTokenError, TokenCodec, TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from uuid import UUID
 
     from pyramid.request import Request
     from websession_core.settings import Settings
@@ -177,6 +178,11 @@ class TicketReader:
         presented = self.presented(request)
         ticket = freshest(presented.users.all)
         return (ticket or presented.visitors.first), presented.refusals
+
+    def named_session(self, request: Request) -> UUID | None:
+        """Return which session the request's cookies name, None if they name none."""
+        ticket, _ = self.read(request)
+        return None if ticket is None else ticket.session_id
 
     def jar_for(self, ticket: Ticket) -> CookieJar:
         """Return the cookie in which a ticket is sent."""

@@ -44,6 +44,7 @@ CHECKS: Final = (
     Check("retries", "pyramid_retry", application.retries),
     Check("isolation", "isolation level", database.isolation, needs_database=True),
     Check("sqlite", "SQLite's set-up", database.sqlite, needs_database=True),
+    Check("mysql", "MySQL's and MariaDB's set-up", database.mysql, needs_database=True),
     Check("clock", "clock difference to the database server", database.clock, needs_database=True),
     # Is it safe?
     Check("cookie", "cookie attributes (OWASP ASVS 5.0, 3.3)", application.cookie),
