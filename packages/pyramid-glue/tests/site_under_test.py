@@ -206,3 +206,14 @@ class Site:
         """Return the number of rows of any model."""
         with self.dbsession_maker() as session:
             return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def enforce_foreign_keys(site: Site) -> None:
+    """Let SQLite, too, see to it that foreign keys lead to something."""
+    if site.engine.dialect.name == "sqlite":
+
+        @event.listens_for(site.engine, "connect")
+        def _connect(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA foreign_keys=ON")
+
+        site.engine.dispose()

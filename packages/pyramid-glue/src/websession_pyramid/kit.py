@@ -17,11 +17,14 @@ from websession_crypto import ValueCodec
 from websession_models import Store, fresh_session_id
 from websession_models.engine_faults import engine_faults
 
-from .contents import OVERRIDES
+from .contents import OVERRIDES, Rules
 from .cookies import CookieJar
+from .missing_rows import MissingRows
 from .retries import install_listener
+from .row_watch import install_row_listeners
 from .savepoints import install_listeners
 from .tickets import TicketReader
+from .types import pyramid_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.pool import Pool
     from websession_core.policies import Overrides, Policies
+    from websession_core.session_types import SessionTypes
     from websession_core.settings import Settings
 
 __all__ = ["SessionKit"]
@@ -61,6 +65,7 @@ class SessionKit:
         clock: Returns the time in whole Unix seconds.
         fresh_id: Returns a new random primary key.
         attribute: The attribute of the request that holds the session.
+        types: The types of values that sessions can hold; None: the standard ones and Pyramid's.
 
     Attributes:
         settings: As given.
@@ -70,7 +75,10 @@ class SessionKit:
         tickets: Decrypts and encrypts what is in the cookie.
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
+        types: The types of values that sessions can hold; ``types.add(...)`` adds one.
+        rules: What sessions may hold.
         own_settings: The settings that a session of this model can have of its own.
+        missing_rows: The rows that bookkeeping has not found.
     """
 
     def __init__(
@@ -80,6 +88,7 @@ class SessionKit:
         clock: Callable[[], int] = _system_clock,
         fresh_id: Callable[[], UUID] = fresh_session_id,
         attribute: str = "session",
+        types: SessionTypes | None = None,
     ) -> None:
         self.settings = settings
         self.attribute = attribute
@@ -88,10 +97,16 @@ class SessionKit:
         self.tickets = TicketReader(settings, self.jar)
         self.clock = clock
         self.fresh_session_id = fresh_id
+        self.types = pyramid_types() if types is None else types
+        taken = self.types if settings.typed_values else self.types.held_back()
+        self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
+        self.missing_rows = MissingRows()
+        self._warned: set[str] = set()
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
+        install_row_listeners()
         install_listener()
 
     # -- what the model offers -----------------------------------------------------------------------------
@@ -148,6 +163,12 @@ class SessionKit:
         digest = hashlib.sha256("\n".join(map(str, looks)).encode()).digest()
         version = int.from_bytes(digest[:8], "big") & COUNTER_MAX
         return dataclasses.replace(settings.policies, cookie_version=version)
+
+    def warn_once(self, message: str) -> None:
+        """Log a warning, unless the same one was logged before."""
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
 
     # -- the engine ----------------------------------------------------------------------------------------
 

@@ -30,9 +30,10 @@ from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError, StatementError
 from sqlalchemy.types import BINARY, VARBINARY, Enum, LargeBinary, NullType, String, TypeDecorator
 from websession_core.errors import SessionError
 
+from .companion import name_problem
 from .conflicts import number_of, sqlstate_of
 from .features import features_of
-from .mixins import EncryptedDataMixin, slots_index
+from .mixins import EncryptedDataMixin, slots_index, slots_index_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -164,6 +165,10 @@ def _differences(
     bind: Engine | Connection, table: Table, our_names: Collection[str]
 ) -> Iterator[SchemaProblem]:
     """Yield what is wrong with a table of which the store itself writes the columns of these names."""
+    problem = name_problem(table, bind.dialect.name)
+    if problem is not None:
+        yield SchemaProblem(table.name, None, *problem)
+        return
     inspector = inspect(bind)
     try:
         actual = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
@@ -351,7 +356,8 @@ def _index_differences(table: Table, actual: Sequence[_Index], dialect: Dialect)
         if len(columns) < len(index.expressions):
             continue  # of an expression: the application's own
         if index.name == slots_index(table.name):
-            yield from _limit_differences(table, index.name, columns, actual, dialect)
+            name = slots_index_in(table.name, dialect)
+            yield from _limit_differences(table, name, columns, actual, dialect)
         elif not any(other.columns[: len(columns)] == columns for other in actual):
             problem = "has no index, so looking for it reads the whole table"
             yield SchemaProblem(table.name, columns[0], problem, REMEDY, fatal=False)
