@@ -18,8 +18,6 @@ from websession_core.errors import ConfigurationError, TooManySessionsError
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
 
-pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
-
 USERS, VISITORS = "session", "session-visitor"
 
 
@@ -477,7 +475,6 @@ class TestForms:
 
     def test_while_no_login_is_open_the_token_of_either_cookie_is_good(self, site, person):
         person.log_in()
-        site.engine.dispose()
         with site.engine.begin() as connection:
             connection.execute(FullSession.__table__.delete())
         token = person.open("/form")  # of the dead ticket
