@@ -190,11 +190,13 @@ class Backlog:
         expired: How many sessions are past their deadline.
         since: The earliest of these deadlines, in Unix seconds; None: there is none.
         without_deadline: How many sessions have no deadline.
+        rows: How many sessions there are, those among them.
     """
 
     expired: int
     since: int | None
     without_deadline: int
+    rows: int = 0
 
 
 def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
@@ -208,7 +210,8 @@ def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
         select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
     ).one()
     without = connection.scalar(select(func.count()).select_from(source).where(expires.is_(None), ours))
-    return Backlog(count, since, without or 0)
+    rows = connection.scalar(select(func.count()).select_from(features.table).where(ours))
+    return Backlog(count, since, without or 0, rows or 0)
 
 
 @dataclass(frozen=True, slots=True)

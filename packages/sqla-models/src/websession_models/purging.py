@@ -5,10 +5,10 @@ the indexed `expires_at` of the companion table, oldest first, so its cost follo
 sessions and not the size of the table. It deletes nothing that a request would still accept, and leaves a
 margin for requests under way and for clocks that differ.
 
-Given the policies of now, it first gives a deadline to sessions that a request would go by another one: those
-from before a timeout was switched on or made shorter, or from before the model had its mixin. Such without a
-deadline are found by the index; whether there are others is asked of a sample of the table, which is read as a
-whole only if there are. So a second purge costs what it costs without policies.
+Given the policies of now, it first gives deadlines to sessions of which a request would go by an earlier one:
+those from before a timeout was switched on or made shorter, or from before the model had its mixin. The index
+finds those without any; whether there are others is asked of a sample of the table, which is read as a whole
+only if there are. So a second purge costs what it costs without policies.
 
 It disturbs nobody. Each batch is a short transaction of its own at READ COMMITTED that waits for no lock, so
 neither the application nor a second purger can end up in a deadlock with it. What somebody else holds is
@@ -221,19 +221,19 @@ class _Run:
         )
 
     def reschedule(self, rows: Sequence[Any]) -> None:
-        """Record deadlines; what somebody else is at work with is left for the next time, as in `_delete()`."""
+        """Record deadlines; what somebody else is at work with is left for the next time."""
         if not rows:
             return
         try:
-            self._rescheduled += self._in_turn(
-                lambda connection: self._statements.reschedule(connection, rows)
-            )
-            return
-        except IntegrityError:
-            pass  # a request has recorded one of them meanwhile
+            count = self._in_turn(lambda connection: self._statements.reschedule(connection, rows))
         except DBAPIError as error:
-            if not is_in_the_way(error, self.engine.dialect.name):
+            # An IntegrityError: a request has recorded one of them meanwhile.
+            is_met = isinstance(error, IntegrityError) or is_in_the_way(error, self.engine.dialect.name)
+            if not is_met:
                 raise
+        else:
+            self._rescheduled += count
+            return
         if len(rows) > 1:
             middle = len(rows) // 2
             self.reschedule(rows[:middle])

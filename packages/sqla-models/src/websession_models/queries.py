@@ -79,8 +79,8 @@ def last_used(features: ModelFeatures) -> ColumnElement[int]:
 def ends_at(features: ModelFeatures, policies: Policies) -> ColumnElement[int | None]:
     """Return when a session ends if it is not used again, as `forecast.forecast()` has it; NULL: never.
 
-    By the settings of now, a session's own overrides, and the deadline that was recorded: what a request would
-    go by. The query is one of `with_companion`.
+    By the settings of now, a session's own overrides, and the deadline that was recorded: what a request
+    would go by. The query is one of `with_companion`.
 
     Args:
         features: The model's.
