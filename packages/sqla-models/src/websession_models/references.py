@@ -1,4 +1,4 @@
-"""What refers to the table of sessions, and what it refers to: foreign keys and userids as the database has them."""
+"""Foreign keys to and from the table of sessions, and how the database compares userids."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def reference_problems(connection: Connection, model: type) -> tuple[SchemaProbl
         model: The session model, whose tables exist.
 
     Returns:
-        Foreign keys of other tables and of the userid without ON DELETE, and a userid that is compared without
-        regard to case.
+        Foreign keys of other tables and of the userid without ON DELETE, and a userid that is compared
+        without regard to case.
 
     Raises:
         ModelError: The class cannot be a session model.
