@@ -67,7 +67,7 @@ def test_a_sound_application_has_neither_errors_nor_warnings(doctor):
     found = doctor(command_site__isolation_level=None)
     told = [each for findings in found.values() for each in findings]
     assert not [each for each in told if not each.startswith("info")]
-    assert found["schema"] == found["connection"] == found["clock"] == found["cookie"] == []
+    assert found["schema"] == found["connection"] == found["references"] == found["rows"] == found["cookie"] == []
     (first, _) = found["timeouts"]
     assert "within the limits of AAL2 of SP 800-63B-3 (12 h, 30 min), AAL2 (24 h, 1 h)" in first
 

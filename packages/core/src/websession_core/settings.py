@@ -200,8 +200,8 @@ class Settings:
         parsers.duration,
         doc="How often the cookie of a logged-in user's session changes, so that a stolen one is soon "
         "worthless and a copy is noticed. The model needs RenewalMixin.",
-        expects="give seconds, or a duration like 15min, at least twice renewal_grace, or leave it out for no "
-        "renewal",
+        expects="give seconds, or a duration like 15min, at least twice renewal_grace, or leave it out for "
+        "no renewal",
         unit="seconds",
     )
     renewal_grace: int = _option(

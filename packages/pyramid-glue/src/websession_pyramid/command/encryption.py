@@ -46,7 +46,7 @@ def encrypt(*, open_application: Opener, plaintext: bool, dry_run: bool, json_: 
         as_json(asdict(report))
     else:
         would = "would be " if dry_run else ""
-        plain = f", {report.plain} of them {would}encrypted for the first time" if plaintext else ""
+        plain = f" ({report.plain} for the first time)" if plaintext else ""
         refused = report.refused + (0 if plaintext else report.plain)
         click.echo(f"{report.rows} sessions: {report.written} {would}encrypted{plain}, {refused} refused")
     if report.plain and not plaintext:

@@ -57,8 +57,8 @@ def purge_command(
     """Delete the sessions that are past their deadline.
 
     By the settings of now, as a request would say: sessions from before a timeout was switched on get a
-    deadline first. Oldest first, in short transactions that the running application does not notice; several purges at the
-    same time share the work. Fit for cron: it says one line, and nothing is asked.
+    deadline first. Oldest first, in short transactions that the running application does not notice; several
+    purges at the same time share the work. Fit for cron: it says one line, and nothing is asked.
     """
     is_watched = sys.stderr.isatty() and not (json_ or dry_run)
     with open_application() as application:
@@ -101,9 +101,7 @@ def _summary(report: PurgeReport, *, dry_run: bool) -> str:
     if dry_run:
         line = f"{report.sessions} sessions would be deleted"
         if report.rescheduled:
-            line += (
-                f", {report.rescheduled} of them by the settings of now, not by a deadline that was recorded"
-            )
+            line += f", {report.rescheduled} of them by the settings of now, not by a recorded deadline"
         return f"{line}."
     parts = [f"{report.sessions} sessions deleted in {report.seconds:.1f} s"]
     if report.rescheduled:
