@@ -52,12 +52,12 @@ def add_expired(ago, since=None):
     """Store a session whose deadline was `ago` seconds before the present of the real clock."""
     row = SessionRow(
         uuid.uuid4(),
-        created=1_700_000_000,
+        created=int(time.time()) - ago - 2000,
         version=1,
         epoch=0,
         data="{}",
         flash="{}",
-        activity=Activity(active_at=1_700_000_000, expires_at=int(time.time()) - ago),
+        activity=Activity(active_at=int(time.time()) - ago - 1800, expires_at=int(time.time()) - ago),
     )
     with command_site.engines[-1].begin() as connection:
         Store.for_model(FullSession).insert(connection, row)

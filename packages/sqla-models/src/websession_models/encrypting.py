@@ -54,9 +54,9 @@ def encrypt_all(
     """Encrypt all rows of a model with the first key: those of other keys, and if told so, plain ones.
 
     Before an old key goes, and with `plaintext` for a model that has just been given `EncryptedDataMixin`.
-    Rows are written in short transactions at READ COMMITTED, and only if nobody else has written them meanwhile; their
-    version stays, so that a request at work goes on, except where the engine's isolation level tells it to be
-    tried again.
+    Rows are written in short transactions at READ COMMITTED, and only if nobody else has written them
+    meanwhile; their version stays, so that a request at work goes on, except where the engine's isolation
+    level tells it to be tried again.
 
     Args:
         engine: Where the sessions are.

@@ -278,6 +278,7 @@ def _registry(uri: str, name: str, variables: Mapping[str, str]) -> tuple[Regist
     before = set(map(id, global_registries))
     app = _start(uri, variables)
     made = [registry for registry in global_registries if id(registry) not in before]
+    made = made or list(global_registries)  # a module that was imported before has made its own already
     own = getattr(app, "registry", None)
     if own is not None:
         made = [*(registry for registry in made if registry is not own), own]
@@ -287,7 +288,7 @@ def _registry(uri: str, name: str, variables: Mapping[str, str]) -> tuple[Regist
             return registry, factory
     if not made:
         raise ApplicationError(
-            f"{uri} is an application, but none of Pyramid's, or one that was made before.",
+            f"{uri} is an application, but none of Pyramid's.",
             "Name the one of Pyramid: its section behind a # (production.ini#main is [app:main]).",
         )
     raise _no_such_session(made[-1], uri, name)
@@ -356,8 +357,10 @@ def _start_object(path: str, variables: Mapping[str, str]) -> Any:
 def _made(target: Any, variables: Mapping[str, str]) -> Any:
     if hasattr(target, "make_wsgi_app"):
         return target.make_wsgi_app()
-    if hasattr(target, "registry") or not callable(target):
+    if hasattr(target, "registry"):
         return target
+    if not callable(target):
+        raise TypeError(f"{type(target).__name__} is no application, and nothing that makes one")
     needed = [
         parameter.name
         for parameter in inspect.signature(target).parameters.values()
