@@ -55,13 +55,24 @@ def main(global_config: dict[str, str], **settings: Any) -> Any:
 
 def prefix_filter(global_config: dict[str, str]) -> Any:
     """Return a filter as PasteDeploy knows them, which passes no registry on."""
-    return lambda app: lambda environ, start_response: app(environ, start_response)
+
+    def wrap(app: Any) -> Any:
+        def wrapped(environ: Any, start_response: Any) -> Any:
+            return app(environ, start_response)
+
+        return wrapped
+
+    return wrap
 
 
 def composite(loader: Any, global_config: dict[str, str], **names: str) -> Any:
     """Return a composite as PasteDeploy knows them."""
     apps = [loader.get_app(name, global_conf=global_config) for name in names.values()]
-    return lambda environ, start_response: apps[0](environ, start_response)
+
+    def first(environ: Any, start_response: Any) -> Any:
+        return apps[0](environ, start_response)
+
+    return first
 
 
 def write_ini(path: Path, url: str, **settings: str | None) -> str:
