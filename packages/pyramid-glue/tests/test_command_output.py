@@ -29,7 +29,7 @@ from websession_models import (
 )
 from websession_pyramid.command import main
 
-pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
+ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = ROOT / "docs" / "reference" / "command-line.schema.json"
@@ -78,6 +78,7 @@ def names(command, config, *options):
     ]
 
 
+@ON_SQLITE
 def test_nothing_is_printed_that_a_terminal_would_obey(command, config):
     listed = command("list", config).stdout
     assert len(listed.splitlines()) == 4
@@ -89,6 +90,7 @@ def test_nothing_is_printed_that_a_terminal_would_obey(command, config):
     assert "\x1b" not in refused.output
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
 def test_everything_fits_the_terminal(command, config, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
@@ -101,6 +103,7 @@ def test_everything_fits_the_terminal(command, config, monkeypatch, columns):
         assert max(map(len, command("show", config, name).stdout.splitlines())) <= int(columns)
 
 
+@ON_SQLITE
 def test_browser_and_address_tell_which_is_which(command, config):
     heading, first, *_ = command("list", "--user", "ada", config).stdout.splitlines()
     assert re.split(r" {2,}", heading) == [
@@ -120,6 +123,7 @@ def test_browser_and_address_tell_which_is_which(command, config):
     assert "Firefox" in command("show", config, line["session"]).stdout
 
 
+@ON_SQLITE
 def test_the_living_are_told_from_the_dead(command, config):
     living, dead = names(command, config, "--active"), names(command, config, "--expired")
     assert (len(living), len(dead)) == (2, 1)
@@ -129,6 +133,7 @@ def test_the_living_are_told_from_the_dead(command, config):
     assert names(command, config) == living
 
 
+@ON_SQLITE
 def test_programs_get_what_the_schema_says(command, config):
     definitions = json.loads(SCHEMA.read_text())["$defs"]
     first = names(command, config)[0]
@@ -163,6 +168,7 @@ def follows(schema, value):
             follows(schema["items"], part)
 
 
+@ON_SQLITE
 def test_prometheus_gets_gauges(command, config):
     result = command("stats", "--format", "prometheus", config)
     lines = result.stdout.splitlines()
@@ -205,6 +211,7 @@ def test_the_version_names_all_that_takes_part():
     assert f"Python {sys.version.split()[0]}" in told
 
 
+@ON_SQLITE
 @pytest.mark.skipif(os.name != "posix", reason="signals and pipes are POSIX's")
 @pytest.mark.parametrize("name", ["doctor", "list", "stats"])
 def test_a_reader_that_goes_away_is_no_failure_of_the_database(config, name):
