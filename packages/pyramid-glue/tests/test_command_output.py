@@ -14,19 +14,9 @@ from pathlib import Path
 import command_site
 import pytest
 from click.testing import CliRunner
-from site_under_test import Base
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column
+from site_under_test import TextSession
 from websession_core.state import Activity
-from websession_models import (
-    BaseMixin,
-    ClientInfoMixin,
-    IdleMixin,
-    SessionRow,
-    Store,
-    UseridMixin,
-    fresh_session_id,
-)
+from websession_models import SessionRow, Store, fresh_session_id
 from websession_pyramid.command import main
 
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
@@ -36,16 +26,9 @@ SCHEMA = ROOT / "docs" / "reference" / "command-line.schema.json"
 HOSTILE = "bob\n0badc0de  admin\x1b]0;owned\x07\u202eevil\u2028"
 
 
-class TextSession(ClientInfoMixin, UseridMixin, IdleMixin, BaseMixin, Base):
-    """A session model with text userids, which come from outside."""
-
-    __tablename__ = "text_session"
-    userid: Mapped[str | None] = mapped_column(String(200))
-
-
 @pytest.fixture
 def config(command, ini):
-    uri = ini(session__model_class="test_command_output.TextSession", session__idle_timeout="30min")
+    uri = ini(session__model_class="site_under_test.TextSession", session__idle_timeout="30min")
     assert command("stats", uri).exit_code == 0
     add("ada", unused=60)
     add(HOSTILE)

@@ -19,7 +19,7 @@ from sqlalchemy import event, func, insert, select
 from sqlalchemy.exc import OperationalError
 from websession_core.errors import ConfigurationError
 from websession_crypto import generate_secret_key
-from websession_models import BaseMixin, EncryptedDataMixin, FullyFeaturedSession
+from websession_models import EncryptedDataMixin, FullyFeaturedSession
 from websession_pyramid import SessionEvent, SessionSecurityPolicy, StaleSessionError, web_session_factories
 
 
@@ -340,9 +340,8 @@ class TestConfiguration:
         # What is stored is bound to its row and column, and not to its table.
         key = generate_secret_key()
         sealed = {"session.model_class": SealedSession, "session.data_secret_key": key}
-        admin = type(
-            "SealedAdminSession", (EncryptedDataMixin, BaseMixin, Base), {"__tablename__": "sealed_admin"}
-        )
+        bases = (EncryptedDataMixin, FullyFeaturedSession, Base)
+        admin = type("SealedAdmin", bases, {"__tablename__": "sealed_admin"})
         admin_settings = {"admin_session.model_class": admin, "admin_session.data_secret_key": key}
         try:
             with pytest.raises(ConfigurationError) as caught:
@@ -354,7 +353,8 @@ class TestConfiguration:
             own = {"admin_session.data_secret_key": generate_secret_key()}
             self.configured({**sealed, **admin_settings, **own})
         finally:
-            Base.metadata.remove(admin.__table__)
+            for name in ("sealed_admin", "sealed_admin_activity"):
+                Base.metadata.remove(Base.metadata.tables[name])
 
     def test_settings_that_are_missing_are_named_with_their_prefix(self):
         with pytest.raises(ConfigurationError) as caught:
