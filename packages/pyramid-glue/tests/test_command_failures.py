@@ -74,10 +74,12 @@ def test_an_account_that_may_only_read_is_told_to_be_granted_more(
         uri = write(url.set(username="reader", password="secret"))
         failed(command(name, uri, *options), 4, "GRANT SELECT, INSERT, UPDATE, DELETE")
     finally:
-        with create_engine(url).begin() as connection:
+        engine = create_engine(url)
+        with engine.begin() as connection:
             if is_postgresql:
                 connection.execute(text("DROP OWNED BY reader"))
             connection.execute(text(f"DROP {kind} {account}"))
+        engine.dispose()
 
 
 @ON_SERVERS
@@ -94,7 +96,6 @@ def test_what_is_wrong_in_the_url_is_named(command, write, websession_database_u
     failed(command(name, write(url.set(database="no_such_database")), *options), 4, "Create the database")
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_file_that_cannot_be_opened_is_told(command, write, tmp_path, arguments):
     name, *options = arguments
@@ -111,7 +112,6 @@ def test_a_file_that_may_only_be_read_is_told(command, ini, tmp_path, websession
     failed(command("purge", ini(command_site__tables="false")), 4, "see who may write to the file")
 
 
-@ON_SQLITE
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -124,7 +124,6 @@ def test_an_url_that_is_none_is_told(command, write, url, words):
     failed(command("stats", write(url)), 3, words)
 
 
-@ON_SQLITE
 @pytest.mark.parametrize("arguments", [*COMMANDS, ("doctor",), ("encrypt",), ("rotate-key",)], ids=" ".join)
 def test_an_application_whose_start_fails_on_the_database_says_so(command, tmp_path, arguments):
     name, *options = arguments
