@@ -483,10 +483,9 @@ class _Outdated:
         if limit is not None:
             rows = rows.order_by(self._key).limit(limit)
         table = rows.subquery()
-        outdated, number = execute(
-            connection, select(func.sum(table.columns.outdated), func.count()).select_from(table), {}
-        ).one()
-        return int(outdated or 0), number
+        statement = select(func.sum(table.columns.outdated), func.count()).select_from(table)
+        line: Any = execute(connection, statement, {}).one()
+        return int(line[0] or 0), line[1]
 
     def count(self, connection: Connection, cutoff: int, *, all_rows: bool) -> int:
         """Return how many have ended by the policies, and not by the deadline that is recorded."""

@@ -76,7 +76,7 @@ def last_used(features: ModelFeatures) -> ColumnElement[int]:
     return rotation if active_at is None else func.coalesce(active_at, rotation)
 
 
-def ends_at(features: ModelFeatures, policies: Policies) -> ColumnElement[int | None]:
+def ends_at(features: ModelFeatures, policies: Policies) -> ColumnElement[Any]:
     """Return when a session ends if it is not used again, as `forecast.forecast()` has it; NULL: never.
 
     By the settings of now, a session's own overrides, and the deadline that was recorded: what a request

@@ -128,10 +128,8 @@ class Store:
         """
         statements = self._for(connection.dialect)
         statement = statements.scan(after, up_to, limit)
-        return [
-            (session_id, self._opened(statements, session_id, line))
-            for session_id, *line in execute(connection, statement, {})
-        ]
+        lines: Any = execute(connection, statement, {}).all()
+        return [(line[0], self._opened(statements, line[0], line[1:])) for line in lines]
 
     def _opened(
         self, statements: _Statements, session_id: uuid.UUID, line: Sequence[Any]
