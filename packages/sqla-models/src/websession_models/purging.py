@@ -329,13 +329,14 @@ class _Statements:
             .values({deadline: end})
         )
         is_new = ~exists().where(self._key == self._session_key).correlate(features.table)
-        self._record = insert(self._companion).from_select(
+        record = insert(self._companion).from_select(
             [self._key, deadline],
             select(self._session_key, cast(end, deadline.type)).where(
                 self._session_key == key, features.criterion(), is_new
             ),
             include_defaults=False,
         )
+        self._record = record.execution_options(preserve_rowcount=True)
         self.count = select(func.count()).select_from(self._companion).where(self._is_past)
         self._first = self._expired()
         after = self._parameter(_AFTER, self._deadline)
