@@ -15,7 +15,7 @@ from websession_models.unusable import find_unusable
 
 @pytest.fixture
 def make(base, make_engine):
-    """Make tables whose foreign keys say `ondelete`, on an engine that heeds them; return engine and model."""
+    """Make tables whose foreign keys say `ondelete`, on an engine that heeds them; return both."""
 
     def make(ondelete, userid_type=None):
         class Person(base):

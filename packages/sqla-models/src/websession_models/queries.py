@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, case, exists, func, inspect, literal, null, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from websession_core.state import COUNTER_MAX
 
 from .companion import KEY
@@ -103,7 +105,21 @@ def ends_at(features: ModelFeatures, policies: Policies) -> ColumnElement[Any]:
         ends.append(func.coalesce(features.activity["expires_at"], _NEVER))
     if not ends:
         return null()
-    earliest = ends[0]
-    for end in ends[1:]:
-        earliest = case((end < earliest, end), else_=earliest)
-    return func.nullif(earliest, _NEVER)
+    return func.nullif(_Earliest(*ends) if len(ends) > 1 else ends[0], _NEVER)
+
+
+class _Earliest(FunctionElement[int]):
+    """The least of two or more numbers, each of which is computed once."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(_Earliest)
+def _least(element: _Earliest, compiler: Any, **options: Any) -> str:
+    return f"LEAST({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Earliest, "sqlite")
+def _min(element: _Earliest, compiler: Any, **options: Any) -> str:
+    return f"min({compiler.process(element.clauses, **options)})"
