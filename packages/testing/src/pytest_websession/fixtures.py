@@ -279,8 +279,8 @@ def websession_dbsession(request: pytest.FixtureRequest, websession_app: Any) ->
             "The application does not keep what makes its database sessions in "
             'registry["dbsession_factory"]. '
             'Put the sessionmaker there (config.registry["dbsession_factory"] = sessionmaker(engine)), and '
-            'let request.dbsession return request.environ["app.dbsession"] when it is there, as in Pyramid\'s '
-            "cookiecutter; or have a fixture `dbsession`, or override the fixture `websession_dbsession`."
+            'let request.dbsession return request.environ["app.dbsession"] when it is there, as in '
+            "Pyramid's cookiecutter; or have a fixture `dbsession`, or override the fixture `websession_dbsession`."
         )
     with make() as dbsession:
         if not commits(request):
