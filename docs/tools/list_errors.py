@@ -34,6 +34,8 @@ MORE = {
     "SchemaError": "../how-to/engines.md#when-the-tables-are-not-those-of-the-model",
     "StaleSessionError": "../how-to/engines.md#run-again-what-lost-a-conflict",
     "TokenError": "../how-to/codec.md",
+    "UnreadableValueError": "../how-to/values.md#types-of-your-own",
+    "UnstorableValueError": "../how-to/values.md",
 }
 """What to read about an error, besides."""
 

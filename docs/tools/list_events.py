@@ -22,7 +22,7 @@ What happens to sessions is sent to the application's subscribers, `config.add_s
 whole identifier, so all of them may be logged. Subscribers run within the request; an exception in one
 goes where an exception at that place goes.
 
-A subscriber for `SessionEvent` hears all of them.
+A subscriber for `SessionEvent` hears all of them but `OwnTransactionBegun`, which tells of no session.
 """
 
 

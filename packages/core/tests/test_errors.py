@@ -12,6 +12,7 @@ from websession_core import (
     SessionError,
     SessionTransactionError,
     TicketError,
+    UnreadableValueError,
     UnstorableValueError,
 )
 
@@ -23,6 +24,7 @@ MISTAKE = Mistake("session.cookie_path", "'x'", 'must start with "/"', "give a p
     [
         ConfigurationError([MISTAKE]),
         UnstorableValueError("cart.items[3]", "no"),
+        UnreadableValueError("price", "money", "no"),
         MalformedPayloadError("no"),
         TicketError("no"),
         SessionTransactionError("no"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections import UserDict
 from collections.abc import MutableMapping
-from datetime import UTC, date, datetime
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -284,10 +284,10 @@ class TestChangeDetection:
     def test_what_is_not_comparable_counts_as_changed_and_is_refused_when_serialized(
         self, payload: Payload
     ) -> None:
-        payload["cart"]["when"] = datetime.now(tz=UTC)
+        payload["cart"]["when"] = range(1)
 
         assert payload.is_changed
-        with pytest.raises(UnstorableValueError, match=r"^cart\.when: .*datetime.*isoformat"):
+        with pytest.raises(UnstorableValueError, match=r"^cart\.when: .*range.*list"):
             payload.serialize()
 
     def test_a_stored_value_that_would_be_refused_today_can_still_be_read(self) -> None:

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from websession_core import FlashQueues, Payload, UnstorableValueError, loads
+from websession_core import FlashQueues, Payload, SessionTypes, UnstorableValueError, loads
 from websession_core.storable import MAX_DEPTH
 
 STORED = '{"cart":{"apples":1,"pears":[1,2]},"name":"Ann","tags":["a"]}'
@@ -51,6 +51,19 @@ class Fraction(float):
     __slots__ = ()
 
 
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Octets(bytes):
+    __slots__ = ()
+
+
+class Moment(datetime):
+    __slots__ = ()
+
+
 class TestRefusedValues:
     @pytest.mark.parametrize(
         ("value", "remedy"),
@@ -80,8 +93,10 @@ class TestRefusedValues:
         ],
         ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
     )
-    def test_a_type_that_json_lacks_is_refused_with_a_remedy(self, value: Any, remedy: str) -> None:
-        payload = Payload()
+    def test_where_types_are_held_back_one_that_json_lacks_is_refused_with_a_remedy(
+        self, value: Any, remedy: str
+    ) -> None:
+        payload = Payload(types=SessionTypes().held_back())
 
         with pytest.raises(UnstorableValueError) as caught:
             payload["v"] = value
@@ -90,6 +105,34 @@ class TestRefusedValues:
         assert type(value).__name__ in caught.value.reason
         assert remedy in caught.value.reason
         assert payload == {}
+        assert not payload.is_changed
+
+    @pytest.mark.parametrize(
+        ("value", "remedy"),
+        [
+            (bytearray(), "use bytes(value), or register the type"),
+            (memoryview(b""), "use bytes(value), or register the type"),
+            (Point(1, 2), "use tuple(value), or register the type"),
+            (Octets(), "use bytes(value), or register the type"),
+            (Moment(2026, 1, 1), "use value.isoformat(), or register the type"),
+            (Colour.RED, "use its value or its name, or register the type"),
+            (Text("x"), "use str(value), or register the type"),
+            (OrderedDict(), "use dict(value), or register the type"),
+            (object(), "register the type with add_session_type"),
+        ],
+        ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+    )
+    def test_what_would_come_back_as_another_type_is_refused_with_a_remedy(
+        self, value: Any, remedy: str
+    ) -> None:
+        payload = Payload()
+
+        with pytest.raises(UnstorableValueError) as caught:
+            payload["v"] = [value]
+
+        assert caught.value.path == "v[0]"
+        assert type(value).__name__ in caught.value.reason
+        assert remedy in caught.value.reason
         assert not payload.is_changed
 
     @pytest.mark.parametrize(
@@ -210,9 +253,9 @@ class TestRefusedValues:
     @pytest.mark.parametrize(
         ("spoil", "path"),
         [
-            (lambda cart: cart.update(x=(1,)), "cart.x"),
-            (lambda cart: cart["pears"].append({1}), "cart.pears[2]"),
-            (lambda cart: cart.update({"two words": [{"é": b""}]}), "cart['two words'][0]['\\xe9']"),
+            (lambda cart: cart.update(x=range(1)), "cart.x"),
+            (lambda cart: cart["pears"].append((1, range(1))), "cart.pears[2][1]"),
+            (lambda cart: cart.update({"two words": [{"é": bytearray()}]}), "cart['two words'][0]['\\xe9']"),
             (lambda cart: cart.update({"": 1j}), "cart['']"),
             (lambda cart: cart.update({"x" * 1000: 1j}), f"cart['{'x' * 60}...']"),
         ],
@@ -236,13 +279,13 @@ class TestRefusedValues:
     @pytest.mark.parametrize(
         "write",
         [
-            lambda payload: payload.update(a=1, name="Bob", b=(1,)),
+            lambda payload: payload.update(a=1, name="Bob", b=range(1)),
             lambda payload: payload.update({"a": 1, "name": "Bob", 3: 1}),
-            lambda payload: payload.update([("a", 1), ("b", {1})]),
+            lambda payload: payload.update([("a", 1), ("b", 1j)]),
             lambda payload: payload.update({"a": 1}, b=object()),
             lambda payload: payload.__ior__({"a": 1, "b": -0.0}),
-            lambda payload: payload.setdefault("a", (1,)),
-            lambda payload: payload.__setitem__("name", b""),
+            lambda payload: payload.setdefault("a", bytearray()),
+            lambda payload: payload.__setitem__("name", bytearray()),
         ],
     )
     def test_one_refused_value_leaves_everything_as_it_was(self, payload: Payload, write: Any) -> None:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import command_site
 from click.testing import CliRunner
+from read_only_database import MySQLServer, PostgreSQLDatabase, ReadOnlyDatabase, SQLiteFile
 from site_under_test import Site
 from websession_pyramid.command import main
 
@@ -68,3 +69,23 @@ def command() -> Callable[..., Result]:
         return result
 
     return run
+
+
+@pytest.fixture
+def read_only_database(
+    websession_engine_name: str, websession_database_url: str, request: pytest.FixtureRequest
+) -> Iterator[ReadOnlyDatabase]:
+    """A database that takes writes, until it is told otherwise."""
+    if request.config.getoption("--websession-db-url") is not None:
+        pytest.skip("the server of --websession-db-url is not a test's to make read-only")
+    database: ReadOnlyDatabase
+    match websession_engine_name:
+        case "sqlite":
+            database = SQLiteFile(websession_database_url)
+        case "postgresql":
+            database = PostgreSQLDatabase(websession_database_url)
+        case _:
+            option = {"mariadb": "read_only", "mysql": "super_read_only"}[websession_engine_name]
+            database = MySQLServer(websession_database_url, option)
+    yield database
+    database.close()

@@ -13,7 +13,7 @@ from pyramid.config import Configurator
 from pyramid.interfaces import ISessionFactory
 from pyramid.response import Response
 from pytest_websession.clock import ManualClock
-from sqlalchemy import ForeignKey, String, create_engine, event, func, make_url, select
+from sqlalchemy import URL, ForeignKey, String, create_engine, event, func, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_crypto import generate_secret_key
 from websession_models import (
@@ -37,6 +37,12 @@ def of_driver(name: str) -> list[pytest.MarkDecorator]:
     """Return the marks of a test that uses a driver by its name in SQLAlchemy's URLs."""
     is_missing = name == "mysqldb" and importlib.util.find_spec("MySQLdb") is None
     return [pytest.mark.skipif(is_missing, reason="mysqlclient, which has to be built, is not installed")]
+
+
+def with_driver(url: str | URL, name: str) -> URL:
+    """Return a throw-away server's URL for another driver, by its name in SQLAlchemy's URLs."""
+    url = make_url(url).set(drivername=f"{make_url(url).get_backend_name()}+{name}")
+    return url.difference_update_query(["ssl_disabled"]) if name == "mysqldb" else url
 
 
 class Base(DeclarativeBase):
@@ -221,3 +227,14 @@ class Site:
         """Return the number of rows of any model."""
         with self.dbsession_maker() as session:
             return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def enforce_foreign_keys(site: Site) -> None:
+    """Let SQLite, too, see to it that foreign keys lead to something."""
+    if site.engine.dialect.name == "sqlite":
+
+        @event.listens_for(site.engine, "connect")
+        def _connect(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA foreign_keys=ON")
+
+        site.engine.dispose()

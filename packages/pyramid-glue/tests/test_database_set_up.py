@@ -85,3 +85,13 @@ class TestSQLite:
             browser.get("/start")
             browser.get("/look")
         assert not caplog.records
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql", "mariadb", "mysql"], indirect=True)
+def test_an_engine_without_transactions_is_warned_of_once(make_site, caplog):
+    site = make_site(engine_options={"isolation_level": "AUTOCOMMIT"})
+    browser = site.browser()
+    for path in ("/start", "/look", "/look"):
+        browser.get(path)
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert 'Leave isolation_level="AUTOCOMMIT" out' in record.getMessage()

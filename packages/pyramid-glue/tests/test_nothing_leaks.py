@@ -11,6 +11,7 @@ import logging
 import os
 import uuid
 from base64 import b64encode, urlsafe_b64decode
+from datetime import date, datetime, timedelta, tzinfo
 
 import command_site
 import pytest
@@ -23,6 +24,7 @@ from overheard import (
     error_classes,
     log_statements,
 )
+from pyramid.request import Request
 from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession, LimitedSession, Order, SealedSession, Session
 from sqlalchemy import Column, MetaData, String, Table, create_engine, select, text, update
@@ -57,6 +59,7 @@ from websession_models.user_limit import users_sessions
 from websession_pyramid import SessionEvent, active_sessions, get_session_factory
 from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
 from websession_pyramid.command.application import Application
+from websession_pyramid.request_transaction import sharing
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
 
@@ -230,16 +233,27 @@ def refused_values(stage):
 
         __str__ = __repr__
 
+    class Zone(tzinfo):
+        def __init__(self, name):
+            self.name = name
+
+        def utcoffset(self, when):
+            return timedelta(0)
+
+        def tzname(self, when):
+            return self.name
+
     secret = stage.data("a refused value")
     huge = int.from_bytes(secret.encode(), "big")
     stage.secrets.add("a refused number", str(huge))
     refused = [
         Opaque(secret),
-        secret.encode(),
+        bytearray(secret.encode()),
         f"{secret}\0",
         f"{secret}\ud800",
-        {secret},
-        (secret,),
+        {f"{secret}\0"},
+        (f"{secret}\0",),
+        datetime(2026, 1, 1, tzinfo=Zone(secret)),
         [{"deep": Opaque(secret)}],
         huge,
         float(huge),
@@ -279,6 +293,55 @@ def refused_values(stage):
     payload["a"] = secret
     flash.push(secret)
     stage.ear.hear(payload, flash, payload.items(), payload.values(), payload.snapshot(), flash.snapshot())
+
+
+def values_beyond_json(stage):
+    class Badge:
+        def __init__(self, secret):
+            self.secret = secret
+
+        def __repr__(self):
+            return self.secret
+
+    def configure(config):
+        config.add_session_type("badge", Badge, lambda badge: badge.secret, Badge)
+
+    limits = {"session.max_flash_messages": 1, "session.max_data_size": 2000}
+    site = stage.site(settings=limits, configure=configure)
+    browser = site.browser()
+
+    @site.view
+    def put(request):
+        session = request.session
+        session["badge"], session["bytes"], session["day"] = (
+            Badge(stage.data()),
+            stage.data().encode(),
+            date.min,
+        )
+        session.flash(Badge(stage.data()))
+        session.flash(stage.data().encode())
+        with stage.ear.error(ValueError):
+            session["large"] = [stage.data()] * 100
+        types = session.kit.types
+        stage.ear.hear(session, session.kit.rules, types, types.of(Badge))
+
+    browser.get("/put")
+    later = stage.site(settings={"session.typed_values": False})
+
+    @later.view
+    def look(request):
+        with stage.ear.error():
+            request.session["badge"]
+        with stage.ear.error():
+            request.session.copy()
+        with stage.ear.error(ValueError):
+            request.session["held back"] = stage.data().encode()
+        with stage.ear.error(AttributeError):
+            request.session.secret = stage.data()
+
+    other = later.browser()
+    other.cookiejar = browser.cookiejar
+    other.get("/look")
 
 
 def missing_features(stage):
@@ -676,6 +739,18 @@ def unsupported_setups(stage):
     implicit.browser(HTTP_HOST="shop.example").get("/put")
 
 
+def subrequests_that_end_the_transaction(stage):
+    site = stage.site(settings={**TIMEOUTS, "tm.manager_hook": None})
+
+    @site.view
+    def it(request):
+        request.session["a"] = stage.data()
+        request.invoke_subrequest(Request.blank("/put"), use_tweens=True)
+        stage.ear.hear(request.session, sharing(request, site.factory.tickets.named_session))
+
+    site.browser().get("/it")
+
+
 def sqlite_engines(stage):
     if stage.engine_name != "sqlite":
         return
@@ -930,6 +1005,7 @@ FLOWS = [
     hostile_cookies,
     refused_values,
     missing_features,
+    values_beyond_json,
     another_user,
     recent_logins,
     failed_commits,
@@ -945,6 +1021,7 @@ FLOWS = [
     one_session_too_many,
     late_changes,
     unsupported_setups,
+    subrequests_that_end_the_transaction,
     sqlite_engines,
     encrypted_data,
     configuration_errors,

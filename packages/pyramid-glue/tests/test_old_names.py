@@ -20,7 +20,7 @@ def test_an_old_name_warns_and_is_the_new_one(module):
         ("has_cookie", "tickets.has_cookie"),
         ("read_ticket", "tickets.read"),
         ("make_token", "tickets.token"),
-        ("look_at", "warn_if_not_isolating"),
+        ("look_at", "warn_of_engine_faults"),
     ],
 )
 def test_an_old_method_of_the_session_factory_warns_and_is_the_new_one(site, old, new):

@@ -6,18 +6,18 @@ another primary, it takes writes again when the application connects, as if a ro
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyramid.response import Response
-from site_under_test import FullSession, Site, User, of_driver
-from sqlalchemy import create_engine, event, insert, make_url, text
+from read_only_database import MySQLServer
+from site_under_test import FullSession, Site, User, of_driver, with_driver
+from sqlalchemy import create_engine, event, insert, text
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sqlalchemy import Engine
 
@@ -27,64 +27,16 @@ PLACES = ("a statement of the view", "a flush of the commit", "the COMMIT")
 TIMEOUTS = {"session.idle_timeout": 600, "session.extension_delay": 60}
 
 
-class Server:
-    """A server that can be made read-only.
-
-    Args:
-        url: The URL of a database on it, of an account that may do so.
-        option: The variable that makes it refuse the writes of others.
-
-    Attributes:
-        url: That of an account that has nothing but the database.
-    """
-
-    def __init__(self, url: str, option: str) -> None:
-        self._option = option
-        self._engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        self._account = f"app_{secrets.token_hex(4)}"
-        password = secrets.token_urlsafe(16)
-        self._execute(f"CREATE USER {self._account}@'127.0.0.1' IDENTIFIED BY '{password}'")
-        self._execute(f"GRANT ALL PRIVILEGES ON {make_url(url).database}.* TO {self._account}@'127.0.0.1'")
-        self.url = make_url(url).set(username=self._account, password=password)
-        # Without TLS, mysql-connector cannot be the first to log in to an account of MySQL's.
-        engine = create_engine(self.url)
-        engine.connect().close()
-        engine.dispose()
-
-    def refuse_writes(self) -> None:
-        """Take no more writes."""
-        self._execute(f"SET GLOBAL {self._option} = ON")
-
-    def take_writes(self) -> None:
-        """Take writes again."""
-        self._execute("SET GLOBAL read_only = OFF")  # which switches the other one off, too
-
-    def close(self) -> None:
-        """Be as before."""
-        self.take_writes()
-        self._execute(f"DROP USER {self._account}@'127.0.0.1'")
-        self._engine.dispose()
-
-    def _execute(self, statement: str) -> None:
-        with self._engine.connect() as connection:
-            connection.execute(text(statement))
-
-
 @pytest.fixture
-def server(websession_engine_name: str, request: pytest.FixtureRequest) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest) -> MySQLServer:
     """A server that takes writes, until it is told otherwise."""
-    if request.config.getoption("--websession-db-url") is not None:
-        pytest.skip("the server of --websession-db-url is not a test's to make read-only")
-    throw_away = request.getfixturevalue(f"websession_{websession_engine_name}")
-    url = throw_away.create_database()
-    server = Server(url, {"mariadb": "read_only", "mysql": "super_read_only"}[websession_engine_name])
-    yield server
-    server.close()
-    throw_away.drop_database(url)
+    database = request.getfixturevalue("read_only_database")
+    assert isinstance(database, MySQLServer)
+    return database
 
 
 @pytest.fixture
-def make_readable(make_site: Callable[..., Site], server: Server) -> Callable[..., Site]:
+def make_readable(make_site: Callable[..., Site], server: MySQLServer) -> Callable[..., Site]:
     """Make an application whose sessions can be looked at, and written."""
 
     def make(**options: Any) -> Site:
@@ -100,7 +52,7 @@ def make_readable(make_site: Callable[..., Site], server: Server) -> Callable[..
     return make
 
 
-def lead_to_a_primary(engine: Engine, server: Server) -> list[str]:
+def lead_to_a_primary(engine: Engine, server: MySQLServer) -> list[str]:
     """Let whatever connects anew find a server that takes writes; return the connections so far."""
     connected: list[str] = []
 
@@ -112,43 +64,10 @@ def lead_to_a_primary(engine: Engine, server: Server) -> list[str]:
     return connected
 
 
-def test_pages_that_only_read_go_on(
-    make_readable: Callable[..., Site], server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    site = make_readable()
-    browser = site.browser()
-    browser.get("/count")
-    server.refuse_writes()
-    assert browser.get("/look").json_body == {"n": 1}
-    assert caplog.messages == []
-    site.clock.advance(100)  # being active would be noted now
-    assert browser.get("/look").json_body == {"n": 1}
-    assert ["Bookkeeping (touch) failed" in message for message in caplog.messages] == [True]
-    server.take_writes()
-    assert browser.get("/look").json_body == {"n": 1}
-    assert site.activity()[0]["active_at"] == site.clock.now
-
-
-def test_a_write_is_the_servers_own_error_until_it_takes_writes_again(
-    make_readable: Callable[..., Site], server: Server
-) -> None:
-    site = make_readable()
-    browser = site.browser()
-    browser.get("/count")
-    server.refuse_writes()
-    for _ in range(2):
-        with pytest.raises(DBAPIError, match="read-only option so it cannot execute this statement"):
-            browser.get("/count")
-    assert browser.get("/look").json_body == {"n": 1}
-    server.take_writes()
-    browser.get("/count")
-    assert browser.get("/look").json_body == {"n": 2}
-
-
 @pytest.mark.parametrize("error_page", [False, True], ids=["no error page", "catch-all error page"])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_write_finds_the_new_primary_by_itself(
-    make_readable: Callable[..., Site], server: Server, place: str, error_page: bool
+    make_readable: Callable[..., Site], server: MySQLServer, place: str, error_page: bool
 ) -> None:
     page = (lambda exception, request: Response("sorry", status=500)) if error_page else None
     site = make_readable(error_page=page, engine_options={"pool_pre_ping": True})
@@ -182,9 +101,9 @@ def test_a_write_finds_the_new_primary_by_itself(
 
 @pytest.mark.parametrize("driver", [pytest.param(name, marks=of_driver(name)) for name in DRIVERS])
 def test_every_driver_finds_the_new_primary(
-    make_readable: Callable[..., Site], server: Server, driver: str
+    make_readable: Callable[..., Site], server: MySQLServer, driver: str
 ) -> None:
-    server.url = server.url.set(drivername=f"{server.url.get_backend_name()}+{driver}")
+    server.url = with_driver(server.url, driver)
     site = make_readable()
     browser = site.browser()
     browser.get("/count")
@@ -195,7 +114,7 @@ def test_every_driver_finds_the_new_primary(
 
 
 def test_one_refusal_replaces_all_connections_of_the_pool(
-    make_readable: Callable[..., Site], server: Server
+    make_readable: Callable[..., Site], server: MySQLServer
 ) -> None:
     site = make_readable()
     browser = site.browser()
@@ -223,7 +142,7 @@ def connection_id(engine: Engine) -> int:
 
 
 def test_while_there_is_no_primary_not_every_refusal_replaces_them(
-    make_readable: Callable[..., Site], server: Server
+    make_readable: Callable[..., Site], server: MySQLServer
 ) -> None:
     site = make_readable()
     browser = site.browser()
@@ -240,7 +159,7 @@ def test_while_there_is_no_primary_not_every_refusal_replaces_them(
 
 
 def test_bookkeeping_leads_later_requests_to_the_new_primary(
-    make_readable: Callable[..., Site], server: Server
+    make_readable: Callable[..., Site], server: MySQLServer
 ) -> None:
     site = make_readable()
     browser = site.browser()
@@ -254,7 +173,7 @@ def test_bookkeeping_leads_later_requests_to_the_new_primary(
 
 
 def test_an_application_that_does_not_retry_has_one_error_and_goes_on(
-    make_site: Callable[..., Site], server: Server
+    make_site: Callable[..., Site], server: MySQLServer
 ) -> None:
     site = make_site(url=server.url, settings={"session.retry_conflicts": "false"})
     attempts = []
@@ -275,7 +194,7 @@ def test_an_application_that_does_not_retry_has_one_error_and_goes_on(
 
 
 def test_a_replica_keeps_its_connections_when_it_refuses_a_write(
-    make_readable: Callable[..., Site], server: Server
+    make_readable: Callable[..., Site], server: MySQLServer
 ) -> None:
     site = make_readable()
     replica = create_engine(server.url, execution_options={"websession_replica": True})

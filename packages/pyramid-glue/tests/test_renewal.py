@@ -74,6 +74,41 @@ def test_a_lost_response_is_made_up_for_later(site, browser):
     assert send(site, second) == (7, None)
 
 
+@pytest.mark.parametrize("meanwhile", ["another renewal", "logout", "login"])
+def test_a_candidate_whose_write_took_no_effect_does_not_leave(site, browser, meanwhile):
+    """Another request of the same session comes between the request's commit and its bookkeeping."""
+    old = browser.cookies["session"]
+    site.clock.advance(300)
+    path = {"another renewal": "/look", "logout": "/leave", "login": "/login"}[meanwhile]
+    answers = []
+
+    def send_elsewhere():
+        return send(site, old, path) if meanwhile == "another renewal" else with_cookie(site, old).get(path)
+
+    @site.view
+    def slow(request):
+        request.add_response_callback(lambda *_: answers.append(send_elsewhere()))
+        return request.session.userid
+
+    assert send(site, old, "/slow") == (7, None)
+    if meanwhile == "another renewal":
+        ((userid, candidate),) = answers
+        assert userid == 7
+        assert candidate is not None
+        assert send(site, candidate) == (7, None)
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql"], indirect=True)
+def test_a_candidate_whose_write_failed_does_not_leave(site, browser):
+    site.clock.advance(300)
+    old = browser.cookies["session"]
+    with site.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE full_session_activity ADD CHECK (tries = 0)"))
+    assert send(site, old) == (7, None)
+    with site.engine.begin() as connection:
+        connection.execute(text("DELETE FROM full_session_activity"))
+
+
 def test_a_candidate_goes_out_with_an_error_page_too(site, browser):
     site.clock.advance(300)
     response = browser.get("/fail", status=500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import webtest
 from pyramid.response import Response
 from site_under_test import Session
 from websession_pyramid import StaleSessionError
@@ -121,3 +122,21 @@ def test_a_retried_request_starts_from_clean_state(site):
     browser.get("/it", status=200)
     assert seen == [{"n": 0}] * 3
     assert browser.get("/look").json_body == {"n": 1}
+
+
+def test_an_application_that_is_called_while_an_error_is_handled_sends_its_cookie(make_site):
+    """The error is another one's, and its own requests would be run again after such a one."""
+    site = make_site()
+
+    def other_server():
+        raise StaleSessionError
+
+    def wrapper(environ, start_response):
+        try:
+            other_server()
+        except StaleSessionError:
+            return site.app(environ, start_response)
+
+    browser = webtest.TestApp(wrapper)
+    browser.get("/start")
+    assert browser.get("/look").json_body == {"a": 1}

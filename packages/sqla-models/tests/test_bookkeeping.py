@@ -16,7 +16,7 @@ from sqlalchemy import Engine, ForeignKey, String, create_engine, event, select,
 from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.pool import AssertionPool, NullPool, SingletonThreadPool, StaticPool
+from sqlalchemy.pool import AssertionPool, NullPool, Pool, SingletonThreadPool, StaticPool
 from websession_core.lifecycle import COMPARED, WRITTEN, Bookkeeping, Duty
 from websession_core.state import Activity
 from websession_models import (
@@ -25,13 +25,16 @@ from websession_models import (
     Bookkeeper,
     FullyFeaturedSession,
     IdleMixin,
+    Outcome,
     RenewalMixin,
     SchemaError,
     SessionRow,
     Store,
     fresh_session_id,
     has_free_connection,
+    shares_connections,
 )
+from websession_models.own_transactions import autocommits
 from websession_models.sqlite import prepare_sqlite_engine
 
 AS_READ = Activity(
@@ -782,6 +785,25 @@ class TestInMemory:
         assert (row.version, row.activity) == (1, AS_READ)
 
 
+class ApplicationsPool(Pool):
+    """A pool of the application's own kind, which keeps no connections."""
+
+    def _do_get(self):
+        return self._create_connection()
+
+    def _do_return_conn(self, record):
+        record.close()
+
+    def dispose(self):
+        pass
+
+    def recreate(self):
+        return ApplicationsPool(self._creator)
+
+    def status(self) -> str:
+        return "the application's own"
+
+
 class TestConnections:
     def test_an_exhausted_pool_is_not_waited_for(self, store, make_engine, session_id):
         engine = make_engine(pool_size=1, max_overflow=0, pool_timeout=600)
@@ -809,8 +831,38 @@ class TestConnections:
     def test_a_pool_of_a_single_connection_has_no_second_one(self, memory):
         assert not has_free_connection(memory.pool)
 
-    def test_a_pool_of_an_unknown_kind_is_not_trusted(self, make_engine):
-        assert not has_free_connection(make_engine(poolclass=AssertionPool).pool)
+    def test_a_pool_that_asserts_that_it_has_a_single_user_has_one_while_nobody_uses_it(
+        self, store, make_engine, session_id
+    ):
+        engine = make_engine(poolclass=AssertionPool)
+        bookkeeper = Bookkeeper(store, engine)
+
+        with engine.connect():
+            assert not has_free_connection(engine.pool)
+            assert not bookkeeper.perform(due(Duty.TOUCH, session_id))
+
+        assert has_free_connection(engine.pool)
+        assert bookkeeper.perform(due(Duty.TOUCH, session_id))
+
+    def test_a_pool_of_an_unknown_kind_gives_connections_though_it_tells_of_none(
+        self, store, make_engine, session_id
+    ):
+        engine = make_engine(poolclass=ApplicationsPool)
+
+        assert not has_free_connection(engine.pool)
+        assert Bookkeeper(store, engine).perform(due(Duty.TOUCH, session_id))
+
+    @ON_SERVERS
+    @pytest.mark.parametrize("pool", [StaticPool, SingletonThreadPool])
+    def test_a_servers_connection_that_is_everybodys_is_left_alone(
+        self, store, make_engine, session_id, pool
+    ):
+        engine = make_engine(poolclass=pool)
+
+        outcome = Bookkeeper(store, engine).attempt(due(Duty.TOUCH, session_id))
+
+        assert outcome is Outcome.NO_CONNECTION
+        assert shares_connections(engine)
 
     def test_no_connection_stays_checked_out(self, store, engine, bookkeeper, companion, session_id):
         assert bookkeeper.perform(due(Duty.TOUCH, session_id))
@@ -949,3 +1001,207 @@ class TestModels:
         gc.collect()
 
         assert reference() is None
+
+
+class TestWhatBecameOfAnEntry:
+    @pytest.mark.parametrize("duty", [*REVISIONS, Duty.REMOVE, Duty.REVOKE])
+    def test_is_that_its_row_was_not_there(self, bookkeeper, duty):
+        assert bookkeeper.attempt(due(duty, fresh_session_id())) is Outcome.NO_ROW
+
+    def test_is_that_nothing_was_there_to_record_it_about(self, bookkeeper):
+        entry = due(Duty.RECORD, fresh_session_id(), as_read=None)
+
+        assert bookkeeper.attempt(entry) is Outcome.NO_ROW
+
+    def test_is_that_what_was_recorded_is_not_there(self, store, engine, bookkeeper):
+        session_id = insert_one(store, engine, activity=None)
+
+        assert bookkeeper.attempt(due(Duty.TOUCH, session_id)) is Outcome.NO_ROW
+
+    @pytest.mark.parametrize("duty", [*REVISIONS, Duty.REMOVE])
+    def test_is_that_somebody_else_was_first(self, bookkeeper, session_id, duty):
+        other = replace(AS_READ, **dict.fromkeys(COMPARED[duty], 77))
+        if COMPARED[duty]:
+            entry = due(duty, session_id, as_read=other)
+            assert bookkeeper.attempt(entry) is Outcome.NOT_NEEDED
+        assert bookkeeper.attempt(due(duty, session_id)) is Outcome.DONE
+
+    @pytest.mark.parametrize("duty", [*REVISIONS, Duty.REMOVE, Duty.REVOKE])
+    def test_is_never_that_a_row_was_not_there_while_somebody_else_has_it(self, recorded, companion, duty):
+        theirs = update(companion).values(previous_attempt=9)
+        with open_transaction(recorded.engine, theirs):
+            outcome = recorded.bookkeeper.attempt(due(duty, recorded.session_id))
+
+        assert outcome in {Outcome.IN_THE_WAY, Outcome.NOT_NEEDED}
+
+
+class TestPreparing:
+    @ON_POSTGRESQL
+    def test_tells_a_connection_where_the_rows_are(self, base, store, engine):
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE SCHEMA tenant")
+            connection.exec_driver_sql("SET LOCAL search_path TO tenant")
+            base.metadata.create_all(connection)
+            session_id = fresh_session_id()
+            store.insert(connection, SessionRow(session_id, 900, 1, 5, "{}", "{}", activity=AS_READ))
+
+        def prepare(connection):
+            connection.exec_driver_sql("SET LOCAL search_path TO tenant")
+
+        assert not Bookkeeper(store, engine).perform(due(Duty.TOUCH, session_id))
+        assert Bookkeeper(store, engine, prepare=prepare).perform(due(Duty.TOUCH, session_id))
+        assert Bookkeeper(store, engine, prepare=prepare).perform(due(Duty.REVOKE, session_id))
+        assert not Bookkeeper(store, engine, prepare=prepare).forget(session_id)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SHOW search_path").scalar() == '"$user", public'
+
+    def test_happens_in_the_transaction_and_before_anything_is_done(self, store, engine, session_id):
+        seen = []
+
+        @event.listens_for(engine, "before_cursor_execute", named=True)
+        def executing(**given):
+            seen.append(given["statement"].partition(" ")[0])
+
+        def prepare(connection):
+            assert connection.in_transaction()
+            seen.append("prepare")
+
+        assert Bookkeeper(store, engine, prepare=prepare).perform(due(Duty.REVOKE, session_id))
+        assert seen.index("prepare") < seen.index("DELETE")
+        assert seen.count("prepare") == 1
+
+    def test_may_fail_and_leaves_nothing_behind(self, store, engine, session_id):
+        def prepare(_connection):
+            raise LookupError("no tenant")
+
+        with pytest.raises(LookupError):
+            Bookkeeper(store, engine, prepare=prepare).perform(due(Duty.TOUCH, session_id))
+
+        assert engine.pool.checkedout() == 0
+        assert Bookkeeper(store, engine).perform(due(Duty.TOUCH, session_id))
+
+
+class WorkerTimeoutError(BaseException):
+    """As a worker's timeout comes: not as an `Exception`."""
+
+
+def waits(engine):
+    """Return how long a connection of an engine waits for locks."""
+    with engine.connect() as connection:
+        match engine.dialect.name:
+            case "sqlite":
+                return connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+            case "postgresql":
+                return connection.exec_driver_sql("SHOW lock_timeout").scalar()
+        return connection.exec_driver_sql(
+            "SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout"
+        ).one()
+
+
+class TestListenersOfTheApplication:
+    @ON_SERVERS
+    @pytest.mark.parametrize("name", ["begin", "engine_connect"])
+    @pytest.mark.parametrize("level", [None, "REPEATABLE READ", "SERIALIZABLE", "AUTOCOMMIT"])
+    def test_may_query_before_anything_else(self, store, make_engine, session_id, level, name):
+        engine = make_engine(pool_size=1, **({} if level is None else {"isolation_level": level}))
+        levels, queries = [], []
+
+        @event.listens_for(engine, name)
+        def query(connection, *_):
+            queries.append(connection.exec_driver_sql("SELECT count(*) FROM session").scalar())
+
+        @event.listens_for(engine, "before_cursor_execute", named=True)
+        def look(**given):
+            if given["statement"].startswith("UPDATE"):
+                levels.append(given["conn"].get_isolation_level())
+
+        def usual():
+            with engine.connect() as connection:
+                return "AUTOCOMMIT" if autocommits(connection) else connection.get_isolation_level()
+
+        before = usual()
+        for duty in (Duty.TOUCH, Duty.RENEW):
+            assert Bookkeeper(store, engine).perform(due(duty, session_id, as_read=None))
+
+        assert levels == ["READ COMMITTED"] * 2
+        assert queries
+        assert usual() == before
+
+    @pytest.mark.parametrize("name", ["begin", "engine_connect", "do_connect"])
+    @pytest.mark.parametrize("error", [RuntimeError, WorkerTimeoutError])
+    def test_may_raise_and_leave_nothing_behind(self, store, make_engine, session_id, name, error):
+        engine, fails = make_engine(), [True]
+
+        @event.listens_for(engine, name)
+        def listen(*_):
+            if fails:
+                raise error("the token service is down")
+
+        with pytest.raises(error):
+            Bookkeeper(store, engine).perform(due(Duty.TOUCH, session_id))
+
+        assert engine.pool.checkedout() == 0
+        fails.clear()
+        assert Bookkeeper(store, engine).perform(due(Duty.TOUCH, session_id))
+
+    @ON_SQLITE
+    @pytest.mark.parametrize("name", ["begin", "engine_connect"])
+    def test_of_sqlite_may_query_before_anything_else(self, store, engine, bookkeeper, session_id, name):
+        @event.listens_for(engine, name)
+        def query(connection, *_):
+            connection.exec_driver_sql("SELECT count(*) FROM session")
+
+        assert bookkeeper.perform(due(Duty.TOUCH, session_id))
+        assert noted(store, engine, session_id) == written_by(Duty.TOUCH)
+
+    @pytest.mark.parametrize("statement", ["BEGIN", "SET", "UPDATE", "DELETE", "COMMIT", "SET SESSION"])
+    @pytest.mark.parametrize("error", [WorkerTimeoutError, KeyboardInterrupt])
+    def test_an_interrupt_passes_and_leaves_nothing_behind(
+        self, store, make_engine, session_id, statement, error
+    ):
+        engine, interrupted = make_engine(pool_size=1, max_overflow=0), []
+
+        @event.listens_for(engine, "after_cursor_execute", named=True)
+        def executed(**given):
+            if given["statement"].startswith(statement) and not interrupted:
+                interrupted.append(given["statement"])
+                raise error
+
+        before = waits(engine)
+        duty = Duty.REVOKE if statement == "DELETE" else Duty.TOUCH
+        try:
+            Bookkeeper(store, engine).perform(due(duty, session_id))
+        except error:
+            assert interrupted
+        else:
+            assert not interrupted
+
+        assert engine.pool.checkedout() == 0
+        assert waits(engine) == before
+        assert Bookkeeper(store, engine).perform(
+            due(Duty.REVOKE, insert_one(store, engine) if duty is Duty.REVOKE else session_id)
+        )
+
+    @ON_MYSQLS_FAMILY
+    @pytest.mark.parametrize("error", [RuntimeError, WorkerTimeoutError])
+    def test_may_raise_when_the_connection_is_made_what_it_was(self, store, make_engine, session_id, error):
+        engine, begun = make_engine(pool_size=1, max_overflow=0), []
+        before = waits(engine)
+
+        @event.listens_for(engine, "begin")
+        def begin(_connection):
+            begun.append(1)
+            if len(begun) == 2:
+                raise error
+
+        bookkeeper = Bookkeeper(store, engine)
+        if issubclass(error, Exception):
+            assert bookkeeper.perform(due(Duty.TOUCH, session_id))
+        else:
+            with pytest.raises(error):
+                bookkeeper.perform(due(Duty.TOUCH, session_id))
+
+        assert len(begun) == 2
+        assert engine.pool.checkedout() == 0
+        assert waits(engine) == before
+        assert noted(store, engine, session_id) == written_by(Duty.TOUCH)

@@ -7,8 +7,7 @@ from operator import and_, or_
 from typing import ClassVar
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, inspect
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import Column, ForeignKey, MetaData, String, Table, inspect
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -260,12 +259,6 @@ class TestTheCompanionTable:
         tables = base.metadata.tables
         assert [column.name for column in tables["session_activity"].columns] == ["id", *IDLE]
         assert [column.name for column in tables["admin_activity"].columns] == ["id", *RENEWAL]
-
-    def test_a_table_of_the_applications_with_that_name_is_not_taken(self, base):
-        Table("session_activity", base.metadata, Column("id", Integer, primary_key=True))
-
-        with pytest.raises(InvalidRequestError, match="already defined"):
-            model_with(base, IdleMixin)
 
     def test_a_key_that_is_renamed_in_the_model_is_not_in_the_companion(self, base, engine):
         model = model_with(base, IdleMixin, id=mapped_column("visit_id", SessionId(), primary_key=True))

@@ -456,3 +456,28 @@ def test_another_error_stays_what_it_is(engine):
         store.insert(connection, twice)
         with pytest.raises(IntegrityError):
             store.insert(connection, twice)
+
+
+@pytest.mark.parametrize("websession_engine_name", ["mariadb", "mysql"], indirect=True)
+class TestACharacterSet:
+    @pytest.mark.parametrize(
+        ("column", "kind", "fatal"),
+        [
+            ("data", "LONGTEXT CHARACTER SET latin1 NOT NULL", True),
+            ("userid", "VARCHAR(64) CHARACTER SET utf8mb3", False),
+            ("user_agent", "VARCHAR(255) CHARACTER SET latin1", False),
+        ],
+    )
+    def test_that_lacks_characters_is_told_of_a_column_that_may_hold_any(self, engine, column, kind, fatal):
+        assert check_schema(engine, Named) == ()
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER TABLE named MODIFY {column} {kind}"))
+            (problem,) = check_schema(connection, Named)
+        assert (problem.table, problem.column, problem.fatal) == ("named", column, fatal)
+        assert problem.problem.startswith(f"has the character set {kind.split()[3]}, and")
+        assert "ALTER TABLE named CONVERT TO CHARACTER SET utf8mb4" in problem.remedy
+
+    def test_of_what_holds_no_foreign_text_is_not_looked_at(self, engine):
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE named MODIFY csrf_token VARCHAR(64) CHARACTER SET ascii"))
+        assert check_schema(engine, Named) == ()

@@ -18,6 +18,7 @@ from websession_core.errors import (
     ConfigurationError,
     Mistake,
     SessionError,
+    UnreadableValueError,
     UnstorableValueError,
 )
 from websession_core.settings import parse_settings
@@ -54,9 +55,10 @@ def test_an_error_says_where_it_is_documented_and_it_is(error):
         re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
         for heading in re.findall(r"^#+ (.*)$", (DOCS / "reference" / "errors.md").read_text(), re.MULTILINE)
     }
-    arguments = {ConfigurationError: [[Mistake("a", "b", "c", "d")]]}.get(
-        error, ["x"] * (2 if error in {ModelError, SchemaError, UnstorableValueError} else 1)
-    )
+    arguments = {
+        ConfigurationError: [[Mistake("a", "b", "c", "d")]],
+        UnreadableValueError: ["x", "x", "x"],
+    }.get(error, ["x"] * (2 if error in {ModelError, SchemaError, UnstorableValueError} else 1))
     (note,) = error(*arguments).__notes__
     page, _, anchor = note.removeprefix(f"See {DOCUMENTATION}").partition("#")
     assert page == "reference/errors/"

@@ -5,19 +5,25 @@ from __future__ import annotations
 import base64
 import configparser
 import dataclasses
-import datetime
+import json
 import re
 import sys
-import time
 import types
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 import webtest
 import zope.sqlalchemy
+from flask import session
+from markupsafe import Markup
 from pages import DOCS, blocks, run
 from pyramid.authorization import Allow, Authenticated
 from pyramid.config import Configurator
 from pyramid.csrf import get_csrf_token
+from pyramid.i18n import TranslationString
 from pyramid.security import remember
 from pyramid.session import SignedCookieSessionFactory
 from pyramid_sqlalchemy_sessions import (
@@ -30,9 +36,11 @@ from pyramid_sqlalchemy_sessions import (
     get_session_factory,
     prepare_sqlite_engine,
 )
+from pytest_websession.memory import MemorySession
 from sqlalchemy import create_engine, event, inspect, select
 from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from waitress import adjustments, proxy_headers
+from websession_crypto import PayloadTooLongError
 
 HOW_TO = DOCS / "how-to"
 
@@ -83,6 +91,18 @@ def serve(tmp_path):
 @pytest.mark.parametrize("name", ["clean-up", "encryption", "several-sessions"])
 def test_the_python_of_a_page_that_stands_alone_runs(name):
     assert run(HOW_TO / f"{name}.md")
+
+
+def test_a_subrequest_shares_the_session(serve):
+    class Base(DeclarativeBase):
+        pass
+
+    class Session(FullyFeaturedSession, Base):
+        __tablename__ = "session"
+
+    page = run(HOW_TO / "subrequests.md")
+    browser, _ = serve(Session, page=page["page"], menu=page["menu"])
+    assert browser.get("/page").json == {"menu": "{}", "seen": ["page", "menu"]}
 
 
 @pytest.fixture
@@ -380,6 +400,117 @@ def test_flask_keeps_its_session_in_a_cookie_that_the_browser_cannot_read_or_cha
     assert browser.get("/add", **base).text == "1 apples"
 
 
+class TestFlasksSession:
+    """The page's session interface does what Flask's own does."""
+
+    VALUES = types.MappingProxyType(
+        {"when": datetime(2026, 11, 28, 20, 33, tzinfo=UTC), "pair": (1, b"x"), "html": Markup("<b>")}
+    )
+
+    @pytest.fixture
+    def browser(self, codec):
+        app = codec["app"]
+
+        @app.get("/keep")
+        def keep():
+            session.update(self.VALUES)
+            return "kept"
+
+        @app.get("/look")
+        def look():
+            return repr([session.get(key) == value for key, value in self.VALUES.items()])
+
+        @app.get("/remember")
+        def remember_me():
+            session.permanent = True
+            return "remembered"
+
+        @app.get("/clear")
+        def clear():
+            session.clear()
+            return "cleared"
+
+        @app.get("/much")
+        def much():
+            session["a"] = "x" * 5000
+            return "much"
+
+        return app.test_client()
+
+    def get(self, browser, path):
+        return browser.get(path, base_url="https://localhost")
+
+    def test_keeps_the_types_that_flask_keeps(self, browser):
+        self.get(browser, "/keep")
+        assert self.get(browser, "/look").text == "[True, True, True]"
+
+    def test_is_permanent_if_it_is_said_to_be(self, browser):
+        assert "Expires" not in self.get(browser, "/keep").headers["Set-Cookie"]
+        assert "Expires" in self.get(browser, "/remember").headers["Set-Cookie"]
+        # Sent again with each response, as Flask does it, so that it ends so long after the last request.
+        assert "Expires" in self.get(browser, "/look").headers["Set-Cookie"]
+
+    def test_is_deleted_with_the_cookie_when_it_is_cleared(self, browser):
+        assert "Set-Cookie" not in self.get(browser, "/look").headers
+        self.get(browser, "/keep")
+        self.get(browser, "/clear")
+        assert browser.get_cookie("session") is None
+        assert self.get(browser, "/look").text == "[False, False, False]"
+
+    def test_opens_nothing_after_its_lifetime(self, browser, codec):
+        self.get(browser, "/keep")
+        codec["app"].permanent_session_lifetime = timedelta(seconds=-1)
+        assert self.get(browser, "/look").text == "[False, False, False]"
+
+    def test_refuses_more_than_a_cookie_holds(self, browser, codec):
+        codec["app"].testing = True
+        with pytest.raises(PayloadTooLongError):
+            self.get(browser, "/much")
+
+
+def test_what_the_page_on_values_says(serve, columns):
+    page = run(HOW_TO / "values.md")
+    money = page["Money"](Decimal("1.50"), "EUR")
+
+    def put(request):
+        request.session.update(price=money, day=date(2026, 11, 28), zone=ZoneInfo("Europe/Berlin").key)
+
+    def look(request):
+        return request.session["price"] == money
+
+    def export(request):
+        del request.session["price"], request.session["day"]
+        return page["export"](request)
+
+    browser, engine = serve(columns["Session"], page["includeme"], put=put, look=look, export=export)
+    browser.get("/put")
+    assert browser.get("/look").json is True
+    with engine.connect() as connection:
+        data = connection.scalar(select(columns["Session"].__table__.c.data))
+    assert data["price"] == {"$money": [{"$decimal": "1.50"}, "EUR"]}
+    assert browser.get("/export").json == '{"zone": "Europe/Berlin"}'
+
+
+def test_the_page_on_values_shows_what_is_stored():
+    page = (HOW_TO / "values.md").read_text("utf-8")
+    values = [
+        b"\0\xff",
+        datetime(2026, 11, 28, 20, 33, 43, tzinfo=ZoneInfo("Europe/Berlin")),
+        date(2026, 11, 28),
+        time(20, 33),
+        timedelta(seconds=5400.5),
+        Decimal("1.50"),
+        UUID("6fa459ea-ee8a-3ca4-894e-db77e160355e"),
+        (1, 2),
+        {"a", "b"},
+        TranslationString("saved", domain="shop", default="Saved."),
+        Markup("<b>"),
+    ]
+    for value in values:
+        session = MemorySession({"value": value})
+        assert f"`{json.dumps(json.loads(session.serialize())['value'])}`" in page
+
+
 def test_plain_wsgi_keeps_a_value_in_a_cookie(codec):
     browser = webtest.TestApp(codec["application"], extra_environ={"wsgi.url_scheme": "https"})
     assert browser.get("/").text == "en"
@@ -618,7 +749,7 @@ def stand_at(request):
     library = pytest.importorskip(request.param, reason=f"{request.param} is not installed")
     if request.param == "time_machine":
         return lambda moment: library.travel(moment, tick=False)
-    return lambda moment: library.freeze_time(datetime.datetime.fromtimestamp(moment, datetime.UTC))
+    return lambda moment: library.freeze_time(datetime.fromtimestamp(moment, UTC))
 
 
 def test_sessions_go_by_the_time_that_libraries_for_it_say(serve, stand_at):
@@ -629,7 +760,7 @@ def test_sessions_go_by_the_time_that_libraries_for_it_say(serve, stand_at):
         start=lambda request: request.session.update(a=1),
         look=lambda request: request.session.get("a"),
     )
-    moment = int(time.time())
+    moment = int(datetime.now(UTC).timestamp())
     with stand_at(moment):
         browser.get("/start")
     with stand_at(moment + 1700):

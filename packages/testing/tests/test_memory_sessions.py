@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from datetime import date
+
 import pytest
+from markupsafe import Markup
+from pyramid.config import Configurator
+from pyramid.i18n import TranslationString
+from pyramid.registry import Registry
+from pyramid.renderers import JSON
 from pyramid.testing import DummyRequest
 from pytest_websession.clock import ManualClock
 from pytest_websession.memory import MemorySession, MemorySessionFactory
 from websession_core.errors import UnstorableValueError
+from websession_pyramid import add_session_type, session_types
 
 
 def test_one_can_be_given_data_and_a_user():
@@ -22,7 +32,61 @@ def test_the_fixture_gives_an_empty_one(websession_memory_session):
 
 def test_a_value_that_a_database_cannot_hold_is_refused():
     with pytest.raises(UnstorableValueError, match="a: "):
-        MemorySession()["a"] = (1, 2)
+        MemorySession()["a"] = bytearray()
+
+
+def test_it_holds_what_the_real_one_holds():
+    values = {"day": date.min, "pair": (1, [2]), "html": Markup("<b>"), "text": TranslationString("id")}
+    session = MemorySession(values)
+    session.flash(values["html"])
+    assert session.copy() == copy.deepcopy(session) == copy.copy(session) == values
+    assert type(session["html"]) is type(session.pop_flash()[0]) is Markup
+
+
+class Money:
+    def __init__(self, amount):
+        self.amount = amount
+
+
+def with_money():
+    config = Configurator(settings={}, registry=Registry("test"))
+    config.add_directive("add_session_type", add_session_type)
+    config.add_session_type("money", Money, lambda money: money.amount, Money)
+    config.commit()
+    return config.registry
+
+
+def test_it_holds_the_types_of_the_application():
+    with pytest.raises(UnstorableValueError, match="register the type"):
+        MemorySession({"price": Money(3)})
+    session = MemorySession({"price": Money(3)}, types=session_types(with_money()))
+    session.flash(Money(4))
+    assert (session["price"].amount, session.pop_flash()[0].amount) == (3, 4)
+    session.invalidate()
+    session.flash(Money(5))
+    assert session.pop_flash()[0].amount == 5
+
+
+def test_the_factory_keeps_the_types_of_the_application():
+    factory, registry = MemorySessionFactory(), with_money()
+    request, response = DummyRequest(), DummyRequest().response
+    request.registry = registry
+    factory(request)["price"] = Money(3)
+    request._process_response_callbacks(response)
+    name, _, token = response.headers["Set-Cookie"].partition(";")[0].partition("=")
+    request = DummyRequest(cookies={name: token})
+    request.registry = registry
+    assert factory(request)["price"].amount == 3
+
+
+def test_the_json_renderer_takes_it():
+    assert json.loads(JSON()(None)({"session": MemorySession({"a": [1]})}, {})) == {"session": {"a": [1]}}
+
+
+def test_an_attribute_is_refused_with_what_to_do():
+    session = MemorySession()
+    with pytest.raises(AttributeError, match=r"request\.session\['foo'\] = "):
+        session.foo = 1
 
 
 def test_a_login_replaces_the_csrf_token_and_an_invalidated_one_belongs_to_nobody():

@@ -13,6 +13,7 @@ from .errors import (
     SessionTransactionError,
     TicketError,
     TooManySessionsError,
+    UnreadableValueError,
     UnstorableValueError,
 )
 from .forecast import Forecast, forecast
@@ -42,6 +43,7 @@ from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from .ports import Clock, OpenedValue, Store, StoredRow, TicketCodec, ValueCipher
 from .presets import AAL1, AAL2, AAL3, PRESETS, Preset
 from .renaming import renamed
+from .session_types import SessionTypes
 from .settings import (
     OPTIONS,
     Check,
@@ -94,6 +96,7 @@ __all__ = [
     "SessionError",
     "SessionState",
     "SessionTransactionError",
+    "SessionTypes",
     "Settings",
     "Snapshot",
     "Standing",
@@ -104,6 +107,7 @@ __all__ = [
     "TicketError",
     "TooManySessionsError",
     "Transition",
+    "UnreadableValueError",
     "UnstorableValueError",
     "ValueCipher",
     "Verdict",

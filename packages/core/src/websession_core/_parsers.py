@@ -157,6 +157,13 @@ def limit(value: Any) -> int | None:
     return number
 
 
+def amount(value: Any) -> int:
+    number = _integer(value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
 def preset(value: Any) -> Preset | None:
     if value is None or isinstance(value, Preset):
         return value

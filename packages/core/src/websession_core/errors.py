@@ -5,6 +5,7 @@
     SessionError
     ├── ConfigurationError        the operator's settings are wrong; lists all mistakes
     ├── UnstorableValueError      the application put a value in the session that cannot be stored
+    ├── UnreadableValueError      a stored value is of a type that is not registered
     ├── MalformedPayloadError     the stored text is not what this package writes
     ├── EncryptedDataError        the stored text is encrypted, and no key at hand opens it
     ├── TooManySessionsError      a user has as many sessions as they may have
@@ -35,6 +36,7 @@ __all__ = [
     "SessionTransactionError",
     "TicketError",
     "TooManySessionsError",
+    "UnreadableValueError",
     "UnstorableValueError",
 ]
 
@@ -118,6 +120,32 @@ class UnstorableValueError(SessionError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class UnreadableValueError(SessionError):
+    """A stored value is of a type that is not registered here, or its type cannot read it.
+
+    Only this value is concerned: the others, and what is stored, stay as they are, also when the session is
+    written. Register the type, or delete the key.
+
+    Attributes:
+        path: The key that it is under.
+        type_name: The name of its type.
+        reason: Why it cannot be read.
+    """
+
+    path: str
+    type_name: str
+    reason: str
+
+    def __init__(self, path: str, type_name: str, reason: str) -> None:
+        super().__init__(path, type_name, reason)
+        self.path = path
+        self.type_name = type_name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: a value of the type {self.type_name!r}: {self.reason}"
 
 
 class MalformedPayloadError(SessionError, ValueError):

@@ -21,7 +21,8 @@ or two small values of a payload that may have tens of kilobytes. Two observatio
 
 Values are checked against what **every** supported database gives back unchanged (`storable`), so that
 a session behaves alike on all of them: on assignment, and for what was changed in place when the
-payload is serialized.
+payload is serialized. How values of types that JSON lacks are written is told in `session_types`; a value's
+serialized form is in that notation, whatever else is in the document.
 
 What is handed out stays tracked for the life of the object: an alias may outlive a write
 (``rebase``), because a transaction may go on after it.
@@ -30,13 +31,35 @@ What is handed out stays tracked for the life of the object: an alias may outliv
 from __future__ import annotations
 
 import json
+import marshal
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from math import inf
 from operator import itemgetter
 from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, overload
 
-from .errors import MalformedPayloadError
-from .storable import MAX_DEPTH, require_storable, require_storable_key
+from .errors import MalformedPayloadError, UnreadableValueError, UnstorableValueError
+from .session_types import (
+    DEFAULT_TYPES,
+    JSON_TYPES,
+    MARK,
+    SCALARS,
+    SIGN,
+    UNCHANGING,
+    SessionTypes,
+    Undecoded,
+    UnknownNotationError,
+    canonical,
+    escaped,
+    is_json,
+    is_mark,
+    mark,
+    unescaped,
+    uses_notation,
+)
+from .standard_types import RefusedError
+from .storable import MAX_DEPTH, render, require_storable, require_storable_key
 
 __all__ = ["MAX_DEPTH", "FlashQueues", "Payload", "Snapshot", "dumps", "loads"]
 
@@ -57,11 +80,11 @@ _Form: TypeAlias = str | None
 
 _MISSING: Final = ""  # no JSON text is empty
 
+_IMAGE_VERSION: Final = 2
+"""Of marshal: the last one in which equal values always look the same."""
+
 # --- text ---------------------------------------------------------------------------------------
 
-_canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
 # For comparing only. It lets NaN pass: what must not be stored can still have changed or not.
 _comparable = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=True
@@ -78,7 +101,7 @@ def dumps(value: Any) -> str:
         TypeError: JSON has no such type.
         ValueError: A NaN, an infinity, or a container inside itself.
     """
-    return _canonical(value)
+    return canonical(value)
 
 
 _by_key = itemgetter(0)
@@ -128,8 +151,8 @@ def loads(text: str, *, reorder: bool = False) -> Any:
     raise MalformedPayloadError(f"the stored session cannot be read: {reason}")
 
 
-def _fingerprint(value: Any) -> str | None:
-    """Return the text to compare by; None if there is none, which equals nothing."""
+def _plain_form(value: Any) -> str | None:
+    """Return the form of a value that is exactly JSON's; None if there is none, which equals nothing."""
     try:
         return _comparable(value)
     except (TypeError, ValueError, RecursionError):
@@ -139,25 +162,39 @@ def _fingerprint(value: Any) -> str | None:
 # --- copies -------------------------------------------------------------------------------------
 
 
-def _clone(value: _T, memo: dict[int, Any]) -> _T:
-    """Return a copy whose lists and dictionaries are new, at every level.
+def _clone(value: _T, memo: dict[int, Any], types: SessionTypes = DEFAULT_TYPES) -> _T:
+    """Return a copy whose containers are new, at every level, and so are objects of registered types.
 
-    Unlike `copy.deepcopy` it neither recurses nor calls anybody's code: a payload may at this
-    moment hold what will be refused when it is serialized. Such values are shared.
+    Unlike `copy.deepcopy` it copes with any depth of lists and dictionaries, and with what will be refused
+    when the payload is serialized: that is shared.
     ``memo`` keeps one copy per container, as long as the caller keeps the originals alive.
     """
-    if type(value) is not list and type(value) is not dict:
+    if type(value) in UNCHANGING:
         return value
     todo: list[tuple[Any, Any]] = []
 
     def twin(item: Any) -> Any:
-        if type(item) is not list and type(item) is not dict:
+        kind = type(item)
+        if kind in UNCHANGING or kind is frozenset or kind is Undecoded:
             return item
         copy = memo.get(id(item))
         if copy is None:
-            copy = memo[id(item)] = [] if type(item) is list else {}
-            todo.append((item, copy))
+            if kind is list or kind is dict:
+                copy = [] if kind is list else {}
+                todo.append((item, copy))
+            else:
+                try:
+                    copy = _copied(item)
+                except Exception:  # noqa: BLE001 - an application's function; nor need it be a type of its own
+                    copy = item
+            memo[id(item)] = copy
         return copy
+
+    def _copied(item: Any) -> Any:
+        kind = type(item)
+        if kind is set:
+            return item.copy()
+        return tuple(map(twin, item)) if kind is tuple else types.decode(types.encode(item))
 
     result = twin(value)
     while todo:
@@ -190,16 +227,46 @@ class Snapshot:
 class _Tracked:
     """A JSON object that is loaded as text, decoded on first use, and knows whether it changed."""
 
-    __slots__ = ("_data", "_forced", "_loaded", "_originals", "_reorder", "_serialized", "_text")
+    __slots__ = (
+        "_data",
+        "_forced",
+        "_images",
+        "_limit",
+        "_loaded",
+        "_originals",
+        "_reorder",
+        "_serialized",
+        "_tally",
+        "_text",
+        "_types",
+    )
 
-    def __init__(self, text: str | None = None, *, reorder: bool = False) -> None:
+    # Whether everything is in the notation, in memory, too.
+    _in_notation = False
+    # For contents of which nothing is known.
+    _unknown_tally: Any = None
+
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        reorder: bool = False,
+        types: SessionTypes = DEFAULT_TYPES,
+        limit: int = 0,
+    ) -> None:
         self._loaded: Final[str] = "{}" if text is None else text
         self._reorder: Final[bool] = reorder
+        self._types: Final[SessionTypes] = types
+        self._limit: Final[int] = limit
+        # What helps to keep the limit; None: not counted yet.
+        self._tally: Any = None
         # What the database holds as far as we know; `rebase` moves it on, `reset` back.
         self._text = self._loaded
         self._data: dict[str, Any] | None = None
         # Per key that may differ from the text: its serialized form there. None: it had none.
         self._originals: dict[str, _Form] = {}
+        # Per key whose value was found to have that form still: what it looked like then.
+        self._images: dict[str, bytes] = {}
         self._forced = False
         # The last text handed out to be stored, with the forms of the containers above at that moment; None
         # once a key was set or removed since.
@@ -215,15 +282,62 @@ class _Tracked:
         data = loads(text)
         if type(data) is not dict:
             raise MalformedPayloadError("the stored session cannot be read: it is not a JSON object")
+        marked = MARK in data and self._is_marked(data[MARK])
+        if marked:
+            del data[MARK]
+            data = {unescaped(key): value for key, value in data.items()}
         # What is in its values is put in order when it is handed out, if it ever is.
-        return dict(sorted(data.items(), key=_by_key)) if self._reorder else data
+        data = dict(sorted(data.items(), key=_by_key)) if self._reorder or marked else data
+        return self._noted(data, text, marked=marked) if marked or self._in_notation else data
+
+    @staticmethod
+    def _is_marked(value: Any) -> bool:
+        try:
+            return is_mark(value)
+        except UnknownNotationError as error:
+            reason = error.reason
+        raise MalformedPayloadError(f"the stored session cannot be read: {reason}, by a newer release")
+
+    def _noted(self, data: dict[str, Any], text: str, *, marked: bool) -> dict[str, Any]:
+        """Return the values of a document as they are in memory, which still says what the notation is."""
+        raise NotImplementedError
+
+    def _form(self, value: Any) -> str | None:
+        """Return the serialized form of a value as it is in memory."""
+        raise NotImplementedError
+
+    def _stored_form(self, value: Any) -> str | None:
+        """Return the serialized form of a value as `_parse` has left it."""
+        raise NotImplementedError
+
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+        """Return the canonical text of everything, given the forms of what code has had hold of."""
+        raise NotImplementedError
 
     def _track(self, key: str) -> None:
         """Keep the serialized form of a key's value, before it can change for the first time."""
         self._serialized = None
         if key not in self._originals:
             data = self._decode() if self._data is None else self._data
-            self._originals[key] = _fingerprint(data[key]) if key in data else _MISSING
+            self._originals[key] = self._stored_form(data[key]) if key in data else _MISSING
+
+    def _form_now(self, key: str, value: Any) -> _Form:
+        """Return the serialized form of a value that may have changed in place.
+
+        Asked several times in a request, and mostly of what has not changed: an image tells that in a
+        fraction of the time, and as exactly. It is never read.
+        """
+        try:
+            image = marshal.dumps(value, _IMAGE_VERSION)
+        except ValueError:  # a date, for example
+            return self._form(value)
+        original = self._originals[key]
+        if self._images.get(key) == image:
+            return original
+        form = self._form(value)
+        if form == original:
+            self._images[key] = image
+        return form
 
     def _differs(self) -> bool:
         data = self._data
@@ -233,7 +347,8 @@ class _Tracked:
             if (key in data) is (original == _MISSING):
                 return True
             if key in data:
-                form = _fingerprint(data[key])
+                value = data[key]
+                form = self._form(value) if type(value) in UNCHANGING else self._form_now(key, value)
                 # None is the form of what has none, and is never the same as anything.
                 if form is None or form != original:
                     return True
@@ -267,20 +382,37 @@ class _Tracked:
         Raises:
             UnstorableValueError: A nested value was changed into something that cannot be stored.
         """
-        # The second part is `is_changed`, which costs more to ask.
-        if not self._forced and not (self._originals and self._differs()):
+        if not (self._forced or self._originals):
             return None
         data = self._decode() if self._data is None else self._data
         forms: dict[str, _Form] = {}
-        for key in self._originals:
-            value = data.get(key)
-            # Everything else was checked when it was set, and cannot change in place.
-            if type(value) is dict or type(value) is list:
-                require_storable(value, (key,), 2)
-                forms[key] = _fingerprint(value)
-        text = dumps(data)
+        changed = self._forced
+        for key, original in self._originals.items():
+            if key not in data:
+                changed = changed or original != _MISSING
+                continue
+            value = data[key]
+            if original == _MISSING and type(value) in SCALARS:
+                changed = True
+                continue
+            form = self._form(value) if type(value) in UNCHANGING else self._form_now(key, value)
+            forms[key] = form
+            if form is None or form != original:
+                changed = True
+                # Everything else was checked when it was set, and cannot change in place.
+                if type(value) not in UNCHANGING and not self._in_notation:
+                    require_storable(value, (key,), 2, self._types)
+        if not changed:
+            return None
+        text = self._text_of(data, forms)
+        # Of a character there are four bytes at the most.
+        if self._limit and len(text) > self._limit // 4:
+            self._require_size(text, forms)
         self._serialized = (text, forms)
         return text
+
+    def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
+        """Refuse a text that has become too large."""
 
     def rebase(self, text: str) -> None:
         """Record that ``text``, which `serialize` returned, has been stored.
@@ -297,13 +429,14 @@ class _Tracked:
                 self._originals = {
                     key: forms.get(key, original)
                     for key, original in originals.items()
-                    if type(data.get(key)) is dict or type(data.get(key)) is list
+                    if type(data.get(key)) not in UNCHANGING
                 }
             else:
                 stored_data = self._parse(text)
                 for key in originals:
-                    originals[key] = _fingerprint(stored_data[key]) if key in stored_data else _MISSING
+                    originals[key] = self._stored_form(stored_data[key]) if key in stored_data else _MISSING
         self._text = text
+        self._images = {}
         self._forced = False
         self._serialized = None
 
@@ -315,8 +448,10 @@ class _Tracked:
         self._text = self._loaded
         self._data = None
         self._originals = {}
+        self._images = {}
         self._forced = False
         self._serialized = None
+        self._tally = None
 
     def snapshot(self) -> Snapshot:
         """Return this moment's contents, and what counts as a change of them: for a savepoint.
@@ -327,7 +462,7 @@ class _Tracked:
         if data is None:
             return Snapshot(self._text, None, {}, {}, self._forced)
         memo: dict[int, Any] = {}
-        values = {key: _clone(data[key], memo) for key in self._originals if key in data}
+        values = {key: _clone(data[key], memo, self._types) for key in self._originals if key in data}
         return Snapshot(self._text, tuple(data), values, dict(self._originals), self._forced)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -337,28 +472,53 @@ class _Tracked:
         """
         self._text = snapshot._text
         self._originals = dict(snapshot._originals)
+        self._images = {}
         self._forced = snapshot._forced
         self._serialized = None
+        self._tally = self._unknown_tally
         self._data = None
         if snapshot._keys is not None:
             base = self._parse(snapshot._text)
             # No code had hold of the other values then, so they are what the text says.
             memo: dict[int, Any] = {}
-            base.update({key: _clone(value, memo) for key, value in snapshot._values.items()})
+            base.update({key: _clone(value, memo, self._types) for key, value in snapshot._values.items()})
             self._data = {key: base[key] for key in snapshot._keys}
 
 
 # --- the two documents --------------------------------------------------------------------------
 
 
-class Payload(_Tracked, MutableMapping[str, Any]):
-    """The data of one web session: a dictionary of JSON values that knows whether it changed.
+def _read_notation(notation: Any, path: tuple[str | int, ...], types: SessionTypes) -> Any:
+    try:
+        return types.decode(notation)
+    except UnknownNotationError as error:
+        name, reason = error.name, error.reason
+    except RecursionError:
+        name, reason = "notation", "it is nested too deeply"
+    raise UnreadableValueError(render(path), name, reason)
 
-    Values are exactly ``str``, ``int``, ``float``, ``bool``, ``None``, and ``list`` and ``dict`` made
-    of these; keys are ``str``. What cannot be stored in one of the supported databases, or would come
-    back changed, is refused with `UnstorableValueError` when it is assigned, and then nothing is
-    changed, not even by an ``update`` with many keys. What is changed in place (``payload["cart"]["apples"]
-    = 3``) is found without a call, and checked by `serialize`.
+
+def _document(notations: Mapping[str, Any], types: SessionTypes, *, as_list: bool) -> str:
+    """Return the text of a document whose values are given in the notation; marked, if that is needed."""
+    text = canonical(notations)
+    if SIGN in text[1:] and any(map(uses_notation, notations.values())):
+        document = {escaped(key): value for key, value in notations.items()}
+        return canonical({**document, MARK: mark(as_list=as_list)})
+    # What only looks like it is stored as it is.
+    return canonical({key: types.decode(value) for key, value in notations.items()}) if SIGN in text else text
+
+
+class Payload(_Tracked, MutableMapping[str, Any]):
+    """The data of one web session: a dictionary that knows whether it changed.
+
+    Values are ``str``, ``int``, ``float``, ``bool``, ``None``, ``list`` and ``dict``, as in JSON, and those
+    of `SessionTypes`, always exactly of these types; keys are ``str``. What cannot be stored in one of the
+    supported databases, or would come back changed, is refused with `UnstorableValueError` when it is
+    assigned, and then nothing is changed, not even by an ``update`` with many keys. What is changed in place
+    (``payload["cart"]["apples"] = 3``) is found without a call, and checked by `serialize`.
+
+    A stored value whose type is not registered raises `UnreadableValueError` when it is taken out, and
+    disturbs nothing else.
 
     Not safe for concurrent use by several threads.
 
@@ -367,24 +527,38 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             use, which raises `MalformedPayloadError` if it is none.
         reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
             object must come in the order in which `dumps` wrote them.
+        types: The types beyond JSON.
+        limit: How many bytes the text may take, in UTF-8; 0: any number. One that takes more already may not
+            become larger than it is stored.
     """
 
     __slots__ = ()
+
+    # At most so many bytes are taken by what was loaded and what was assigned since.
+    _unknown_tally = inf
 
     def __getitem__(self, key: str) -> Any:
         data = self._data
         if data is None:
             data = self._decode()
         value = data[key]
-        if (type(value) is dict or type(value) is list) and key not in self._originals:
+        kind = type(value)
+        if kind not in UNCHANGING and key not in self._originals:
+            if kind is Undecoded:
+                value = data[key] = self._read(key, value)
+                if type(value) not in UNCHANGING:
+                    self._originals[key] = self._form(value)
+                return value
             if self._reorder:
                 _put_in_order(value)
-            self._originals[key] = _fingerprint(value)
+            self._originals[key] = self._stored_form(value)
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         require_storable_key(key, "the session")
-        require_storable(value, (key,), 2)
+        most = require_storable(value, (key,), 2, self._types)
+        if self._limit:
+            self._require_room({key: value}, most)
         self._put(key, value)
 
     def _put(self, key: str, value: Any) -> None:
@@ -414,10 +588,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
             return NotImplemented
-        mine = self._decode() if self._data is None else self._data
-        if isinstance(other, Payload):
-            return mine == (other._decode() if other._data is None else other._data)
-        return mine == dict(other.items())
+        return self._values() == (other._values() if isinstance(other, Payload) else dict(other.items()))
 
     # As for every mutable mapping.
     __hash__ = None  # type: ignore[assignment]
@@ -444,10 +615,10 @@ class Payload(_Tracked, MutableMapping[str, Any]):
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dictionary that shares nothing with the payload, at any depth."""
-        data = self._decode() if self._data is None else self._data
-        if self._reorder:
-            _put_in_order([value for key, value in data.items() if key not in self._originals])
-        return _clone(data, {})
+        return _clone(self._values(), {}, self._types)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return self.copy()
 
     def clear(self) -> None:
         """Remove every key."""
@@ -483,11 +654,134 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         else:
             pairs = [(key, value) for key, value in other]
         pairs.extend(values.items())
+        most = 0
         for key, value in pairs:
             require_storable_key(key, "the session")
-            require_storable(value, (key,), 2)
+            most += require_storable(value, (key,), 2, self._types)
+        if self._limit:
+            self._require_room(dict(pairs), most)
         for key, value in pairs:
             self._put(key, value)
+
+    # -- as it is in memory --------------------------------------------------------------------------
+
+    def _noted(self, data: dict[str, Any], text: str, *, marked: bool) -> dict[str, Any]:
+        if not marked:
+            return data
+        return {key: value if type(value) in SCALARS else Undecoded(value) for key, value in data.items()}
+
+    def _form(self, value: Any) -> str | None:
+        if type(value) is Undecoded:
+            value, encode = value.notation, None
+        else:
+            encode = self._types.encode
+        try:
+            text = _comparable(value)
+        except TypeError:
+            text = None
+        except (ValueError, RecursionError):
+            return None
+        # To json a tuple is a list, and a subclass its base; what looks like the notation has another form.
+        if encode is None or type(value) in SCALARS or (text and SIGN not in text and is_json(value)):
+            return text
+        try:
+            return _comparable(encode(value))
+        except Exception:  # noqa: BLE001 - an application's function; `require_storable` tells of it
+            return text
+
+    def _stored_form(self, value: Any) -> str | None:
+        if type(value) in JSON_TYPES:
+            # No code has had hold of it yet, so it is exactly JSON's.
+            try:
+                text = _comparable(value)
+            except (ValueError, RecursionError):
+                return None
+            if SIGN not in text:
+                return text
+        return self._form(value)
+
+    def _read(self, key: str, value: Undecoded) -> Any:
+        """Return the value of what is stored.
+
+        Raises:
+            UnreadableValueError: It cannot be read.
+        """
+        if self._reorder:
+            _put_in_order(value.notation)
+        return _read_notation(value.notation, (key,), self._types)
+
+    def _values(self) -> dict[str, Any]:
+        """Return everything, to look at only."""
+        data = self._decode() if self._data is None else self._data
+        if self._reorder:
+            untouched = [value for key, value in data.items() if key not in self._originals]
+            _put_in_order([value for value in untouched if type(value) in JSON_TYPES])
+        if Undecoded not in map(type, data.values()):
+            return data
+        return {
+            key: self._read(key, value) if type(value) is Undecoded else value for key, value in data.items()
+        }
+
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+        # Only what code has had hold of can hold something else than JSON's own values.
+        special = [form for form in forms.values() if form is None or SIGN in form]
+        if not special and JSON_TYPES.issuperset(map(type, data.values())):
+            text = canonical(data)
+            if SIGN not in text:
+                return text
+        encode, notations = self._types.encode, {}
+        for key, value in data.items():
+            try:
+                notations[key] = value.notation if type(value) is Undecoded else encode(value)
+            except RefusedError as refusal:
+                reason = refusal.reason
+            else:
+                continue
+            raise UnstorableValueError(render((key,)), reason)
+        return _document(notations, self._types, as_list=False)
+
+    # -- its size ------------------------------------------------------------------------------------
+
+    def _require_room(self, pairs: Mapping[str, Any], most: int) -> None:
+        """Refuse to let it grow beyond its limit, by what shall be assigned: values of so many bytes."""
+        # As long as there is room for all that was loaded and assigned, whatever was removed since, nothing
+        # has to be counted. A character takes four bytes at the most, or six as an escape.
+        most += 4 * len(self._text) if self._tally is None else self._tally
+        for key in pairs:
+            most += 6 * len(key) + 4
+        if most > self._limit:
+            data = self._decode() if self._data is None else self._data
+            most = self._size({**data, **pairs}, {**self._originals, **pairs})
+            if most > self._limit and most > max(
+                self._size(data, self._originals), self._size(self._parse(self._text))
+            ):
+                raise self._too_large(most, max(pairs, key=lambda key: len(self._form(pairs[key]) or "")))
+        self._tally = most
+
+    def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
+        size = len(text.encode())
+        if size > self._limit and size > self._size(self._parse(self._text)):
+            raise self._too_large(size, max(forms, key=lambda key: len(forms[key] or ""), default=None))
+
+    def _size(self, data: dict[str, Any], keys: Iterable[str] = ()) -> int:
+        """Return how many bytes it would take; 0 if there is something in it that `serialize` will refuse.
+
+        Args:
+            data: All of it.
+            keys: Those whose values may be anything.
+        """
+        forms = {key: self._form(data[key]) for key in keys if type(data.get(key)) not in UNCHANGING}
+        try:
+            return 0 if None in forms.values() else len(self._text_of(data, forms).encode())
+        except (TypeError, ValueError):
+            return 0
+
+    def _too_large(self, size: int, key: str | None) -> UnstorableValueError:
+        return UnstorableValueError(
+            "the session" if key is None else render((key,)),
+            f"the session's data would take {size:,} bytes, and max_data_size allows {self._limit:,}; "
+            "store it elsewhere and its key here, or allow more",
+        )
 
 
 class FlashQueues(_Tracked):
@@ -500,58 +794,93 @@ class FlashQueues(_Tracked):
             use, which raises `MalformedPayloadError` if it is none.
         reorder: The database does not keep the order of keys; see `loads`. Without it the keys of every
             object must come in the order in which `dumps` wrote them.
+        types: The types beyond JSON.
+        limit: How many messages a queue may hold; 0: any number.
     """
 
     __slots__ = ()
 
-    def _parse(self, text: str) -> dict[str, Any]:
-        data = super()._parse(text)
-        if not all(type(queue) is list for queue in data.values()):
-            raise MalformedPayloadError("the stored flash messages cannot be read: a queue is not a list")
-        if self._reorder:
-            _put_in_order(data)
-        return data
+    # Nobody gets hold of a message that is in a queue.
+    _in_notation = True
 
-    def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> None:
-        """Add a message to the end of a queue.
+    def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> bool:
+        """Add a message to the end of a queue; a full one lets go of its oldest.
 
         Args:
-            message: What a `Payload` may hold, of which a copy is kept. A subclass of ``str``
-                (a translation string, markup) is kept as plain text.
+            message: What a `Payload` may hold, of which a copy is kept. A subclass of ``str`` whose type
+                is not registered is kept as plain text.
             queue: The queue's name.
             allow_duplicate: If false, a message that is already in the queue is not added again.
+
+        Returns:
+            Whether the queue was full.
 
         Raises:
             UnstorableValueError: The message or the name of the queue cannot be stored.
         """
-        if isinstance(message, str):
+        types = self._types
+        if isinstance(message, str) and not (types.accepts and types.of(type(message))):
             # Not str(message), which an enumeration or a lazy translation may answer differently.
             message = str.__str__(message)
         require_storable_key(queue, "the flash queues")
         # The message is inside a list inside the document.
-        require_storable(message, ("message",), 3)
+        require_storable(message, ("message",), 3, types)
+        notation = types.encode(message)
         data = self._decode() if self._data is None else self._data
-        if not allow_duplicate and queue in data:
-            form = _fingerprint(message)
-            if any(form == _fingerprint(present) for present in data[queue]):
-                return
+        messages: list[Any] = data.get(queue, [])
+        form = None if self._tally is None and allow_duplicate else _plain_form(notation)
+        if not allow_duplicate and self._counted(queue, messages)[form]:
+            return False
         self._track(queue)
-        data.setdefault(queue, []).append(_clone(message, {}))
+        data[queue] = messages
+        messages.append(_clone(notation, {}))
+        excess = len(messages) - self._limit if self._limit else 0
+        counts = None if self._tally is None else self._tally.get(queue)
+        if counts is not None:
+            counts[form] += 1
+            counts.subtract(map(_plain_form, messages[: max(excess, 0)]))
+        if excess <= 0:
+            return False
+        del messages[:excess]
+        return True
+
+    def _counted(self, queue: str, messages: list[Any]) -> Counter[_Form]:
+        """Return how often each message is in a queue, by its form."""
+        if self._tally is None:
+            self._tally = {}
+        if queue not in self._tally:
+            self._tally[queue] = Counter(map(_plain_form, messages))
+        counts: Counter[_Form] = self._tally[queue]
+        return counts
 
     def pop(self, queue: str = "") -> list[Any]:
-        """Remove a queue and return its messages, oldest first; an empty list if there are none."""
-        data = self._decode() if self._data is None else self._data
-        if not data.get(queue):
-            return []
-        self._track(queue)
-        messages: list[Any] = data.pop(queue)
+        """Remove a queue and return its messages, oldest first; an empty list if there are none.
+
+        Raises:
+            UnreadableValueError: A message is of a type that is not registered; the queue stays.
+        """
+        messages = self.peek(queue)
+        if messages:
+            self._track(queue)
+            data = self._decode() if self._data is None else self._data
+            del data[queue]
+            self._tally = None
         return messages
 
     def peek(self, queue: str = "") -> list[Any]:
-        """Return copies of a queue's messages, oldest first, and leave it as it is."""
+        """Return copies of a queue's messages, oldest first, and leave it as it is.
+
+        Raises:
+            UnreadableValueError: A message is of a type that is not registered.
+        """
         data = self._decode() if self._data is None else self._data
-        messages: list[Any] = _clone(data.get(queue, []), {})
+        messages: list[Any] = _read_notation(data.get(queue, []), ("flash", queue), self._types)
         return messages
+
+    def count(self, queue: str = "") -> int:
+        """Return how many messages are in a queue."""
+        data = self._decode() if self._data is None else self._data
+        return len(data.get(queue, ()))
 
     @property
     def is_empty(self) -> bool:
@@ -564,3 +893,23 @@ class FlashQueues(_Tracked):
             return f"<{type(self).__name__}: not read yet>"
         count = sum(map(len, self._data.values()))
         return f"<{type(self).__name__}: {count} {'message' if count == 1 else 'messages'}>"
+
+    # -- as it is in memory --------------------------------------------------------------------------
+
+    def _noted(self, data: dict[str, Any], text: str, *, marked: bool) -> dict[str, Any]:
+        if not all(type(queue) is list for queue in data.values()):
+            raise MalformedPayloadError("the stored flash messages cannot be read: a queue is not a list")
+        if self._reorder:
+            _put_in_order(data)
+        if marked or "$" not in text:
+            return data
+        # Of a document that is not marked: what looks like the notation is not meant.
+        return {name: list(map(self._types.encode, queue)) for name, queue in data.items()}
+
+    def _form(self, value: Any) -> str | None:
+        return _plain_form(value)
+
+    _stored_form = _form
+
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+        return _document(data, self._types, as_list=True)

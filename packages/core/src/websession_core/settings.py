@@ -259,6 +259,31 @@ class Settings:
         expects="give true or false",
     )
 
+    typed_values: bool = _option(
+        True,
+        parsers.boolean,
+        doc="Whether sessions take values of types that JSON lacks: bytes, dates and times, Decimal, UUID, "
+        "tuples, sets, and the application's own types. Set it to false as long as workers of version 0.2.0 "
+        "use the same table. What is stored already can be read either way.",
+        expects="use true or false",
+    )
+    max_data_size: int = _option(
+        2**22,
+        parsers.amount,
+        doc="How large a session's data may become, as the bytes of its JSON text; an assignment beyond that "
+        "is refused with UnstorableValueError. A session that is larger already can be read, and made "
+        "smaller.",
+        expects="give a number of bytes; 0 for no limit",
+        unit="bytes",
+    )
+    max_flash_messages: int = _option(
+        10_000,
+        parsers.amount,
+        doc="How many messages a flash queue keeps. A full one lets go of its oldest message, with a line in "
+        "the log.",
+        expects="give a number; 0 for no limit",
+    )
+
     @property
     def policies(self) -> Policies:
         """What these settings say about how long a session lives and how often its ticket changes."""

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from math import isfinite
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import UnstorableValueError
+from .standard_types import RefusedError
 
-__all__ = ["EXPONENT_FROM", "MAX_DEPTH", "MAX_INT", "MIN_INT", "require_storable", "require_storable_key"]
+if TYPE_CHECKING:
+    from .session_types import SessionTypes
+
+__all__ = [
+    "EXPONENT_FROM",
+    "MAX_DEPTH",
+    "MAX_INT",
+    "MIN_INT",
+    "render",
+    "require_storable",
+    "require_storable_key",
+]
 
 MAX_DEPTH: Final = 30
 """How many lists and dictionaries may be inside each other; the payload itself is the first.
@@ -32,17 +44,17 @@ EXPONENT_FROM: Final = 1e16
 _UTF8_MOST: Final = 4
 """Bytes that a character takes at the most."""
 
+_LONGEST_ESCAPE: Final = 6
+"""Characters that stand for one, in JSON."""
+
+_LONGEST_NUMBER: Final = 25
+"""Characters of a number, in JSON."""
+
+_AROUND: Final = 4
+"""Characters that stand around a value or a key: quotes or brackets, what separates it, a dollar sign."""
+
 _LONGEST_STEP: Final = 60
 """Characters of one key shown in a path: a key may be as long as a book, an error message may not."""
-
-
-class _RefusedError(Exception):
-    """Raised at a refused value; collects the path on its way up."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.path: list[str | int] = []
 
 
 # By the name of a class or of one of its bases.
@@ -56,9 +68,23 @@ _REMEDIES: Final = {
     "use text, for example base64": {"bytes", "bytearray", "memoryview"},
     "use a list of two numbers": {"complex"},
 }
+_MORE_REMEDIES: Final = {**_REMEDIES, "use bytes(value)": {"bytearray", "memoryview"}}
+del _MORE_REMEDIES["use text, for example base64"]
+_REGISTER: Final = "or register the type with add_session_type"
 
 
-def _remedy(value: object) -> str:
+def _remedy(value: object, types: SessionTypes) -> str:
+    if types.of(type(value)) is not None:
+        return f"{_json_remedy(value, _REMEDIES)}, or set typed_values to true"
+    if not types.accepts:
+        return _json_remedy(value, _REMEDIES)
+    for base in (tuple, set, frozenset, bytes):
+        if isinstance(value, base):
+            return f"use {base.__name__}(value), {_REGISTER}"
+    return f"{_json_remedy(value, _MORE_REMEDIES)}, {_REGISTER}"
+
+
+def _json_remedy(value: object, remedies: Mapping[str, set[str]]) -> str:
     if isinstance(value, Enum):
         return "use its value or its name"
     if isinstance(value, Mapping):
@@ -68,14 +94,14 @@ def _remedy(value: object) -> str:
             return f"use {base.__name__}(value)"
     bases = {cls.__name__ for cls in type(value).__mro__}
     return next(
-        (remedy for remedy, names in _REMEDIES.items() if bases & names),
+        (remedy for remedy, names in remedies.items() if bases & names),
         "use text, numbers, booleans, None, lists and dictionaries made of these",
     )
 
 
 def _check_text(text: str, what: str) -> None:
     if "\0" in text:
-        raise _RefusedError(f"{what} contains a NUL character, which PostgreSQL cannot store; remove it")
+        raise RefusedError(f"{what} contains a NUL character, which PostgreSQL cannot store; remove it")
     if not text.isascii():
         try:
             text.encode("utf-8")
@@ -83,7 +109,7 @@ def _check_text(text: str, what: str) -> None:
             pass
         else:
             return
-        raise _RefusedError(
+        raise RefusedError(
             f"{what} contains a lone surrogate, which is not Unicode text; "
             "decode bytes with the right encoding or errors='replace'"
         )
@@ -91,18 +117,19 @@ def _check_text(text: str, what: str) -> None:
 
 def _check_float(value: float) -> None:
     if not isfinite(value):
-        raise _RefusedError("JSON has no NaN and no infinity; use None or text")
+        raise RefusedError("JSON has no NaN and no infinity; use None or text")
     if abs(value) >= EXPONENT_FROM:
-        raise _RefusedError(
+        raise RefusedError(
             "PostgreSQL would give a float this large back as an integer; use int(value) or text"
         )
     if value == 0.0 and str(value) == "-0.0":
-        raise _RefusedError("PostgreSQL would give -0.0 back as 0.0; use 0.0")
+        raise RefusedError("PostgreSQL would give -0.0 back as 0.0; use 0.0")
 
 
 def _check_length(key: str) -> None:
-    if len(key.encode()) > MAX_KEY:
-        raise _RefusedError(
+    # A key that begins with a dollar sign may get another one where it is stored.
+    if len(key.encode()) + key.startswith("$") > MAX_KEY:
+        raise RefusedError(
             f"the key is longer than {MAX_KEY:,} bytes, which MySQL refuses; put the text into the value"
         )
 
@@ -110,60 +137,80 @@ def _check_length(key: str) -> None:
 def _check_key(key: object) -> None:
     if type(key) is not str:
         remedy = "use its value or its name" if isinstance(key, Enum) else "use str(key)"
-        raise _RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
+        raise RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
     try:
         _check_text(key, "the key")
         if len(key) > MAX_KEY // _UTF8_MOST:
             _check_length(key)
-    except _RefusedError as refusal:
+    except RefusedError as refusal:
         refusal.path.append(key)
         raise
 
 
-def _check(value: Any, level: int) -> None:
+def _check(value: Any, level: int, types: SessionTypes) -> int:
     """Refuse what some supported database cannot hold or would change.
 
-    ``level`` is the one that a container here would be at.
+    ``level`` is the one that a container here would be at. Returns how many bytes the value takes at the most
+    in a JSON text: six for a character, the longest escape.
     """
     kind = type(value)
     if kind is str:
         _check_text(value, "the text")
-    elif kind is bool or value is None:
-        return
-    elif kind is int:
+        return _AROUND + _LONGEST_ESCAPE * len(value)
+    if kind is bool or value is None:
+        return _AROUND + _LONGEST_NUMBER
+    if kind is int:
         if not MIN_INT <= value <= MAX_INT:
-            raise _RefusedError(
+            raise RefusedError(
                 "MySQL would turn an integer outside -2**63 .. 2**64-1 into a float; use str(value)"
             )
-    elif kind is float:
+        return _AROUND + _LONGEST_NUMBER
+    if kind is float:
         _check_float(value)
-    elif kind is list or kind is dict:
-        if level > MAX_DEPTH:
-            raise _RefusedError(
-                f"more than {MAX_DEPTH} levels of nesting (or a container inside itself), "
-                "which MariaDB refuses; store it flatter"
-            )
-        if kind is list:
-            _check_items(enumerate(value), level)
-        else:
-            for key in value:
-                _check_key(key)
-            _check_items(value.items(), level)
-    else:
-        raise _RefusedError(f"values of type {kind.__name__} cannot be stored; {_remedy(value)}")
+        return _AROUND + _LONGEST_NUMBER
+    if level > MAX_DEPTH:
+        raise RefusedError(
+            f"more than {MAX_DEPTH} levels of nesting (or a container inside itself), "
+            "which MariaDB refuses; store it flatter"
+        )
+    if kind is list:
+        return _check_items(enumerate(value), level, types)
+    if kind is dict:
+        size = 0
+        for key in value:
+            _check_key(key)
+            size += _AROUND + _LONGEST_ESCAPE * len(key)
+        return size + _check_items(value.items(), level, types)
+    return _check_typed(value, level, types)
 
 
-def _check_items(items: Iterable[tuple[str | int, Any]], level: int) -> None:
-    where: str | int = 0
+def _check_typed(value: Any, level: int, types: SessionTypes) -> int:
+    kind = type(value)
+    entry = types.of(kind)
+    if entry is None or not types.accepts:
+        raise RefusedError(f"values of type {kind.__name__} cannot be stored; {_remedy(value, types)}")
     try:
-        for where, value in items:  # noqa: B007 - read in the except clause
-            _check(value, level + 1)
-    except _RefusedError as refusal:
-        refusal.path.append(where)
+        # Stored as an object with what is made of the value.
+        return 2 * _AROUND + len(entry.name) + _check(entry.to_json(value), level + 1, types)
+    except RefusedError as refusal:
+        if kind is not tuple:
+            refusal.path.clear()  # there is nothing by such a name in the value
         raise
 
 
-def _render(path: Iterable[str | int]) -> str:
+def _check_items(items: Iterable[tuple[str | int, Any]], level: int, types: SessionTypes) -> int:
+    where: str | int = 0
+    size = _AROUND
+    try:
+        for where, value in items:  # noqa: B007 - read in the except clause
+            size += _check(value, level + 1, types)
+    except RefusedError as refusal:
+        refusal.path.append(where)
+        raise
+    return size
+
+
+def render(path: Iterable[str | int]) -> str:
     """Return ``cart.items[3]``; keys that are no names are quoted, and escaped for any terminal."""
     text = ""
     for step in path:
@@ -178,14 +225,16 @@ def _render(path: Iterable[str | int]) -> str:
     return text
 
 
-def require_storable(value: Any, path: tuple[str | int, ...], level: int) -> None:
-    """Raise `UnstorableValueError` unless the value at this path may be stored."""
+def require_storable(value: Any, path: tuple[str | int, ...], level: int, types: SessionTypes) -> int:
+    """Raise `UnstorableValueError` unless the value at this path may be stored.
+
+    Returns how many bytes it takes at the most in a JSON text. What an application's own function for a
+    registered type raises comes through.
+    """
     try:
-        _check(value, level)
-    except _RefusedError as refusal:
-        where, reason = _render((*path, *reversed(refusal.path))), refusal.reason
-    else:
-        return
+        return _check(value, level, types)
+    except RefusedError as refusal:
+        where, reason = render((*path, *reversed(refusal.path))), refusal.reason
     raise UnstorableValueError(where, reason)
 
 
@@ -193,8 +242,8 @@ def require_storable_key(key: object, container: str) -> None:
     """Raise `UnstorableValueError` unless this may be a key; the container is named if the key cannot be."""
     try:
         _check_key(key)
-    except _RefusedError as refusal:
-        where, reason = _render(refusal.path) or container, refusal.reason
+    except RefusedError as refusal:
+        where, reason = render(refusal.path) or container, refusal.reason
     else:
         return
     raise UnstorableValueError(where, reason)

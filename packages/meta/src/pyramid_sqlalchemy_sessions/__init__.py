@@ -16,10 +16,12 @@ from websession_core.errors import (
     NoTransactionError,
     SessionError,
     TooManySessionsError,
+    UnreadableValueError,
     UnstorableValueError,
 )
 from websession_core.presets import AAL1, AAL2, AAL3
 from websession_core.renaming import renamed
+from websession_core.session_types import SessionTypes
 from websession_crypto import generate_secret_key
 from websession_models import SchemaError, is_active, mixins, prepare_sqlite_engine
 from websession_models.mixins import *  # noqa: F403 - every mixin is public
@@ -30,6 +32,7 @@ from websession_pyramid import (
     InvalidPreferenceError,
     LateChangeError,
     MissingFeatureError,
+    OwnTransactionBegun,
     RecentLoginRequired,
     ReplayDetected,
     SessionCreated,
@@ -46,10 +49,12 @@ from websession_pyramid import (
     UnsupportedSetupError,
     WebSession,
     active_sessions,
+    add_session_type,
     add_web_session,
     factory_args_from_settings,
     get_session_factory,
     includeme,
+    session_types,
     web_session_factories,
 )
 
@@ -68,6 +73,7 @@ __all__ = [
     "LateChangeError",
     "MissingFeatureError",
     "NoTransactionError",
+    "OwnTransactionBegun",
     "RecentLoginRequired",
     "ReplayDetected",
     "SchemaError",
@@ -82,13 +88,16 @@ __all__ = [
     "SessionRegenerated",
     "SessionRenewed",
     "SessionSecurityPolicy",
+    "SessionTypes",
     "StaleSessionError",
     "TooManySessionsError",
+    "UnreadableValueError",
     "UnstorableValueError",
     "UnsupportedSetupError",
     "WebSession",
     "__version__",
     "active_sessions",
+    "add_session_type",
     "add_web_session",
     "factory_args_from_settings",
     "generate_secret_key",
@@ -96,6 +105,7 @@ __all__ = [
     "includeme",
     "is_active",
     "prepare_sqlite_engine",
+    "session_types",
     "web_session_factories",
 ]
 __all__ += mixins.__all__

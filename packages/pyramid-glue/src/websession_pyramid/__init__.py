@@ -8,10 +8,17 @@ from websession_core.renaming import renamed
 
 from .__about__ import __version__
 from .active_sessions import ActiveSession, ActiveSessions, active_sessions
-from .config import add_web_session, factory_args_from_settings, get_session_factory, includeme
+from .config import (
+    add_session_type,
+    add_web_session,
+    factory_args_from_settings,
+    get_session_factory,
+    includeme,
+)
 from .errors import LateChangeError, MissingFeatureError, StaleSessionError, UnsupportedSetupError
 from .events import (
     CookieRefused,
+    OwnTransactionBegun,
     ReplayDetected,
     SessionCreated,
     SessionEvent,
@@ -26,6 +33,7 @@ from .overrides import InvalidPreferenceError, SessionOverrides
 from .recent_login import RecentLoginRequired
 from .security import SessionSecurityPolicy
 from .session import WebSession
+from .types import session_types
 
 __all__ = [
     "ActiveSession",
@@ -34,6 +42,7 @@ __all__ = [
     "InvalidPreferenceError",
     "LateChangeError",
     "MissingFeatureError",
+    "OwnTransactionBegun",
     "RecentLoginRequired",
     "ReplayDetected",
     "SessionCreated",
@@ -51,10 +60,12 @@ __all__ = [
     "WebSession",
     "__version__",
     "active_sessions",
+    "add_session_type",
     "add_web_session",
     "factory_args_from_settings",
     "get_session_factory",
     "includeme",
+    "session_types",
     "web_session_factories",
 ]
 

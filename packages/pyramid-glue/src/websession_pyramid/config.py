@@ -25,6 +25,7 @@ from websession_models.features import features_for_setting
 from .checks import start_up_findings
 from .factory import SessionFactory
 from .recent_login import recent_login_mistakes, recent_login_view
+from .types import session_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
     from pyramid.registry import Registry
     from websession_core.settings import Draft, Settings
 
-__all__ = ["add_web_session", "factory_args_from_settings", "get_session_factory", "includeme"]
+__all__ = [
+    "add_session_type",
+    "add_web_session",
+    "factory_args_from_settings",
+    "get_session_factory",
+    "includeme",
+]
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +63,12 @@ def includeme(config: Configurator) -> None:
         ConfigurationError: The settings are wrong; it lists every mistake.
     """
     prefix = config.get_settings().get(PREFIX_SETTING, DEFAULT_PREFIX)
-    factory = SessionFactory(_parse(config.get_settings(), prefix, config.maybe_dotted))
+    settings = _parse(config.get_settings(), prefix, config.maybe_dotted)
+    factory = SessionFactory(settings, types=session_types(config.registry))
     config.registry.setdefault(_CONFIGURED, {})[factory.attribute] = (prefix, factory.settings)
     config.set_session_factory(factory)
     config.add_directive("add_web_session", add_web_session)
+    config.add_directive("add_session_type", add_session_type)
     config.add_view_deriver(recent_login_view, "recent_login")
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
     config.action(None, config.registry.registerHandler, (_check_application, (ApplicationCreated,)))
@@ -109,13 +118,40 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
     if mistakes:
         raise ConfigurationError(mistakes)
     sessions[name] = (prefix, settings)
-    factory = SessionFactory(settings, attribute=name)
+    factory = SessionFactory(settings, attribute=name, types=session_types(config.registry))
 
     def register() -> None:
         config.registry.registerUtility(factory, ISessionFactory, name=name)
 
     config.action((ISessionFactory, name), register)
     config.add_request_method(factory, name, reify=True)
+
+
+def add_session_type(
+    config: Configurator, name: str, kind: Any, to_json: Callable[[Any], Any], from_json: Callable[[Any], Any]
+) -> None:
+    """Let all sessions of the application hold values of a class of its own.
+
+    ``config.add_session_type("money", Money, to_json=Money.as_list, from_json=Money.from_list)``. The
+    directive is there once the library is included.
+
+    Args:
+        config: The application's configurator.
+        name: What the type is called in what is stored; never to be changed as long as there are such values.
+        kind: The class, or its dotted name. Its subclasses are classes of their own.
+        to_json: Makes JSON of a value, or anything else that a session can hold.
+        from_json: Makes the value of that again. It gets what was stored, perhaps by an older release of the
+            application.
+    """
+    kind, to_json, from_json = map(config.maybe_dotted, (kind, to_json, from_json))
+    types = session_types(config.registry)
+
+    def register() -> None:
+        types.add(name, kind, to_json, from_json)
+
+    introspectable = config.introspectable("session types", name, name, "session type")
+    introspectable.update(name=name, kind=kind, to_json=to_json, from_json=from_json)
+    config.action(("websession_pyramid.type", name), register, introspectables=(introspectable,))
 
 
 def _attribute_mistakes(name: str) -> Iterator[Mistake]:

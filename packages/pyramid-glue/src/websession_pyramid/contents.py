@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from websession_core.errors import SessionError
-from websession_core.payload import FlashQueues, Payload
+from websession_core.payload import FlashQueues, Payload, loads
 from websession_core.policies import Overrides
+from websession_core.session_types import DEFAULT_TYPES, SessionTypes
 from websession_models.rows import OVERRIDES
 
 if TYPE_CHECKING:
     from websession_models import SessionRow
 
-__all__ = ["OVERRIDES", "Contents", "ContentsSnapshot"]
+__all__ = ["OVERRIDES", "Contents", "ContentsSnapshot", "Rules"]
+
+
+class Rules(NamedTuple):
+    """What sessions may hold.
+
+    Attributes:
+        types: The types of values beyond JSON.
+        max_data_size: How many bytes the data may take; 0: any number.
+        max_flash_messages: How many messages a flash queue may hold; 0: any number.
+    """
+
+    types: SessionTypes = DEFAULT_TYPES
+    max_data_size: int = 0
+    max_flash_messages: int = 0
+
+
+ANYTHING: Final = Rules()
+"""The rules without limits, for the standard types."""
 
 
 class ContentsSnapshot(NamedTuple):
@@ -34,6 +53,7 @@ class Contents:
     Args:
         row: The row it was read from, None for a session that is not stored.
         reorder: Whether the row's engine gives the keys of JSON objects back in an order of its own.
+        rules: What it may hold.
 
     Attributes:
         row: The row as it is in the database now, as far as this transaction knows.
@@ -45,12 +65,23 @@ class Contents:
 
     __slots__ = ("changes", "flash", "payload", "rotating", "row")
 
-    def __init__(self, row: SessionRow | None = None, *, reorder: bool = False) -> None:
+    def __init__(
+        self, row: SessionRow | None = None, *, reorder: bool = False, rules: Rules = ANYTHING
+    ) -> None:
+        data, flash = (None, None) if row is None else (row.data, row.flash)
         self.row = row
-        self.payload = Payload(None if row is None else row.data, reorder=reorder)
-        self.flash = FlashQueues(None if row is None else row.flash, reorder=reorder)
+        self.payload = Payload(data, reorder=reorder, types=rules.types, limit=rules.max_data_size)
+        self.flash = FlashQueues(flash, reorder=reorder, types=rules.types, limit=rules.max_flash_messages)
         self.changes: dict[str, Any] = {}
         self.rotating = False
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether what is stored of it can be read: something else may have written to the row."""
+        try:
+            return isinstance(len(self.payload), int) and isinstance(self.flash.is_empty, bool)
+        except SessionError:
+            return False
 
     @property
     def is_empty(self) -> bool:
@@ -92,6 +123,16 @@ class Contents:
         contents.payload.mark_changed()
         contents.flash.mark_changed()
         return contents
+
+    def add(self, other: Contents) -> None:
+        """Put in what is in a session that is not stored yet."""
+        self.payload.update(other.payload.copy())
+        for queue, messages in loads(other.flash.serialize()).items():
+            for message in messages:
+                self.flash.push(message, queue)
+        for name, value in other.changes.items():
+            self.set_value(name, value)
+        self.rotating = self.rotating or "userid" in self.changes
 
     def describe(self, *, with_data: bool) -> str:
         """Return how much of what the user had put here there is, without any of it; empty for nothing.

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyramid.request import Request
+    from sqlalchemy import Connection
     from websession_core.lifecycle import Standing
 
 __all__ = [
     "CookieRefused",
+    "OwnTransactionBegun",
     "ReplayDetected",
     "SessionCreated",
     "SessionEvent",
@@ -28,6 +30,7 @@ __all__ = [
     "SessionRegenerated",
     "SessionRenewed",
     "announce",
+    "announce_own_transaction",
 ]
 
 
@@ -113,6 +116,33 @@ class CookieRefused(SessionEvent):
     """
 
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTransactionBegun:
+    """The library has begun a transaction of its own: to record something, or to read for an error page.
+
+    Nothing has been done in it yet. What the application tells the database on its own connections, such as a
+    `search_path` or a variable that row-level security goes by, it says here once more. A subscriber that
+    raises lets the transaction fail, and never the request.
+
+    Attributes:
+        request: The request, or the subrequest, that is at hand.
+        connection: The connection; what is said on it should end with the transaction (``SET LOCAL``), since
+            it goes back to the pool.
+        attribute: Which of the application's sessions it is for, as for `SessionEvent`.
+    """
+
+    request: Request
+    connection: Connection
+    attribute: str = field(default="session", kw_only=True)
+
+
+def announce_own_transaction(request: Request, attribute: str, connection: Connection) -> None:
+    """Let the application prepare a connection of ours."""
+    registry = request.registry
+    if registry.has_listeners:
+        registry.notify(OwnTransactionBegun(request, connection, attribute=attribute))
 
 
 def announce(request: Request, attribute: str, event: Callable[..., SessionEvent], *details: Any) -> None:

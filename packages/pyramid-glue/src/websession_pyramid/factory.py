@@ -26,7 +26,7 @@ _RENAMED: Final = {
     "has_cookie": "tickets.has_cookie",
     "read_ticket": "tickets.read",
     "make_token": "tickets.token",
-    "look_at": "warn_if_not_isolating",
+    "look_at": "warn_of_engine_faults",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -10,25 +11,29 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.pool import QueuePool
 from websession_core.errors import UnstorableValueError
 from websession_core.state import COUNTER_MAX
 from websession_crypto import ValueCodec
-from websession_models import Store, fresh_session_id, isolates
-from websession_models.sqlite import NOT_ISOLATED, REMEDY
+from websession_models import Store, fresh_session_id
+from websession_models.engine_faults import engine_faults
 
-from .contents import OVERRIDES
+from .contents import OVERRIDES, Rules
 from .cookies import CookieJar
+from .missing_rows import MissingRows
 from .retries import install_listener
+from .row_watch import install_row_listeners
 from .savepoints import install_listeners
 from .tickets import TicketReader
+from .types import pyramid_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
+    from sqlalchemy.pool import Pool
     from websession_core.policies import Overrides, Policies
+    from websession_core.session_types import SessionTypes
     from websession_core.settings import Settings
 
 __all__ = ["SessionKit"]
@@ -60,6 +65,7 @@ class SessionKit:
         clock: Returns the time in whole Unix seconds.
         fresh_id: Returns a new random primary key.
         attribute: The attribute of the request that holds the session.
+        types: The types of values that sessions can hold; None: the standard ones and Pyramid's.
 
     Attributes:
         settings: As given.
@@ -69,7 +75,10 @@ class SessionKit:
         tickets: Decrypts and encrypts what is in the cookie.
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
+        types: The types of values that sessions can hold; ``types.add(...)`` adds one.
+        rules: What sessions may hold.
         own_settings: The settings that a session of this model can have of its own.
+        missing_rows: The rows that bookkeeping has not found.
     """
 
     def __init__(
@@ -79,6 +88,7 @@ class SessionKit:
         clock: Callable[[], int] = _system_clock,
         fresh_id: Callable[[], UUID] = fresh_session_id,
         attribute: str = "session",
+        types: SessionTypes | None = None,
     ) -> None:
         self.settings = settings
         self.attribute = attribute
@@ -87,10 +97,16 @@ class SessionKit:
         self.tickets = TicketReader(settings, self.jar)
         self.clock = clock
         self.fresh_session_id = fresh_id
+        self.types = pyramid_types() if types is None else types
+        taken = self.types if settings.typed_values else self.types.held_back()
+        self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
-        self._examined: weakref.WeakSet[Engine] = weakref.WeakSet()
+        self.missing_rows = MissingRows()
+        self._warned: set[str] = set()
+        self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
         install_listeners()
+        install_row_listeners()
         install_listener()
 
     # -- what the model offers -----------------------------------------------------------------------------
@@ -148,17 +164,27 @@ class SessionKit:
         version = int.from_bytes(digest[:8], "big") & COUNTER_MAX
         return dataclasses.replace(settings.policies, cookie_version=version)
 
+    def warn_once(self, message: str) -> None:
+        """Log a warning, unless the same one was logged before."""
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
+
     # -- the engine ----------------------------------------------------------------------------------------
 
-    def warn_if_not_isolating(self, connection: Connection) -> None:
-        """Warn, once, of an SQLite engine whose transactions do not isolate.
+    def warn_of_engine_faults(self, connection: Connection) -> None:
+        """Warn, once for each engine, of what breaks a promise.
 
         Args:
-            connection: The application's, which has just read something.
+            connection: The application's, which has just read a row, or is about to insert one.
         """
-        if connection.dialect.name != "sqlite" or connection.engine in self._examined:
+        # By the pool, which all engines share that differ in their execution options only.
+        pool = connection.engine.pool
+        if pool in self._examined:
             return
-        self._examined.add(connection.engine)
-        # In-memory databases have a single connection, which isolates nobody.
-        if isinstance(connection.engine.pool, QueuePool) and not isolates(connection):
-            log.warning("%s %s", NOT_ISOLATED, REMEDY)
+        self._examined.add(pool)
+        driver: Any = connection.dialect.dbapi
+        # Whatever is wrong, the request's own statements will meet it; or a proxy does not answer that.
+        with contextlib.suppress(driver.Error):
+            for fault in engine_faults(connection, self.settings.model_class):
+                log.warning("%s", fault)

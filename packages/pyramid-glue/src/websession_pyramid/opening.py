@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
+    from .kit import SessionKit
     from .tickets import Refusal
 
 __all__ = ["NO_COOKIE", "Opening", "announce_opening", "judge_cookie"]
@@ -51,9 +52,9 @@ class Opening:
     reorder: bool = False
     refusals: tuple[Refusal, ...] = ()
 
-    def contents(self) -> Contents:
+    def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
-        return Contents(self.row, reorder=self.reorder)
+        return Contents(self.row, reorder=self.reorder, rules=kit.rules)
 
     @property
     def only_a_login_may_follow(self) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from websession_core.state import Ticket
@@ -31,6 +32,8 @@ class Pending:
         is_wanted: Whether a new session is stored even if it is empty.
         ticket: The ticket of the row as it was written, if that needs a new one.
         written: The columns that were written beside data and flash messages, by their attributes.
+        own_columns: Whether the application has written columns of its own in the row, whose version is yet
+            to grow.
         by_error_page: Whether an error page has changed something.
     """
 
@@ -40,6 +43,7 @@ class Pending:
     is_wanted: bool = False
     ticket: Ticket | None = None
     written: frozenset[str] = frozenset()
+    own_columns: bool = False
     by_error_page: bool = False
 
     def __repr__(self) -> str:
@@ -57,10 +61,15 @@ class Pending:
         to_delete = self.to_delete if row is None else (*self.to_delete, row.id)
         return Pending(to_delete, self.deleted, starts_over=True, by_error_page=self.by_error_page)
 
+    def without(self, gone: AbstractSet[UUID]) -> Pending:
+        """Return this after the application's own statements have deleted some rows."""
+        to_delete = tuple(session_id for session_id in self.to_delete if session_id not in gone)
+        return dataclasses.replace(self, to_delete=to_delete, deleted=(*self.deleted, *gone))
+
     def stores(self, contents: Contents, opening: Opening, *, changed: bool) -> bool:
         """Return whether the session is to be inserted, or updated because its contents have changed."""
         if contents.row is not None:
-            return changed
+            return changed or self.own_columns
         if not self.is_wanted and contents.is_empty:
             return False
         # The browser's newest cookie may be under way to it: only a login may take its place.

@@ -11,23 +11,25 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
-from websession_core.errors import NoTransactionError
+from websession_core.errors import NoTransactionError, SessionError
 from websession_models import has_free_connection
 
 from .answering import KEEP
 from .bookkeeping import after_transaction
+from .events import announce_own_transaction
 from .opening import Opening, announce_opening, judge_cookie
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
+from .taking_part import has_committed
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pyramid.request import Request
     from pyramid.response import Response
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from websession_core.state import Ticket
 
     from .kit import SessionKit
+    from .request_transaction import Sharing
     from .tickets import Refusal
 
 __all__ = ["ReadOnlySession"]
@@ -48,7 +51,7 @@ class ReadOnlySession:
 
     Args:
         kit: Whose sessions these are.
-        request: The request; its database session tells the engine.
+        requests: Whose cookies and whose database session, which tells the engine.
         state: Where the request is in the life of its transaction. While that is being committed it is too
             late to take part in it, but its connection can still be read from.
         patient: Whether to wait for a connection. False where the request still holds one: the pool's last
@@ -71,15 +74,15 @@ class ReadOnlySession:
     description = "read-only"
 
     def __init__(
-        self, kit: SessionKit, request: Request, state: TransactionState, *, patient: bool = True
+        self, kit: SessionKit, requests: Sharing, state: TransactionState, *, patient: bool = True
     ) -> None:
         self.state = state
         self._kit = kit
         self._patient = patient
-        self._request = request
+        self._requests: Sharing | None = requests
         self._writer: RowWriter | None = None
         self._answered = False
-        self.working_copy = WorkingCopy(kit, request, self._read(request))
+        self.working_copy = WorkingCopy(kit, requests.browser, self._read(requests))
         self.working_copy.writer = self._writer
 
     def belongs_to(self, transaction: Transaction) -> bool:
@@ -94,16 +97,27 @@ class ReadOnlySession:
 
     def announce(self, before: Opening | None) -> None:
         """Tell the subscribers what was found in the browser's cookie and was not `before`."""
-        announce_opening(self._request, self._kit.attribute, self.working_copy.opening, before)
+        request = None if self._requests is None else self._requests.browser
+        announce_opening(request, self._kit.attribute, self.working_copy.opening, before)
 
-    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(self, *, is_token: bool = False) -> WorkingCopy:
         """Return the session, about to be changed for nothing.
+
+        Args:
+            is_token: As for the unit of work.
 
         Raises:
             NoTransactionError: No transaction has begun, or it is being committed.
         """
+        requests = self._requests
+        if self.state is TransactionState.COMMITTING and requests is not None:
+            dbsession = database_session(requests.database, self._kit.settings.dbsession_name)
+            if has_committed(dbsession):
+                self.see_the_end()
         if self.state is TransactionState.ENDED:
-            self.working_copy.warn_of_dropped_change("the transaction of this request has ended")
+            self.working_copy.note_change(is_token=is_token)
+            if not is_token:
+                self.working_copy.warn_of_dropped_change("the transaction of this request has ended")
             return self.working_copy
         if self.state is TransactionState.COMMITTING:
             raise NoTransactionError(
@@ -128,7 +142,7 @@ class ReadOnlySession:
     def answer(self, request: Request, response: Response | None) -> None:
         """Do the bookkeeping: activity counts whatever became of the request."""
         copy = self.working_copy
-        if copy.contents.is_changed:
+        if copy.contents.is_changed and not copy.is_only_token:
             copy.warn_of_dropped_change("no transaction is active")
         if not self._answered:
             self._answered = True
@@ -136,17 +150,17 @@ class ReadOnlySession:
 
     def detach(self) -> None:
         """Forget the request, whose end this was."""
-        self._request = None
+        self._requests = None
         self.working_copy.detach()
 
-    def _read(self, request: Request) -> Opening:
+    def _read(self, requests: Sharing) -> Opening:
         kit = self._kit
-        ticket, refusals = kit.tickets.read(request)
+        ticket, refusals = kit.tickets.read(requests.browser)
         nothing = Opening(refusals=refusals)
         if ticket is None:
             return nothing
         try:
-            dbsession = database_session(request, kit.settings.dbsession_name)
+            dbsession = database_session(requests.database, kit.settings.dbsession_name)
             bind = dbsession.get_bind(kit.settings.model_class)
             engine = bind.engine
         except Exception as error:  # noqa: BLE001 - the application's code: this page shall render
@@ -156,7 +170,7 @@ class ReadOnlySession:
             return nothing
         # An application that has bound its session to one connection has everything happen on that; no other
         # connection would see any of it.
-        self._writer = RowWriter(kit, dbsession, request) if isinstance(bind, Engine) else None
+        self._writer = RowWriter(kit, dbsession, requests.browser) if isinstance(bind, Engine) else None
         if self.state is TransactionState.COMMITTING and dbsession.in_transaction():
             # Its own connection, which may hold the lock that another one would wait for. A database session
             # that has just committed refuses, and holds no lock any more.
@@ -172,9 +186,11 @@ class ReadOnlySession:
             return nothing
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
+                announce_own_transaction(requests.browser, kit.attribute, connection)
                 return self._load(connection, ticket, refusals)
-        except SQLAlchemyError as error:
-            log.info("The session could not be read outside of a transaction: %s", error)
+        except Exception as error:  # noqa: BLE001 - the application's listeners: this page shall render
+            why = error if isinstance(error, (SQLAlchemyError, SessionError)) else type(error).__name__
+            log.info("The session could not be read outside of a transaction: %s", why)
             return nothing
 
     def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
@@ -193,12 +209,12 @@ def _patience(connection: Connection, *, patient: bool) -> Iterator[None]:
         yield
         return
     # On the driver's connection: SQLAlchemy's would begin a transaction first, and wait there.
-    cursor = connection.connection.cursor()
-    (usual,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-    cursor.execute("PRAGMA busy_timeout=0")
+    driver: Any = connection.connection.dbapi_connection
+    (usual,) = driver.execute("PRAGMA busy_timeout").fetchone()
+    driver.execute("PRAGMA busy_timeout=0").close()
     try:
         yield
     finally:
-        connection.rollback()
-        cursor.execute(f"PRAGMA busy_timeout={usual}")
-        cursor.close()
+        if not connection.invalidated:
+            connection.rollback()
+            driver.execute(f"PRAGMA busy_timeout={usual}").close()

@@ -11,12 +11,16 @@ One function answers, for every part of the library: `transaction_state`. The ru
   hook left an active one behind.
 - A transaction that we take part in tells of its end. The exception is that failed hook: then an error
   page is made, and no hook is left to run.
+
+A subrequest is in the transaction of the request that made it, unless it has begun one of its own
+(``use_tweens=True``, with a manager of its own). `sharing` tells whose transaction, cookies and session it
+has.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyramid.threadlocal import manager as threadlocals
 from pyramid.util import DottedNameResolver
@@ -29,18 +33,24 @@ from transaction.interfaces import NoTransaction
 from .errors import UnsupportedSetupError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyramid.request import Request
     from pyramid.response import Response
     from sqlalchemy.orm import Session
     from transaction import Transaction, TransactionManager
 
 __all__ = [
+    "Sharing",
     "TransactionState",
     "database_session",
+    "is_error_page",
     "is_outer_test_transaction",
+    "is_within_another",
     "is_within_pyramid_tm",
+    "is_within_subrequest_of",
     "manager_of",
-    "outermost_request",
+    "sharing",
     "transaction_state",
     "would_abort",
 ]
@@ -64,17 +74,16 @@ def transaction_state(
     """Return where `request` is in the life of its transaction, and the transaction if it is live.
 
     Args:
-        request: The request.
+        request: The request whose transaction it is, not a subrequest that shares it.
         seen_active: Whether this request was seen within a transaction of `pyramid_tm` before.
         joined: The transaction that the request's session takes part in, if it was not told of its end.
 
     Raises:
         UnsupportedSetupError: `repoze.tm2` manages the transaction.
     """
-    is_error_page = getattr(request, "exception", None) is not None
     active = _TM_ACTIVE in request.environ  # at every access to the session, so without a further call
     if joined is not None:
-        if active or not is_error_page or joined.status is Status.COMMITTING:
+        if active or not is_error_page(request) or joined.status is Status.COMMITTING:
             return TransactionState.LIVE, joined
         # While hooks run their list is not empty.
         is_running = next(iter(joined.getBeforeCommitHooks()), None) is not None
@@ -89,7 +98,7 @@ def transaction_state(
     if manager is None:
         return TransactionState.NONE, None
     if not active:
-        if seen_active or is_error_page:
+        if seen_active or is_error_page(request):
             return TransactionState.ENDED, None
         if not manager.explicit:
             return TransactionState.NONE, None
@@ -123,32 +132,141 @@ def database_session(request: Request, name: str) -> Session:
     return session() if isinstance(session, scoped_session) else session
 
 
-def outermost_request(request: Request) -> Request:
-    """Return the request that the browser sent, if `request` is a subrequest in the same transaction.
+def is_error_page(request: Request) -> bool:
+    """Return whether an exception view is at work, for `request` or for a subrequest that it has made."""
+    if getattr(request, "exception", None) is not None:
+        return True
+    stack = threadlocals.stack
+    if len(stack) < 2:
+        return False
+    return any(
+        entry["request"] is not request
+        and getattr(entry["request"], "exception", None) is not None
+        and any(below is request for below in _requests_below(entry["request"]) or ())
+        for entry in stack
+    )
 
-    The session belongs to that request: it is the one whose response can carry the cookie. Pyramid keeps
-    the requests under way on a stack. A request made by hand (`pyramid.scripting.prepare`) can have no
-    subrequests and is told by the missing `invoke_subrequest`.
+
+# --- subrequests --------------------------------------------------------------------------------------------
+
+
+class Sharing(NamedTuple):
+    """What a request shares with those that it is a subrequest of; itself, where it shares nothing.
+
+    Attributes:
+        session: Whose `request.session` it has.
+        transaction: In whose transaction that is.
+        browser: Whose cookies name it, and whose response tells of them.
     """
-    manager = manager_of(request)
-    outermost = request
-    below = False
+
+    session: Request
+    transaction: Request
+    browser: Request
+
+    @property
+    def database(self) -> Request:
+        """Whose database session takes part in the transaction."""
+        # Another application's request, around a mounted one, has another application's.
+        return self.transaction if _is_same_application(self.transaction, self.session) else self.session
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the browser's response is made when the transaction has ended, and can carry a cookie."""
+        if self.transaction is self.browser:
+            return True
+        return all(below is not self.transaction for below in _requests_below(self.browser) or ())
+
+
+def sharing(request: Request, named_session: Callable[[Request], object]) -> Sharing | None:
+    """Return what a request shares, as far as can be told now; None if it is not under way.
+
+    A subrequest that names no session has that of the request that made it; so has one that has begun no
+    transaction of its own. Most are both, and share the very session.
+
+    Args:
+        request: The request.
+        named_session: Returns which session a request's cookie names, None for none.
+    """
+    below = _requests_below(request)
+    if below is None:
+        return None
+    if not below:  # as in most requests
+        return Sharing(request, request, request)
+    line = [request, *below]
+    in_transaction, with_cookies = _lowest(line, _begun_manager), _lowest(line, named_session)
+    upper = min(in_transaction, with_cookies)
+    return Sharing(line[upper], line[in_transaction], line[with_cookies])
+
+
+def is_within_another(request: Request) -> bool:
+    """Return whether a request that `request` is a subrequest of has a transaction, with its locks."""
+    return any(_begun_manager(below) is not None for below in _requests_below(request) or ())
+
+
+def is_within_subrequest_of(request: Request) -> bool:
+    """Return whether a subrequest of `request` is under way that `pyramid_tm` has begun a transaction for."""
+    current = threadlocals.get()["request"]
+    if current is None or current is request or not is_within_pyramid_tm(current):
+        return False
+    return any(below is request for below in _requests_below(current) or ())
+
+
+def _requests_below(request: Request) -> list[Request] | None:
+    """Return the requests that `request` is a subrequest of, nearest first; None if it is not under way.
+
+    Pyramid keeps those under way on a stack. A request made by hand (`pyramid.scripting.prepare`) can have no
+    subrequests and is told by the missing `invoke_subrequest`. A request of another application is one only
+    if they share the transaction.
+    """
+    below: list[Request] | None = None
     for entry in reversed(threadlocals.stack):
         candidate = entry["request"]
         if candidate is request:
-            below = True
-        elif below:
+            below = []
+        elif below is not None:
             if candidate is None or "invoke_subrequest" not in vars(candidate):
                 break
-            if manager is None or _known_manager(candidate) is not manager:
-                break
-            outermost = candidate
-    return outermost
+            if not _is_same_application(candidate, request):
+                manager = _begun_manager(request)
+                if manager is None or _begun_manager(candidate) is not manager:
+                    break
+            below.append(candidate)
+    return below
 
 
-def _known_manager(request: Request) -> TransactionManager | None:
-    # Not `request.tm`, which would make one.
-    return request.environ.get("tm.manager") or vars(request).get("tm")
+def _is_same_application(one: Request, other: Request) -> bool:
+    return one is other or one.registry is other.registry
+
+
+def _lowest(line: list[Request], fact: Callable[[Request], object]) -> int:
+    """Return which is the lowest request in `line` that has the first one's fact, or gives it one."""
+    lowest, value = 0, fact(line[0])
+    for place, request in enumerate(line[1:], start=1):
+        own = fact(request)
+        if value is not None and own is None:
+            continue
+        if value is not None and own != value:
+            break
+        lowest, value = place, own
+    return lowest
+
+
+def _begun_manager(request: Request) -> TransactionManager | None:
+    """Return the manager with which `request` has itself begun a transaction, None if it has not."""
+    if is_within_pyramid_tm(request):
+        return manager_of(request)
+    # Not `request.tm`, which would make one. An implicit one would begin a transaction by being asked.
+    manager = request.environ.get("tm.manager") or vars(request).get("tm")
+    if manager is None or not manager.explicit:
+        return None
+    try:
+        manager.get()
+    except NoTransaction:
+        return None
+    return manager
+
+
+# --- tests, and their transactions --------------------------------------------------------------------------
 
 
 def is_outer_test_transaction(request: Request, manager: TransactionManager) -> bool:

@@ -9,30 +9,32 @@ The listener is registered once, for all engines of the process, since an applic
 when it is configured. It asks the current request whose error this is: outside of requests, and in an
 application that has switched it off or has no sessions of ours, nothing is marked.
 
-A server of MySQL's family that is no longer the primary keeps its connections and refuses every write on
-them. Each in the pool would lead there forever, and a ping finds nothing wrong with it. So the refusal is
-treated as a lost connection: the pool's are replaced, and the request runs again on a new one, which leads
-to the new primary if anything (a router, a listener) sees to that. An engine that is meant to read from a
-replica says so by an execution option: its server will always refuse.
+A server may take no writes for a while, and a connection may go on refusing them afterwards: one to a server
+of MySQL's family that is no longer the primary, or one of PostgreSQL's that began while transactions were
+read-only by default. Each in the pool would refuse forever, and a ping finds nothing wrong with it. So the
+refusal is treated as a lost connection: the pool's are replaced, and the request runs again on a new one,
+which leads to the new primary if anything (a router, a listener) sees to that. An engine that is meant to
+read from a replica says so by an execution option: its server will always refuse.
 """
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 from pyramid.interfaces import ISessionFactory
 from pyramid.threadlocal import get_current_request
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
+from websession_core.errors import DOCUMENTATION
 from websession_core.settings import Settings
 from websession_models import is_conflict, is_read_only_refusal
+
+from .rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from pyramid.request import Request
     from sqlalchemy.engine import ExceptionContext
-    from sqlalchemy.pool import Pool
 
 __all__ = ["REPLICA", "install_listener", "is_error_retryable", "mark_error_retryable"]
 
@@ -53,22 +55,29 @@ REPLICA: Final = "websession_replica"
 
 # Seconds for which new connections are kept, even if they are refused, too: while no server takes writes,
 # every page that has something to record would connect again otherwise.
-_REPLACED_FOR: Final = 1.0
-_replaced_at: WeakKeyDictionary[Pool, float] = WeakKeyDictionary()
+_REPLACING: Final = RateLimit(1.0)
+
+_READ_ONLY: Final = (
+    "The database takes no writes now, or not by this connection. Pages that only read their session go on; "
+    f"see {DOCUMENTATION}how-to/engines/#when-the-database-takes-no-writes"
+)
 
 
 def _mark_retryable(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception
     if not isinstance(error, DBAPIError):
         return
-    is_demoted = is_read_only_refusal(error, context.dialect.name) and not _is_replica(context)
-    if not is_demoted and not is_conflict(error, context.dialect.name):
+    is_refusal = is_read_only_refusal(error, context.dialect.name)
+    if not is_refusal and not is_conflict(error, context.dialect.name):
         return
     request = get_current_request()
     settings = [] if request is None else _settings_of(request)
     if not settings:
         return
-    if is_demoted:
+    if is_refusal:
+        error.add_note(_READ_ONLY)
+        if not _may_be_over(context):
+            return
         _replace_connections(context)
     _end_transaction(context)
     # One transaction, so one answer: an application that switches it off for one session does not want it.
@@ -76,18 +85,19 @@ def _mark_retryable(context: ExceptionContext) -> None:
         mark_error_retryable(error)
 
 
-def _is_replica(context: ExceptionContext) -> bool:
+def _may_be_over(context: ExceptionContext) -> bool:
+    """Return whether another connection may take the write that this one has refused."""
+    if context.dialect.name == "sqlite":
+        return False  # the file is what it is for every connection
     source = context.connection or context.engine
-    return source is not None and bool(source.get_execution_options().get(REPLICA))
+    options = {} if source is None else source.get_execution_options()
+    # Read-only by the application's own wish.
+    return not (options.get(REPLICA) or options.get("postgresql_readonly"))
 
 
 def _replace_connections(context: ExceptionContext) -> None:
     """Have the connections of the pool replaced, unless they just were."""
-    if context.engine is None:
-        return
-    now = time.monotonic()
-    if now - _replaced_at.get(context.engine.pool, -_REPLACED_FOR) >= _REPLACED_FOR:
-        _replaced_at[context.engine.pool] = now
+    if context.engine is not None and _REPLACING.allows(context.engine.pool, time.monotonic()):
         context.is_disconnect = True
 
 

@@ -10,8 +10,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
-from sqlalchemy import delete, inspect
+from sqlalchemy import delete, inspect, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from websession_core.errors import SessionTransactionError
 from websession_core.lifecycle import begin, rotate
 from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
@@ -21,9 +22,11 @@ from .client_info import client_info
 from .contents import OVERRIDES
 from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
 from .identity_map import expire_references, expire_row, expunge_row
+from .taking_part import is_kept
 from .user_limit import LOGIN_ELSEWHERE, assign_slot, needs_slot
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from pyramid.request import Request
@@ -86,7 +89,11 @@ class RowWriter:
         """
         # On MariaDB at SERIALIZABLE even a read can lose a conflict, against a touch, for example. If it was
         # the first statement nothing is lost by that but the read itself: it is simply made again.
-        attempts, store = (1 if self.dbsession.in_transaction() else _READ_ATTEMPTS), self._kit.store
+        is_first, kit = not self.dbsession.in_transaction(), self._kit
+        attempts, store = (_READ_ATTEMPTS if is_first else 1), kit.store
+        # Else the transaction may see what was there when it began.
+        before = None if is_first else kit.clock() - kit.settings.renewal_grace
+        unfinished = kit.missing_rows.duty(session_id, before)
         for attempt in range(attempts):
             connection = self.connection()
             try:
@@ -101,7 +108,9 @@ class RowWriter:
                     raise
                 continue
             break
-        self._kit.warn_if_not_isolating(connection)
+        kit.warn_of_engine_faults(connection)
+        if row is not None and unfinished is not None:
+            kit.missing_rows.tell(row, unfinished)
         return row, store.reorders_keys(connection)
 
     def instance(self, session_id: UUID) -> Any:
@@ -109,13 +118,46 @@ class RowWriter:
         self._instance = self.dbsession.get(self._kit.settings.model_class, session_id)
         return self._instance
 
+    def is_modified(self, session_id: UUID) -> bool:
+        """Return whether the application has changed columns of the row's object."""
+        key = self._mapper.identity_key_from_primary_key((session_id,))
+        instance = self.dbsession.identity_map.get(key)
+        return instance is not None and self.dbsession.is_modified(instance, include_collections=False)
+
+    def missing(self, session_ids: Collection[UUID]) -> set[UUID]:
+        """Return which rows are not there any more, and let go of their objects."""
+        features = self._kit.store.features
+        key = features.columns["id"]
+        statement = select(key).where(key.in_(session_ids), features.criterion())
+        missing = set(session_ids).difference(self.connection().execute(statement).scalars())
+        for session_id in missing:
+            expunge_row(self.dbsession, self._kit.settings.model_class, session_id)
+        if missing:
+            expire_references(self.dbsession, self._kit.settings.model_class, features.columns)
+        return missing
+
     # -- writing -------------------------------------------------------------------------------------------
+
+    def flush(self) -> bool:
+        """Write what is pending in the database session, as one of its queries would.
+
+        What the row refers to may be among it, a user who has just signed up, and what refers to the row.
+
+        Returns:
+            Whether something was pending.
+        """
+        dbsession = self.dbsession
+        if dbsession._flushing or not (dbsession.new or dbsession.dirty or dbsession.deleted):
+            return False
+        dbsession.flush()
+        return True
 
     def delete_rows(self, pending: Pending) -> Pending:
         """Delete the rows that are to be deleted; return what is pending then."""
         connection = self.connection()
         for session_id in pending.to_delete:
             self._delete(connection, session_id)
+        # Only now: a deletion that has failed, and whose error the application swallows, is still to do.
         deleted = (*pending.deleted, *pending.to_delete)
         return dataclasses.replace(pending, to_delete=(), deleted=deleted)
 
@@ -137,6 +179,7 @@ class RowWriter:
         Raises:
             StaleSessionError: Another request has changed or deleted the row, or another login of the user
                 has taken the last slot.
+            SessionTransactionError: A statement of this transaction has deleted the row.
         """
         takes_slot = needs_slot(self._kit, contents)
         if takes_slot:
@@ -147,7 +190,8 @@ class RowWriter:
                 return dataclasses.replace(pending, ticket=first)
             contents.row, rotated, names = self._update(contents, contents.row, ticket, data, flash)
         except IntegrityError as error:
-            if not takes_slot or not is_slot_taken(error, self._kit.store.features):
+            dialect = self.connection().dialect
+            if not takes_slot or not is_slot_taken(error, self._kit.store.features, dialect):
                 raise
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
         return dataclasses.replace(pending, ticket=rotated or pending.ticket, written=pending.written | names)
@@ -176,7 +220,9 @@ class RowWriter:
             activity=beginning.state.activity,
             values={**columns, **self._client_info()},
         )
-        kit.store.insert(self.connection(), row)
+        connection = self.connection()
+        kit.warn_of_engine_faults(connection)
+        kit.store.insert(connection, row)
         if userid is not None:
             expire_references(self.dbsession, kit.settings.model_class, ["userid"])
         return row, beginning.ticket
@@ -199,6 +245,12 @@ class RowWriter:
         if not kit.store.update(
             self.connection(), row.id, version=row.version, data=data, flash=flash, **changes
         ):
+            if self._was_deleted_here(row.id):
+                raise SessionTransactionError(
+                    "a statement of this request has deleted the session's own row, and the session was "
+                    "changed as well; call request.session.invalidate() before the statement: what is put "
+                    "into the session after that begins a new one"
+                )
             raise StaleSessionError(
                 "another request changed or deleted this session since this request read it; nothing was "
                 "overwritten. With pyramid_retry included, the request runs again on its own"
@@ -218,6 +270,19 @@ class RowWriter:
         )
         return row, new_ticket, names
 
+    def _was_deleted_here(self, session_id: UUID) -> bool:
+        """Return whether a row that is not found any more was deleted by this transaction.
+
+        To be asked after an update that has found nothing. What is deleted through the database session is
+        noticed before; this is about statements that went past it.
+        """
+        if session_id not in self.missing([session_id]):
+            return False
+        # Where a transaction does not see what others commit meanwhile, it was nobody else.
+        connection = self.connection()
+        isolated = ("REPEATABLE READ", "SERIALIZABLE")
+        return connection.dialect.name == "sqlite" or connection.get_isolation_level() in isolated
+
     def _client_info(self) -> dict[str, str | None]:
         kit = self._kit
         return client_info(self._request, kit.settings.client_address) if kit.has("user_agent") else {}
@@ -225,8 +290,7 @@ class RowWriter:
     def _delete(self, connection: Connection, session_id: UUID) -> None:
         """Delete a row, by the ORM where the model has relationships: only it knows how they cascade."""
         kit, model, dbsession = self._kit, self._kit.settings.model_class, self.dbsession
-        mapper: Mapper[Any] = inspect(model)
-        if mapper.relationships:
+        if self._mapper.relationships:
             instance: Any = dbsession.get(model, session_id)
             if instance is not None:
                 dbsession.delete(instance)
@@ -238,6 +302,8 @@ class RowWriter:
 
     def delete_all(self, but: UUID | None) -> int:
         """Delete all sessions of the model at once, but one if it is given; return how many there were."""
+        if self.dbsession.autoflush:
+            self.flush()
         features = self._kit.store.features
         statement = delete(features.table).where(features.criterion())
         if but is not None:
@@ -254,7 +320,7 @@ class RowWriter:
         expire_references(self.dbsession, model, columns)
 
     def mark_changed(self, manager: TransactionManager) -> None:
-        """Tell zope.sqlalchemy of what was written: it sees what the ORM writes, and no statements.
+        """Tell zope.sqlalchemy of what is written: it sees what the ORM writes, and no statements.
 
         Raises:
             UnsupportedSetupError: The database session takes no part in the transaction.
@@ -269,3 +335,17 @@ class RowWriter:
                 "it would be committed; register it: zope.sqlalchemy.register(dbsession, "
                 "transaction_manager=request.tm)"
             ) from None
+
+    def end_kept_transaction(self) -> None:
+        """Roll back what the end of the request's transaction has left open.
+
+        zope.sqlalchemy does so for a database session that it keeps: what a failed request has written would
+        be committed by the next one in the same thread, and what a reader has read would never change.
+        """
+        if self.dbsession.in_transaction() and is_kept(self.dbsession):
+            self.dbsession.rollback()
+
+    @property
+    def _mapper(self) -> Mapper[Any]:
+        mapper: Mapper[Any] = inspect(self._kit.settings.model_class)
+        return mapper

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 from typing import TYPE_CHECKING, Any
 
 from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
 from pyramid.authorization import ACLHelper, Authenticated, Everyone
 from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
+from websession_core.errors import SessionError
 from zope.interface import implementer
+
+from .retries import is_error_retryable
+from .session import WebSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
     from pyramid.request import Request
 
 __all__ = ["SessionSecurityPolicy", "policy_sessions"]
+
+log = logging.getLogger(__name__)
 
 
 @implementer(ISecurityPolicy)
@@ -29,7 +36,8 @@ class SessionSecurityPolicy:
     Args:
         identity: Takes the request and the userid and returns the identity, for example the user's row, or
             None if there is no such user any more, who is then not authenticated. Without it the userid is
-            the identity.
+            the identity. An error page has no identity where `identity` could not load it any more: after a
+            failed flush or commit, or if it raises there.
         permits: Takes the request, the context, the permission and the identity, and returns what
             `ISecurityPolicy.permits` does. Without it the context's access control lists decide, for the
             principals `Everyone`, `Authenticated`, and the userid.
@@ -53,14 +61,37 @@ class SessionSecurityPolicy:
 
     def identity(self, request: Request) -> Any:
         """Return who sent the request, None for somebody unknown."""
-        userid = self._session(request).userid
+        session = self._session(request)
+        userid = session.userid
         if userid is None or self._identity is None:
             return userid
-        return self._identity(request, userid)
+        if getattr(request, "exception", None) is None:
+            return self._identity(request, userid)
+        # An error page shall render. Once the transaction is over nobody gives the connection back that
+        # loading would take.
+        if isinstance(session, WebSession) and not session.is_database_usable:
+            return None
+        try:
+            return self._identity(request, userid)
+        except Exception as error:  # noqa: BLE001 - the application's code, after an error of the application's
+            log.info(
+                "An error page is shown to nobody: the identity cannot be loaded (%s)", type(error).__name__
+            )
+            return None
 
     def authenticated_userid(self, request: Request) -> Any:
         """Return the userid of who sent the request, None for somebody unknown."""
-        return None if request.identity is None else self._session(request).userid
+        try:
+            return None if request.identity is None else self._session(request).userid
+        except Exception as error:
+            # Before there is a context no error page could be made of it, whatever the request is for:
+            # pyramid_tm asks to note the user on the transaction (tm.annotate_user).
+            if "context" in vars(request) or is_error_retryable(request, error):
+                raise
+            # Of others' errors the kind alone: what they say can show anything.
+            told = error if isinstance(error, SessionError) else type(error).__name__
+            log.warning("The user of a request cannot be told to pyramid_tm: %s", told)
+            return None
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
         """Return whether the sender of the request may do something."""

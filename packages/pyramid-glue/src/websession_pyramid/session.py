@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from weakref import ref
@@ -20,10 +21,13 @@ from .errors import MissingFeatureError
 from .overrides import SessionOverrides
 from .read_only import ReadOnlySession
 from .request_transaction import (
+    Sharing,
     TransactionState,
+    is_error_page,
+    is_within_another,
     is_within_pyramid_tm,
     manager_of,
-    outermost_request,
+    sharing,
     transaction_state,
 )
 from .unit_of_work import Phase, UnitOfWork
@@ -54,7 +58,7 @@ _MISSING: Any = object()
 
 @implementer(ISession)
 class WebSession(MutableMapping[str, Any]):
-    """The session of one request: a mapping of JSON values, stored in the application's own transaction.
+    """The session of one request: a mapping, stored in the application's own transaction.
 
     Changes are noticed wherever they are made, also inside nested lists and dicts. A value that some
     supported database cannot hold is refused at the assignment (`UnstorableValueError`), a nested one when
@@ -65,15 +69,44 @@ class WebSession(MutableMapping[str, Any]):
         request: The request.
     """
 
+    _kit: SessionKit
+    _request: Request | None
+    _shared: Sharing | None
+    _past: tuple[ReferenceType[Request], ...] | None
+    _lender: WebSession | None
+    _holder: Holder | None
+    _seen_active: bool
+    _answered: list[WebSession]
+
     def __init__(self, kit: SessionKit, request: Request) -> None:
-        self._kit = kit
-        # None after the request's end, when weak references take their place: the request holds its session,
+        # Past `__setattr__`, here and below, which is for the application and would cost every request.
+        state = self.__dict__
+        state["_kit"] = kit
+        # None after the request's end, when weak references take its place: the request holds its session,
         # and two that hold each other stay, with all that the request has, for the garbage collector.
-        self._request: Request | None = request
-        self._browser_request: Request | None = None
-        self._past: tuple[ReferenceType[Request], ReferenceType[Request]] | None = None
-        self._holder: Holder | None = None
-        self._seen_active = False
+        state["_request"] = request
+        state["_shared"] = state["_past"] = state["_lender"] = state["_holder"] = None
+        state["_seen_active"] = False
+        # Those that are answered with the browser's request, if that is this one: its own, and those of
+        # subrequests with transactions of their own.
+        state["_answered"] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name.startswith("_") or hasattr(type(self), name)):
+            raise AttributeError(
+                f"a session stores keys, and no attributes: request.{self._kit.attribute}[{name!r}] = ..."
+            )
+        super().__setattr__(name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return self.copy()
+
+    def __copy__(self) -> dict[str, Any]:
+        return self.copy()
+
+    def __json__(self, request: Request) -> dict[str, Any]:
+        """Return what Pyramid's JSON renderer shows of it."""
+        return self.copy()
 
     # -- pyramid.interfaces.ISession -----------------------------------------------------------------------
 
@@ -97,7 +130,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to delete the row in.
         """
-        self._open_for_change().start_over(Contents(), "ended by the application")
+        self._open_for_change().start_over(Contents(rules=self._kit.rules), "ended by the application")
 
     def changed(self) -> None:
         """Have the session written even if no change can be seen. Never needed for nested changes."""
@@ -107,18 +140,21 @@ class WebSession(MutableMapping[str, Any]):
         """Add a message to a flash queue.
 
         Args:
-            msg: A JSON value; of a translation string or `Markup` the plain text is kept.
+            msg: What a session can hold, translation strings and `Markup` included. Of another subclass of
+                `str` the plain text is kept.
             queue: The queue's name.
             allow_duplicate: Whether to add a message that the queue already has.
 
         Raises:
             UnstorableValueError: Some supported database cannot hold `msg`.
         """
-        self._for_change().flash.push(msg, queue, allow_duplicate)
+        copy = self._open_for_change()
+        if copy.contents.flash.push(msg, queue, allow_duplicate):
+            copy.warn_of_full_queue(queue)
 
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Remove and return the messages of a flash queue, oldest first."""
-        if not self._read().flash.peek(queue):
+        if not self._read().flash.count(queue):
             return []  # nothing to change, so allowed where nothing can be changed
         return self._for_change().flash.pop(queue)
 
@@ -128,18 +164,15 @@ class WebSession(MutableMapping[str, Any]):
 
     def new_csrf_token(self) -> str:
         """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
-        token = secrets.token_urlsafe(32)
-        if self._kit.has(_CSRF_COLUMN):
-            self._for_change().set_value(_CSRF_COLUMN, token)
-        else:
-            self[_CSRF_KEY] = token
-        return token
+        return self._put_token(self._for_change())
 
     def get_csrf_token(self) -> str:
         """Return the session's token against cross-site request forgery, made if there is none yet."""
         in_column = self._kit.has(_CSRF_COLUMN)
         token = self._read().value(_CSRF_COLUMN) if in_column else self.get(_CSRF_KEY)
-        return token if isinstance(token, str) else self.new_csrf_token()
+        if isinstance(token, str):
+            return token
+        return self._put_token(self._open().prepare_change(is_token=True).contents)
 
     # -- the mapping ---------------------------------------------------------------------------------------
 
@@ -182,7 +215,7 @@ class WebSession(MutableMapping[str, Any]):
         return self
 
     def __repr__(self) -> str:
-        holder = self._holder
+        holder = self.holder
         if holder is None:
             return "<WebSession, not looked at yet>"
         row, state = holder.working_copy.contents.row, holder.description
@@ -287,14 +320,13 @@ class WebSession(MutableMapping[str, Any]):
             contents.set_value("authenticated_at", None if userid is None else self._kit.clock())
         self._rotate(copy, "nobody is logged in any more" if userid is None else "a user has logged in")
 
-    @staticmethod
-    def _leave_to_another_user(copy: WorkingCopy, *, keep_data: bool) -> None:
+    def _leave_to_another_user(self, copy: WorkingCopy, *, keep_data: bool) -> None:
         before = copy.contents
         dropped = before.describe(with_data=not keep_data)
         if dropped:
             name = "" if before.row is None else f" {short_name(before.row.id)}"
             log.info("Another user has logged in: the session%s ended, and with it %s", name, dropped)
-        after = before.for_another_row() if keep_data else Contents()
+        after = before.for_another_row() if keep_data else Contents(rules=self._kit.rules)
         copy.start_over(after, "another user has logged in")
 
     @property
@@ -352,9 +384,18 @@ class WebSession(MutableMapping[str, Any]):
         return self._kit
 
     @property
+    def is_database_usable(self) -> bool:
+        """Whether the request's transaction is there, and its database session was not broken by an error."""
+        holder = self._open()
+        if not isinstance(holder, UnitOfWork) or not holder.working_copy.is_writable:
+            return False
+        writer = holder.working_copy.writer
+        return writer is None or writer.dbsession.is_active
+
+    @property
     def holder(self) -> Holder | None:
         """What holds the session, None as long as nobody has looked at it."""
-        return self._holder
+        return self._holder if self._lender is None else self._lender.holder
 
     def unit_for_change(self) -> UnitOfWork:
         """Return the unit of work of this request's transaction.
@@ -363,7 +404,7 @@ class WebSession(MutableMapping[str, Any]):
             NoTransactionError: There is none that could be committed.
         """
         holder = self._open()
-        holder.prepare_change(self._requests)
+        holder.prepare_change()
         return holder.for_writing()
 
     # -- private -------------------------------------------------------------------------------------------
@@ -379,10 +420,18 @@ class WebSession(MutableMapping[str, Any]):
         return self._open().working_copy.contents
 
     def _for_change(self) -> Contents:
-        return self._open().prepare_change(self._requests).contents
+        return self._open().prepare_change().contents
 
     def _open_for_change(self) -> WorkingCopy:
-        return self._open().prepare_change(self._requests)
+        return self._open().prepare_change()
+
+    def _put_token(self, contents: Contents) -> str:
+        token = secrets.token_urlsafe(32)
+        if self._kit.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, token)
+        else:
+            contents.payload[_CSRF_KEY] = token
+        return token
 
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
@@ -392,6 +441,15 @@ class WebSession(MutableMapping[str, Any]):
         copy.rotate(reason)
 
     def _open(self) -> Holder:
+        holder = self._find_holder()
+        copy = holder.working_copy
+        if self._request is not None and is_error_page(self._request):
+            copy.hide_unreadable()
+        elif copy.may_be_deleted:
+            copy.notice_deletions()
+        return holder
+
+    def _find_holder(self) -> Holder:
         """Return what holds the session now.
 
         ================  ==================  ===================================  ===================
@@ -408,34 +466,40 @@ class WebSession(MutableMapping[str, Any]):
 
         An error page in a live transaction whose database is dead reads beside it, and stays with that.
         """
-        holder, request = self._holder, self._request
-        if holder is not None and holder.joined is not None and request is not None:
+        holder, shared = self._holder, self._shared
+        if holder is not None and holder.joined is not None and shared is not None:
             # As a rule: a unit of work that will be told of the end.
-            if transaction_state(request, joined=holder.joined)[0] is TransactionState.LIVE:
+            if transaction_state(shared.transaction, joined=holder.joined)[0] is TransactionState.LIVE:
                 return holder
             holder.drop_changes()
+        lender = self._look_for_lender()
+        if lender is not None:
+            return lender._open()
         try:
-            request, browser_request = self._requests()
+            shared = self._requests()
         except NoTransactionError:
             if holder is None:
                 raise
             return holder
+        request = shared.transaction
         state, transaction = transaction_state(request, seen_active=self._seen_active)
         if transaction is not None:
-            self._seen_active = self._seen_active or is_within_pyramid_tm(request)
+            if not self._seen_active:
+                self.__dict__["_seen_active"] = is_within_pyramid_tm(request)
             if holder is None or not holder.belongs_to(transaction):
-                holder = self._open_in(transaction, request, browser_request)
+                holder = self._open_in(transaction, shared)
         elif holder is None:
-            patient = state is not TransactionState.COMMITTING
-            holder = ReadOnlySession(self._kit, request, state, patient=patient)
+            # Another connection may wait for what the request's own holds.
+            patient = state is not TransactionState.COMMITTING and not is_within_another(request)
+            holder = ReadOnlySession(self._kit, shared, state, patient=patient)
         elif state is TransactionState.ENDED:
             holder.see_the_end()
-        before, self._holder = self._holder, holder
+        before, self.__dict__["_holder"] = self._holder, holder
         if holder is not before:
             holder.announce(None if before is None else before.working_copy.opening)
         return holder
 
-    def _open_in(self, transaction: Transaction, request: Request, browser_request: Request) -> Holder:
+    def _open_in(self, transaction: Transaction, shared: Sharing) -> Holder:
         # On the transaction, and not on the request, since subrequests share it; by the request the browser
         # sent, since a test's transaction goes through many requests.
         try:
@@ -443,55 +507,122 @@ class WebSession(MutableMapping[str, Any]):
         except KeyError:
             units = {}
             transaction.set_data(self._kit, units)
-        unit: UnitOfWork | None = units.get(browser_request)
+        unit: UnitOfWork | None = units.get(shared.browser)
         if unit is not None and unit.phase is not Phase.ABORTED:
             return unit
-        previous = None if self._holder is None else self._holder.last_committed
-        manager: TransactionManager = manager_of(request)
-        unit = UnitOfWork(self._kit, browser_request, transaction, manager, previous)
+        manager: TransactionManager = manager_of(shared.transaction)
+        home = self._session_of(shared.browser)
+        unit = UnitOfWork(self._kit, shared, transaction, manager, home._last_committed)
         try:
-            unit.load(request)
+            unit.load()
         except Exception as error:
-            if getattr(request, "exception", None) is None:
+            if not is_error_page(shared.transaction):
                 raise
             # Whatever it is, the page shall render. It is an error page inside a transaction whose database
             # side is dead, or whose database session the application cannot make. The request's connection is
             # still checked out, so another one is taken only if the pool has one to spare.
             kind = type(error).__name__  # what it says repeats the values of the application's statement
             log.debug("An error page could not read the session in its transaction (%s)", kind)
-            return ReadOnlySession(self._kit, request, TransactionState.ENDED, patient=False)
-        units[browser_request] = unit
+            return ReadOnlySession(self._kit, shared, TransactionState.ENDED, patient=False)
+        units[shared.browser] = unit
         return unit
 
-    def _requests(self) -> tuple[Request, Request]:
-        """Return the request, and the one that the browser sent, which hears from now on how it ends.
+    def _last_committed(self) -> UnitOfWork | None:
+        """Return what the browser's request, if it is this one's, or its subrequests have committed last."""
+        holders = [session._holder for session in self._answered]
+        committed = [holder.last_committed for holder in reversed(holders) if holder is not None]
+        return next((unit for unit in committed if unit is not None), None)
+
+    def _look_for_lender(self) -> WebSession | None:
+        """Return the session that this one is, in a subrequest that shares it; None: it is one of its own."""
+        request = self._request
+        if request is None or self._seen_active:
+            return self._lender
+        shared = sharing(request, self._kit.tickets.named_session)
+        if shared is not None:
+            lender = self._session_of(shared.session)
+            if lender is self:
+                self._lender, self._shared = None, shared
+            elif self._lender is None:
+                self._lender = lender
+                request.add_finished_callback(self._let_go)
+        return self._lender
+
+    def _session_of(self, request: Request) -> WebSession:
+        """Return the session of the same kind that another request has; this one, if it has none."""
+        if request is self._request:
+            return self
+        session = getattr(request, self._kit.attribute, None)
+        return session if isinstance(session, WebSession) and session.kit is self._kit else self
+
+    def _requests(self) -> Sharing:
+        """Return the requests concerned; from now on the end of the browser's is heard of.
 
         Raises:
-            NoTransactionError: It has ended, and nobody has it any more.
+            NoTransactionError: They have ended, and nobody has them any more.
         """
-        request, browser_request = self._request, self._browser_request
         if self._past is not None:
-            request, browser_request = self._past[0](), self._past[1]()
-            if request is None or browser_request is None:
+            session, transaction, browser = (request() for request in self._past)
+            if session is None or transaction is None or browser is None:
                 raise NoTransactionError("the request that this session belonged to has ended")
-        elif browser_request is None:
-            browser_request = self._browser_request = outermost_request(request)
-            browser_request.add_response_callback(self._respond)
-            browser_request.add_finished_callback(self._finish)
-        return request, browser_request
+            return Sharing(session, transaction, browser)
+        shared = self._shared
+        if shared is None:
+            shared = self.__dict__["_shared"] = Sharing(self._request, self._request, self._request)
+        self._session_of(shared.browser)._expect_answer(self, shared)
+        return shared
+
+    def _expect_answer(self, session: WebSession, shared: Sharing) -> None:
+        """Answer for a session, when the browser's request ends, which is this one's."""
+        if not self._answered:
+            shared.browser.add_response_callback(self._respond)
+            shared.browser.add_finished_callback(self._finish)
+        if not any(one is session for one in self._answered):
+            self._answered.append(session)
+            if not shared.is_answered:
+                shared.transaction.add_finished_callback(self._finish)
 
     def _respond(self, request: Request, response: Response) -> None:
         self._kit.jar.vary(response)
-        if self._holder is not None and not will_be_retried(request):
-            self._holder.answer(request, response)
+        if not will_be_retried(request, getattr(request, "exception", None)):
+            self._answer(request, response)
+
+    def _answer(self, request: Request, response: Response | None) -> None:
+        for session in self._answered:
+            if session._holder is not None and not session._goes_on:
+                session._holder.answer(request, response)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the transaction is that of a request around the browser's.
+
+        It is for a subrequest with another session's cookie, whose response is made before the commit and can
+        tell nothing of it.
+        """
+        holder, shared = self._holder, self._shared
+        return (
+            holder is not None
+            and shared is not None
+            and holder.working_copy.is_writable
+            and not shared.is_answered
+        )
 
     def _finish(self, request: Request) -> None:
-        holder = self._holder
-        # An error may have gone out without a response: activity counts all the same.
-        if holder is not None and not will_be_retried(request):
-            holder.answer(request, None)
-        if self._request is not None:
-            self._past = ref(self._request), ref(request)
-            self._request = self._browser_request = None
-        if holder is not None:
-            holder.detach()
+        # An error may have gone out without a response: activity counts all the same. It is under way here;
+        # where there was a response it is somebody else's, whose handler has called us, and all is done.
+        if not will_be_retried(request, getattr(request, "exception", None) or sys.exc_info()[1]):
+            self._answer(request, None)
+        going_on = [session for session in self._answered if session._goes_on]
+        for session in self._answered:
+            if not any(one is session for one in going_on):
+                session._let_go(request)
+        self.__dict__["_answered"] = going_on
+
+    def _let_go(self, _request: Request) -> None:
+        """Forget the request, whose end this was."""
+        if self._request is not None and self._lender is None:
+            shared = self._shared or Sharing(self._request, self._request, self._request)
+            self.__dict__["_past"] = tuple(ref(request) for request in shared)
+        self.__dict__["_request"] = self.__dict__["_shared"] = None
+        if self._holder is not None:
+            self._holder.detach()

@@ -11,6 +11,8 @@ from websession_core.state import Ticket
 from websession_crypto import MalformedTokenError, TokenCodec, TokenError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from pyramid.request import Request
     from websession_core.settings import Settings
 
@@ -61,6 +63,11 @@ class TicketReader:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))
         ticket = tickets[0] if len(tickets) == 1 else freshest(tickets)
         return ticket, tuple(refusals)
+
+    def named_session(self, request: Request) -> UUID | None:
+        """Return which session the request's cookie names, None if it names none."""
+        ticket, _ = self.read(request)
+        return None if ticket is None else ticket.session_id
 
     def token(self, ticket: Ticket) -> str:
         """Return `ticket` encrypted under the first key."""

@@ -3,13 +3,15 @@
 A unit is made at the first touch of ``request.session`` and kept on the transaction, so that subrequests
 which share the transaction share it too. Its phases, and what moves it from one to the next::
 
-    OPEN ──tpc_begin──▶ SEALED ──tpc_finish──▶ COMMITTED
-      │                    │
-      └──────abort─────────┴──────────────────▶ ABORTED
+    OPEN ──tpc_begin──▶ SEALED ──tpc_vote──▶ VOTED ──tpc_finish──▶ COMMITTED
+      │                    │                   │
+      └──────abort─────────┴───────────────────┴─────────────────▶ ABORTED
 
 - **OPEN**: the application reads and changes the session in memory. Nothing is written.
 - **SEALED**: the transaction is being committed. Each step of the two-phase commit writes what has changed
   since the step before: hooks, flush listeners and other data managers may still change the session.
+- **VOTED**: nothing more will be written. A change is refused as long as that stops the commit; once the
+  database has committed it is logged and dropped.
 - **COMMITTED**: what the unit says is in the database. Only now may a cookie leave.
 - **ABORTED**: the unit shows the row as it was read, as if the request had done nothing.
 
@@ -33,17 +35,20 @@ from zope.interface import implementer
 
 from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
-from .errors import LateChangeError
+from .errors import LateChangeError, UnsupportedSetupError
 from .events import SessionCreated, announce
 from .opening import NO_COOKIE, Opening, announce_opening, judge_cookie
 from .request_transaction import (
     database_session,
+    is_error_page,
     is_outer_test_transaction,
     is_within_pyramid_tm,
+    is_within_subrequest_of,
     would_abort,
 )
 from .row_writer import RowWriter
 from .savepoints import TransactionSavepoint
+from .taking_part import has_committed, take_part
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
@@ -52,10 +57,13 @@ if TYPE_CHECKING:
 
     from pyramid.request import Request
     from pyramid.response import Response
+    from sqlalchemy.orm import Session
     from transaction import Transaction, TransactionManager
     from websession_core.state import Ticket
 
     from .kit import SessionKit
+    from .request_transaction import Sharing
+    from .tickets import Refusal
 
 __all__ = ["Phase", "UnitOfWork"]
 
@@ -67,6 +75,7 @@ class Phase(enum.Enum):
 
     OPEN = "open"
     SEALED = "sealed"
+    VOTED = "voted"
     COMMITTED = "committed"
     ABORTED = "aborted"
 
@@ -77,11 +86,13 @@ class UnitOfWork:
 
     Args:
         kit: Whose sessions these are: settings, store, tickets.
-        request: The request that the browser sent; its response carries the cookie.
+        requests: Whose transaction it is, and which request the browser sent; that one's response carries
+            the cookie.
         transaction: The live transaction.
         manager: The manager of that transaction.
-        previous: The unit that the same request has committed before, in a transaction that the view has
-            ended by itself; None: there was none. This one goes on with the ticket that the other has left.
+        last_committed: Returns the unit that the same browser's request has committed last, None if there is
+            none. If there is one now, in a transaction that the view has ended by itself or in that of a
+            subrequest, this one goes on with the ticket that it has left.
 
     Attributes:
         working_copy: The session in memory; made by :meth:`load`.
@@ -98,10 +109,10 @@ class UnitOfWork:
     def __init__(
         self,
         kit: SessionKit,
-        request: Request,
+        requests: Sharing,
         transaction: Transaction,
         manager: TransactionManager,
-        previous: UnitOfWork | None = None,
+        last_committed: Callable[[], UnitOfWork | None],
     ) -> None:
         self.phase = Phase.OPEN
         self.transaction = transaction
@@ -109,33 +120,32 @@ class UnitOfWork:
         self.joined: Transaction | None = None
         self.answer_ready: Answer = KEEP
         self._kit = kit
-        self._request = request
-        self._previous = previous
-        self._managed = is_within_pyramid_tm(request)
-        self._hooked = self._announced = self._answered = False
+        self._requests: Sharing | None = requests
+        self._last_committed = last_committed
+        self._previous = last_committed()
+        self._managed = is_within_pyramid_tm(requests.transaction)
+        self._hooked = self._announced = self._answered = self._dropped = False
+        self._join_error: Exception | None = None
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
-    def load(self, request: Request) -> None:
+    def load(self) -> None:
         """Read the session that the browser's cookie names, if any: one SELECT, or none without a ticket.
-
-        The request at hand, whose database session is used, may be a subrequest.
 
         Raises:
             SQLAlchemyError: The row could not be read.
+            UnsupportedSetupError: The database session belongs to another transaction manager.
         """
-        kit, writer = self._kit, None
+        kit, requests, writer = self._kit, self._under_way, None
         if self._previous is None:
-            ticket, refusals = kit.tickets.read(self._request)
+            ticket, refusals = kit.tickets.read(requests.browser)
         else:
             ticket, refusals = self._previous.ticket_left, ()
         opening = Opening(refusals=refusals) if refusals else NO_COOKIE
         if ticket is not None:
-            writer = RowWriter(kit, database_session(request, kit.settings.dbsession_name), self._request)
-            row, reorder = writer.read(ticket.session_id)
-            policies = kit.policies(None if row is None else row.overrides)
-            opening = judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
-        self.working_copy = WorkingCopy(kit, self._request, opening, writer, is_writable=True)
+            writer = RowWriter(kit, self._database_session(requests.database), requests.browser)
+            opening = self._read(writer, ticket, refusals)
+        self.working_copy = WorkingCopy(kit, requests.browser, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
             # doomed transaction around many requests would only gather dead managers in it.
@@ -148,7 +158,7 @@ class UnitOfWork:
         if not self._announced:
             self._announced = True
             if self._previous is None or not opening.verdict:
-                announce_opening(self._request, self._kit.attribute, opening, before)
+                announce_opening(self._under_way.browser, self._kit.attribute, opening, before)
 
     # -- for `WebSession`, as `ReadOnlySession` has it, too --------------------------------------------------
 
@@ -156,6 +166,12 @@ class UnitOfWork:
     def last_committed(self) -> UnitOfWork | None:
         """The last unit of this request that was committed: this one or one before, if there is any."""
         return self if self.phase is Phase.COMMITTED else self._previous
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the session's row is another after this unit, or none."""
+        copy = self.working_copy
+        return copy.contents.row is not copy.opening.row or bool(copy.pending.deleted)
 
     @property
     def ticket_left(self) -> Ticket | None:
@@ -175,23 +191,37 @@ class UnitOfWork:
     def see_the_end(self) -> None:
         """Do nothing: its transaction tells it."""
 
-    def prepare_change(self, requests: Callable[[], tuple[Request, Request]]) -> WorkingCopy:
+    def prepare_change(self, *, is_token: bool = False) -> WorkingCopy:
         """Return the session, about to be changed, and see to it that the change is noticed at commit.
 
         Args:
-            requests: Returns the request at hand, as for :meth:`load`, and the one that the browser sent.
+            is_token: Whether the change is only a token for a form: nobody needs to hear if it is dropped.
 
         Raises:
+            LateChangeError: It is too late, and the commit can still be stopped.
             NoTransactionError: The request has gone, and the transaction goes on without it.
+            UnsupportedSetupError: The database session belongs to another transaction manager.
         """
         copy = self.working_copy
+        if self.phase is Phase.VOTED and copy.is_writable:
+            if copy.writer is not None and not has_committed(copy.writer.dbsession):
+                raise LateChangeError(
+                    "the session was changed after its part of the commit, just before the COMMIT; change it "
+                    "earlier: before or in `tpc_begin` or `commit` of a data manager, or in `before_flush`"
+                )
+            copy.close()
+        copy.note_change(is_token=is_token)
         if not copy.is_writable:
-            copy.warn_of_dropped_change("the transaction of this request has ended")
+            if not is_token:
+                copy.warn_of_dropped_change("the transaction of this request has ended")
             return copy
-        request, _ = requests()
+        shared = self._under_way
         if copy.writer is None:
-            copy.attach(database_session(request, self._kit.settings.dbsession_name))
-        if getattr(request, "exception", None) is not None:
+            copy.attach(self._database_session(shared.database))
+        if not is_error_page(shared.transaction):
+            copy.expect_deletions()
+            copy.notice_deletions()
+        elif not is_token:
             copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
         if self.joined is not None and not self._hooked and self.phase is Phase.OPEN:
             # Once more after each run of the hooks: one that was registered after ours may be the change.
@@ -249,6 +279,12 @@ class UnitOfWork:
     def tpc_begin(self, transaction: Transaction) -> None:
         """Write what the application changed. An error here aborts the transaction cleanly."""
         self.phase = Phase.SEALED
+        if self._join_error is not None:
+            try:
+                raise self._join_error
+            finally:
+                self._join_error = None
+        self._follow_subrequests()
         self.working_copy.write(self.transaction_manager, sealed=True)
 
     def commit(self, transaction: Transaction) -> None:
@@ -259,17 +295,25 @@ class UnitOfWork:
         """Write the last changes and encrypt the cookie, while a failure can still abort everything."""
         self.working_copy.write(self.transaction_manager, sealed=True)
         self._prepare_answer()
+        self.phase = Phase.VOTED
 
     def tpc_finish(self, transaction: Transaction) -> None:
         """Note that it is true now: zope.sqlalchemy has committed in its vote, which came after ours."""
         self.joined, self.phase = None, Phase.COMMITTED
-        self.working_copy.close()
+        copy = self.working_copy
+        # Columns of the application's own that a listener of the COMMIT has changed are in the row.
+        copy.pending = dataclasses.replace(copy.pending, own_columns=False)
+        if self._may_have_work():
+            copy.warn_of_dropped_change("the transaction of this request has ended")
+        copy.close()
 
     def abort(self, transaction: Transaction) -> None:
         """Forget every change. Comes for an abort, a failed commit, and a rolled-back savepoint."""
         # After-commit hooks abort all managers of a committed transaction for tidiness: that is not news.
         if self.phase is not Phase.COMMITTED:
             self.joined = None
+            if self._requests is not None and is_within_subrequest_of(self._requests.transaction):
+                self._warn_of_subrequest()
             self.drop_changes()
 
     tpc_abort = abort
@@ -296,9 +340,10 @@ class UnitOfWork:
         self._answered = True
         if self._previous is not None:
             self._previous.answer(request, response)
-        if self._managed and not is_within_pyramid_tm(request):
+        inside = self._under_way.transaction
+        if self._managed and not is_within_pyramid_tm(inside):
             self._settle()
-        in_test = self.phase is Phase.OPEN and is_outer_test_transaction(request, self.transaction_manager)
+        in_test = self.phase is Phase.OPEN and is_outer_test_transaction(inside, self.transaction_manager)
         if in_test and response is not None and not would_abort(request, response):
             self.working_copy.write(None, sealed=False)
             self._prepare_answer()
@@ -308,6 +353,8 @@ class UnitOfWork:
             self.drop_changes()
         if self.working_copy.is_writable:
             return
+        if self._dropped and response is not None and response.status_int < 400:
+            self._explain_drop(request)
         committed = self.phase is Phase.COMMITTED
         if response is not None and committed and self.answer_ready is not KEEP:
             self.answer_ready.send(self._kit, request, response)
@@ -323,7 +370,7 @@ class UnitOfWork:
     def detach(self) -> None:
         """Forget the request, whose end this was, unless the transaction goes on without it."""
         if not self.working_copy.is_writable:
-            self._request = None  # what is over does not look at it again
+            self._requests = None  # what is over does not look at it again
             self.working_copy.detach()
         if self._previous is not None:
             self._previous.detach()
@@ -334,12 +381,82 @@ class UnitOfWork:
             return
         if self.working_copy.pending.by_error_page and self._may_have_work():
             log.warning("What an error page changed in the session was dropped: the transaction was aborted")
+        elif self._managed and not (self._requests and is_within_pyramid_tm(self._requests.transaction)):
+            # Not what the application itself has aborted or rolled back.
+            self._dropped = not self.working_copy.is_only_token and self._may_have_work()
         self.phase = Phase.ABORTED
         self.working_copy.close()
         self.working_copy.reset()
         self.answer_ready = KEEP
 
     # -- private -------------------------------------------------------------------------------------------
+
+    def _database_session(self, request: Request) -> Session:
+        name = self._kit.settings.dbsession_name
+        dbsession = database_session(request, name)
+        take_part(dbsession, name, self.transaction_manager, self.transaction)
+        return dbsession
+
+    def _explain_drop(self, request: Request) -> None:
+        """Log why a change was dropped in a request that looks as if it had succeeded."""
+        raised = getattr(request, "exception", None)
+        if self.transaction.isDoomed():
+            log.info("A change of the session was dropped: the transaction was doomed")
+        elif raised is not None:
+            log.warning(
+                "A change of the session was dropped: the response was raised (%s), and pyramid_tm aborts "
+                "the transaction then; return it instead",
+                type(raised).__name__,
+            )
+        else:
+            log.warning("A change of the session was dropped: tm.commit_veto had the transaction aborted")
+
+    @property
+    def _under_way(self) -> Sharing:
+        if self._requests is None:  # cannot be: nobody asks after the end
+            raise NoTransactionError("the request that this session belonged to has ended")
+        return self._requests
+
+    def _read(self, writer: RowWriter, ticket: Ticket, refusals: tuple[Refusal, ...] = ()) -> Opening:
+        kit = self._kit
+        row, reorder = writer.read(ticket.session_id)
+        policies = kit.policies(None if row is None else row.overrides)
+        return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+
+    def _follow_subrequests(self) -> None:
+        """Go on from what subrequests have committed, in transactions of their own, since this one began.
+
+        Raises:
+            UnsupportedSetupError: Both have changed the same session, or this transaction cannot see theirs.
+        """
+        copy, last = self.working_copy, self._last_committed()
+        if last is None or last.transaction_manager is self.transaction_manager or not copy.has_work:
+            return
+        ticket = last.ticket_left
+        if last is self._previous:
+            if ticket is None or copy.opening.row is not None:
+                return
+        elif not last.has_written:
+            return
+        elif ticket is not None and copy.is_new and copy.writer is not None:
+            opening = self._read(copy.writer, ticket)
+            if opening.row is not None:
+                self._previous = last
+                copy.go_on_with(opening)
+                return
+        raise UnsupportedSetupError(
+            "a subrequest with a transaction of its own has changed this session, and so has the request "
+            "that made it; nothing of this request was stored. Let them share one transaction: "
+            "use_tweens=False, or pyramid_tm without tm.manager_hook"
+        )
+
+    def _warn_of_subrequest(self) -> None:
+        if self._may_have_work():
+            log.warning(
+                "What a request changed in its session was dropped, because it then made a subrequest with "
+                "use_tweens=True: pyramid_tm has aborted the transaction under way to begin the "
+                "subrequest's. Make the subrequest first, or without tweens"
+            )
 
     def _join_database(self) -> None:
         self._hooked = False
@@ -348,12 +465,14 @@ class UnitOfWork:
             if copy.has_work and copy.writer is not None:
                 copy.writer.connection()
         except Exception as error:  # noqa: BLE001 - a hook that raises leaves the transaction open forever
-            # The data manager will meet the same error where it aborts everything, and all can be seen of it.
-            log.debug("The database could not be reached before the commit (%s)", type(error).__name__)
+            # The data manager raises it, where that aborts everything and all can be seen of it.
+            self._join_error = error
 
     def _prepare_answer(self) -> None:
         follows = self._previous is not None
-        self.answer_ready = prepare_answer(self._kit, self.working_copy, self._request, follows=follows)
+        self.answer_ready = prepare_answer(
+            self._kit, self.working_copy, self._under_way.browser, follows=follows
+        )
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""

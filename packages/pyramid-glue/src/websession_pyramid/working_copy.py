@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from websession_core.state import short_name
 
+from .contents import Contents
 from .errors import LateChangeError
 from .events import SessionInvalidated, SessionRegenerated, announce
 from .pending import Pending
+from .row_watch import forget, takes_along, watch
 from .row_writer import RowWriter
 from .savepoints import SavepointStack
 from .user_limit import sessions_in_the_way
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pyramid.request import Request
+    from sqlalchemy import Table
     from sqlalchemy.orm import Session
     from transaction import TransactionManager
     from websession_core.state import Ticket
 
-    from .contents import Contents, ContentsSnapshot
+    from .contents import ContentsSnapshot
     from .kit import SessionKit
     from .opening import Opening
 
@@ -35,7 +38,7 @@ __all__ = ["WorkingCopy"]
 
 log = logging.getLogger(__name__)
 
-Snapshot = tuple["Contents", "ContentsSnapshot", Pending]
+Snapshot = tuple[Contents, "ContentsSnapshot", Pending]
 
 
 class WorkingCopy:
@@ -54,9 +57,23 @@ class WorkingCopy:
         pending: What the transaction will do to the row, and has done.
         writer: What reads and writes the row; None: it was not needed so far.
         is_writable: As given; False from the transaction's end on.
+        is_only_token: Whether nothing was changed but that a form was given its token against forgery.
+        may_be_deleted: Whether the application has deleted something that can have taken the row along.
     """
 
-    __slots__ = ("_has_warned", "_kit", "_request", "contents", "is_writable", "opening", "pending", "writer")
+    __slots__ = (
+        "_had_full_queue",
+        "_has_warned",
+        "_kit",
+        "_request",
+        "contents",
+        "is_only_token",
+        "is_writable",
+        "may_be_deleted",
+        "opening",
+        "pending",
+        "writer",
+    )
 
     def __init__(
         self,
@@ -69,15 +86,16 @@ class WorkingCopy:
     ) -> None:
         self._kit = kit
         self._request: Request | None = browser_request
-        self._has_warned = False
+        self._has_warned = self._had_full_queue = False
         self.opening = opening
-        self.contents = opening.contents()
+        self.contents = opening.contents(kit)
         self.pending = Pending()
         self.writer = writer
         self.is_writable = is_writable
+        self.is_only_token = self.may_be_deleted = False
         if writer is not None:
             # Not before: the rollback of a savepoint that is open already goes back to what was just read.
-            self._follow_savepoints(writer)
+            self._follow(writer)
 
     # -- what it says ----------------------------------------------------------------------------------------
 
@@ -104,12 +122,21 @@ class WorkingCopy:
         contents, pending = self.contents, self.pending
         return bool(pending.to_delete) or pending.stores(contents, self.opening, changed=contents.is_changed)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there was no session, none has ended, and none is stored yet."""
+        return self.opening.row is None and self.contents.row is None and not self.pending.starts_over
+
     # -- changes in memory -----------------------------------------------------------------------------------
 
     def attach(self, dbsession: Session) -> None:
         """Take the database session through which the row will be written."""
         self.writer = RowWriter(self._kit, dbsession, self._request)
-        self._follow_savepoints(self.writer)
+        self._follow(self.writer)
+
+    def note_change(self, *, is_token: bool) -> None:
+        """Note that a change comes, and whether it is only a token for a form that the page shows."""
+        self.is_only_token = is_token and (self.is_only_token or not self.contents.is_changed)
 
     def start_over(self, contents: Contents, reason: str) -> None:
         """Let the present row be deleted, and go on with `contents` under a new identifier."""
@@ -118,6 +145,12 @@ class WorkingCopy:
             self.pending = self.pending.starting_over(row)
             if row is not None:
                 self._announce(SessionInvalidated, row.id, reason)
+
+    def go_on_with(self, opening: Opening) -> None:
+        """Let what was put in a new session be changes of one that was begun meanwhile."""
+        self.opening, contents = opening, opening.contents(self._kit)
+        contents.add(self.contents)
+        self.contents = contents
 
     def rotate(self, reason: str) -> None:
         """Let the next write give the session a new identity; old cookies are dead once it commits."""
@@ -151,18 +184,40 @@ class WorkingCopy:
             self._has_warned = True
             log.warning("A change of the session was dropped, because %s", reason)
 
+    def warn_of_full_queue(self, queue: str) -> None:
+        """Log, once, that a flash queue is full."""
+        if not self._had_full_queue:
+            self._had_full_queue = True
+            most = self._kit.settings.max_flash_messages
+            log.warning(
+                "The flash queue %a is full and lets go of its oldest messages (max_flash_messages = %d)",
+                queue,
+                most,
+            )
+
+    def hide_unreadable(self) -> None:
+        """Be empty if what is stored cannot be read: the error page shall render, and the row is kept."""
+        if not self.contents.is_readable:
+            log.info("An error page has an empty session, since what is stored of it cannot be read")
+            self.opening = dataclasses.replace(self.opening, row=None)
+            self.contents = Contents(rules=self._kit.rules)
+
     def reset(self) -> None:
         """Be what was read again."""
-        self.contents, self.pending = self.opening.contents(), Pending()
+        self.contents, self.pending = self.opening.contents(self._kit), Pending()
+        self.may_be_deleted = False
 
     def close(self) -> None:
         """Take no more changes, and follow no more savepoints: the transaction is over."""
         self.is_writable = False
         if self.writer is not None:
             self.writer.savepoints.forget()
+            forget(self.writer.dbsession, self)
 
     def detach(self) -> None:
         """Forget the request, whose end this was."""
+        if self.writer is not None:
+            self.writer.end_kept_transaction()
         self._request = self.writer = None
 
     # -- to the row ------------------------------------------------------------------------------------------
@@ -184,12 +239,14 @@ class WorkingCopy:
         Raises:
             LateChangeError: It is too late for that.
         """
-        contents, pending, writer = self.contents, self.pending, self.writer
-        # Everything is checked and serialized before the first statement, so nothing half-written stays.
-        data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
-        is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_due = pending.stores(contents, self.opening, changed=is_changed)
-        if not (is_due or pending.to_delete):
+        writer = self.writer
+        self.notice_deletions()
+        if self.pending.deleted and manager is not None and writer is not None:
+            # The browser is going to be told. zope.sqlalchemy may not have heard of it: a statement on tables
+            # marks nothing.
+            writer.mark_changed(manager)
+        due = self._due()
+        if due is None:
             return
         if writer is None or (sealed and not writer.dbsession.in_transaction()):
             raise LateChangeError(
@@ -197,17 +254,81 @@ class WorkingCopy:
                 "its `commit` step if it has nothing to write); change the session earlier, or write "
                 "something through the database session as well"
             )
-        if pending.to_delete:
-            self.pending = pending = writer.delete_rows(pending)
-        if is_due:
-            self.pending = writer.store(contents, pending, self.ticket, data, flash)
+        if manager is not None:
+            writer.mark_changed(manager)
+        if (sealed or writer.dbsession.autoflush) and writer.flush():
+            # Its listeners may have changed the session, and it may have deleted the row.
+            self.notice_deletions()
+            due = self._due()
+            if due is None:
+                return
+        is_stored, data, flash = due
+        contents = self.contents
+        if self.pending.to_delete:
+            self.pending = writer.delete_rows(self.pending)
+        if is_stored:
+            pending = writer.store(contents, self.pending, self.ticket, data, flash)
+            self.pending = dataclasses.replace(pending, own_columns=False)
         contents.changes, contents.rotating = {}, False
         if data is not None:
             contents.payload.rebase(data)
         if flash is not None:
             contents.flash.rebase(flash)
-        if manager is not None:
-            writer.mark_changed(manager)
+
+    def _due(self) -> tuple[bool, str | None, str | None] | None:
+        """Return whether the row is to be stored, and its new texts; None: nothing is to be written.
+
+        Everything is checked and serialized before the first statement, so nothing half-written stays.
+        """
+        contents, pending = self.contents, self.pending
+        data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
+        is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
+        is_stored = pending.stores(contents, self.opening, changed=is_changed)
+        return (is_stored, data, flash) if is_stored or pending.to_delete else None
+
+    # -- what the application does to the row by itself ------------------------------------------------------
+
+    @property
+    def table(self) -> Table:
+        """The table of the row."""
+        return self._kit.store.features.table
+
+    def after_flush(self) -> None:
+        """Take note of columns of the application's own that were written in the row.
+
+        Other requests may have changed them meanwhile: so the version grows, and tells. Once it has grown in
+        this transaction nobody else can write the row.
+        """
+        row = self.contents.row
+        if row is not None and row is self.opening.row and self.attached.is_modified(row.id):
+            self.pending = dataclasses.replace(self.pending, own_columns=True)
+
+    def expect_deletions(self) -> None:
+        """Before a change: let what the application is about to delete be deleted, if the row can go along.
+
+        What is put into the session afterwards shall be told from what was in it before.
+        """
+        writer = self.writer
+        if writer is None or self.contents.row is None or not writer.dbsession.autoflush:
+            return
+        if any(takes_along(instance, self.table) for instance in writer.dbsession.deleted):
+            writer.flush()
+
+    def notice_deletions(self) -> None:
+        """Let the session be ended if the application has deleted its row."""
+        writer, row = self.writer, self.contents.row
+        if not (self.may_be_deleted and self.is_writable) or writer is None:
+            return
+        if not writer.dbsession.in_transaction():
+            return
+        self.may_be_deleted = False
+        ids = (*self.pending.to_delete, *(() if row is None else (row.id,)))
+        gone = writer.missing(ids) if ids else set()
+        self.pending = self.pending.without(gone)
+        if row is not None and row.id in gone:
+            self.contents = Contents(rules=self._kit.rules)
+            self.pending = self.pending.starting_over(None)
+            self._announce(SessionInvalidated, row.id, "the application has deleted its row")
 
     def want_row(self) -> None:
         """Let the session be stored even if it is empty."""
@@ -222,9 +343,11 @@ class WorkingCopy:
         to_delete = (*self.pending.to_delete, *session_ids)
         self.pending = dataclasses.replace(self.pending, to_delete=to_delete)
 
-    def _follow_savepoints(self, writer: RowWriter) -> None:
+    def _follow(self, writer: RowWriter) -> None:
         writer.savepoints = SavepointStack(self.snapshot, self.restore)
         writer.savepoints.follow(writer.dbsession)
+        if self.is_writable:
+            watch(writer.dbsession, self)
 
     def snapshot(self) -> Snapshot:
         """Return what :meth:`restore` brings back."""

@@ -1,13 +1,13 @@
 """SQLAlchemy models and the store of server-side web sessions."""
 
 from . import mixins
-from .bookkeeping import Bookkeeper
+from .bookkeeping import Bookkeeper, Outcome
 from .conflicts import has_ended_transaction, is_conflict, is_read_only_refusal
 from .encrypting import EncryptionReport, encrypt_all
 from .features import ModelError, ModelFeatures, features_of
 from .mixins import *  # noqa: F403 - every mixin is public
 from .mixins import fresh_session_id
-from .own_transactions import engine_like, has_free_connection
+from .own_transactions import engine_like, has_free_connection, shares_connections
 from .purging import PurgeReport, UnpurgeableModelError, purge
 from .queries import is_active
 from .revoking import RevokeReport, revoke
@@ -23,6 +23,7 @@ __all__ = [
     "EncryptionReport",
     "ModelError",
     "ModelFeatures",
+    "Outcome",
     "PurgeReport",
     "RevokeReport",
     "SchemaError",
@@ -45,5 +46,6 @@ __all__ = [
     "prepare_sqlite_engine",
     "purge",
     "revoke",
+    "shares_connections",
 ]
 __all__ += mixins.__all__

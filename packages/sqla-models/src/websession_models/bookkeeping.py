@@ -11,6 +11,7 @@ the application could be chosen to end.
 
 from __future__ import annotations
 
+import enum
 import logging
 import weakref
 from collections.abc import Callable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .features import ModelFeatures
     from .store import Store
 
-__all__ = ["Bookkeeper"]
+__all__ = ["Bookkeeper", "Outcome"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,21 @@ _Parameters: TypeAlias = dict[str, object]
 _Work: TypeAlias = Callable[["Connection"], bool]
 _T = TypeVar("_T")
 _WriteT = TypeVar("_WriteT", "Update", "Delete")
+
+
+class Outcome(enum.Enum):
+    """What became of an entry."""
+
+    DONE = "done"
+    """It took effect."""
+    NOT_NEEDED = "somebody else was first"
+    """Something that it compares has changed or is being changed, or the model has no column for it."""
+    IN_THE_WAY = "a lock was in the way"
+    """The database refused to wait for a lock, or resolved a conflict at its expense."""
+    NO_ROW = "the row was not there"
+    """It was deleted meanwhile, or is not where the bookkeeper looks."""
+    NO_CONNECTION = "no connection was free"
+    """None was to be had without waiting."""
 
 
 class Bookkeeper:
@@ -59,14 +75,18 @@ class Bookkeeper:
     none of them from the others, with or without us.)
     """
 
-    __slots__ = ("_engine", "_statements")
+    __slots__ = ("_engine", "_prepare", "_statements")
 
-    def __init__(self, store: Store, engine: Engine) -> None:
+    def __init__(
+        self, store: Store, engine: Engine, *, prepare: Callable[[Connection], object] | None = None
+    ) -> None:
         """Make a bookkeeper.
 
         Args:
             store: Whose sessions these are.
             engine: Where they are stored; it may have any isolation level.
+            prepare: Called with each connection of its own once its transaction has begun: for what only a
+                connection's own state tells the database, such as a `search_path`.
 
         Raises:
             ValueError: The engine's database is not PostgreSQL, MariaDB, MySQL or SQLite.
@@ -75,6 +95,7 @@ class Bookkeeper:
         if name not in _SUPPORTED:
             raise ValueError(f"bookkeeping knows PostgreSQL, MariaDB, MySQL and SQLite, not {name}")
         self._engine = engine
+        self._prepare = prepare
         by_dialect = _statements.setdefault(store, {})
         statements = by_dialect.get(name)
         if statements is None:
@@ -101,17 +122,32 @@ class Bookkeeper:
             sqlalchemy.exc.SQLAlchemyError: Anything else: the database is gone, the table is missing, a
                 foreign key of the application's forbids the deletion. Its message shows no values.
         """
+        return self.attempt(entry, within=within) is Outcome.DONE
+
+    def attempt(self, entry: Bookkeeping, *, within: Connection | None = None) -> Outcome:
+        """Record one entry, as `perform()` does.
+
+        Args:
+            entry: As for `perform()`.
+            within: As for `perform()`.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: As for `perform()`.
+        """
         work = self._statements.work(entry)
         if work is None:
-            return False
+            return Outcome.NOT_NEEDED
         if within is not None:
-            return work(within)
+            return Outcome.DONE if work(within) else Outcome.NOT_NEEDED
         try:
-            return self._run(work, entry.duty.value, insists=entry.insists)
+            return self._run(work, entry.duty.value, insists=entry.insists, entry=entry)
         except IntegrityError:
             if entry.duty is not Duty.RECORD:
                 raise
-            return False  # another request was quicker, and its row says the same
+            return Outcome.NOT_NEEDED  # another request was quicker, and its row says the same
 
     def forget(self, session_id: uuid.UUID, *, within: Connection | None = None) -> bool:
         """Delete the companion row of a session that the application has deleted.
@@ -131,21 +167,28 @@ class Bookkeeper:
         work = self._statements.forgetting(session_id)
         if work is None:
             return False
-        return work(within) if within is not None else self._run(work, "forget", insists=False)
+        if within is not None:
+            return work(within)
+        return self._run(work, "forget", insists=False) is Outcome.DONE
 
-    def _run(self, work: _Work, what: str, *, insists: bool) -> bool:
+    def _run(self, work: _Work, what: str, *, insists: bool, entry: Bookkeeping | None = None) -> Outcome:
         engine = self._engine
-        if not may_connect(engine.pool):
+        if not may_connect(engine):
             log.debug("%s: not done, no connection is free", what)
-            return False
+            return Outcome.NO_CONNECTION
         try:
-            with short_transaction(engine, insists=insists) as connection:
-                return work(connection)
+            with short_transaction(engine, insists=insists, prepare=self._prepare) as connection:
+                if work(connection):
+                    return Outcome.DONE
+                if entry is None or self._statements.finds(connection, entry):
+                    return Outcome.NOT_NEEDED
         except DBAPIError as error:
             if not is_in_the_way(error, engine.dialect.name):
                 raise
             log.debug("%s: not done, a lock or a conflict was in the way", what)
-            return False
+            return Outcome.IN_THE_WAY
+        log.debug("%s: not done, the row is not there", what)
+        return Outcome.NO_ROW
 
 
 _statements: weakref.WeakKeyDictionary[Store, dict[str, _Statements]] = weakref.WeakKeyDictionary()
@@ -262,6 +305,15 @@ class _Statements:
             return any(counts)
 
         return revoke
+
+    def finds(self, connection: Connection, entry: Bookkeeping) -> bool:
+        """Return whether the rows that an entry is about can be seen, locked or not, on a connection."""
+        parameters: _Parameters = {ID: entry.session_id}
+        statements = [self._once("read session", lambda: select(self._session_key).where(*self._session()))]
+        companion = self._once("read companion", self._read_companion) if entry.expected else None
+        if companion is not None:
+            statements.append(companion)
+        return all(execute(connection, each, parameters).first() is not None for each in statements)
 
     # What follows are the parts of statements.
 

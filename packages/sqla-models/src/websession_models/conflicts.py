@@ -4,7 +4,7 @@ Such a transaction has done nothing wrong and may simply be run again: it was ch
 not be serialized, waited too long for a lock, or had read what has changed since. The drivers agree on
 nothing but that their errors carry the database's code somewhere.
 
-Beside them is the refusal of a server that takes no writes: what it refused has done as little.
+Beside them is the refusal of a database that takes no writes: what it refused has done as little.
 """
 
 from __future__ import annotations
@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
-__all__ = ["has_ended_transaction", "is_conflict", "is_read_only_refusal", "number_of", "sqlstate_of"]
+__all__ = [
+    "has_ended_transaction",
+    "is_conflict",
+    "is_read_only_refusal",
+    "is_sqlite_read_only",
+    "number_of",
+    "sqlstate_of",
+]
 
 # Lock not available (NOWAIT, lock_timeout), and the class of transactions that were rolled back:
 # serialization failure, deadlock. PostgreSQL's documentation, appendix A.
 _POSTGRESQL_LOCKED: Final = "55P03"
 # Not the whole class 40: with 40003 nobody knows whether the statement has taken effect.
 _POSTGRESQL_ROLLED_BACK: Final = ("40001", "40P01")
+# A write in a transaction that is read-only: by default, or on a standby.
+_POSTGRESQL_READ_ONLY: Final = "25006"
 
 # Record changed since it was read (MariaDB's snapshot isolation), deadlock, which is also what Galera calls a
 # conflict, and what Group Replication calls one: the server has rolled the whole transaction back.
@@ -37,8 +46,9 @@ _MYSQL_LOCKED: Final = frozenset({1205, 3572})
 _MYSQL_OPTION_PREVENTS: Final = 1290
 _MYSQL_READ_ONLY: Final = 1836
 
-# SQLITE_BUSY and SQLITE_LOCKED; the higher bits say more.
+# SQLITE_BUSY and SQLITE_LOCKED, and SQLITE_READONLY; the higher bits say more.
 _SQLITE_LOCKED: Final = frozenset({5, 6})
+_SQLITE_READ_ONLY: Final = 8
 
 _MYSQL: Final = frozenset({"mysql", "mariadb"})
 
@@ -85,20 +95,31 @@ def _has_mysql_ended(cause: Any) -> bool:
 
 
 def is_read_only_refusal(error: DBAPIError, dialect: str) -> bool:
-    """Return whether a server of MySQL's family refused a statement, or a COMMIT, because it takes no writes.
+    """Return whether the database refused a statement, or a COMMIT, because it takes no writes.
 
-    It has rolled back what it refused. Perhaps another server has become the primary, and the connection,
-    which lives on, leads to the old one.
+    What it refused has had no effect. Another connection may be able to write: on MySQL's family perhaps
+    another server has become the primary, and this connection, which lives on, leads to the old one; on
+    PostgreSQL a connection may go on being read-only by default when others no longer are.
 
     Args:
         error: SQLAlchemy's error.
-        dialect: The name of the dialect. PostgreSQL ends the connections to a primary that is none any more,
-            so that for others than `mysql` and `mariadb` the answer is always False.
+        dialect: The name of the dialect: `postgresql`, `mysql`, `mariadb` or `sqlite`; for others the
+            answer is always False.
     """
+    if dialect == "postgresql":
+        return sqlstate_of(error.orig) == _POSTGRESQL_READ_ONLY
+    if dialect == "sqlite":
+        return is_sqlite_read_only(error.orig)
     if dialect not in _MYSQL:
         return False
     number = number_of(error.orig)
     return number == _MYSQL_READ_ONLY or (number == _MYSQL_OPTION_PREVENTS and "read-only" in str(error.orig))
+
+
+def is_sqlite_read_only(cause: Any) -> bool:
+    """Return whether an error of SQLite's driver says that the database takes no writes."""
+    code: int = getattr(cause, "sqlite_errorcode", None) or 0
+    return code & 0xFF == _SQLITE_READ_ONLY
 
 
 def sqlstate_of(cause: Any) -> str:

@@ -7,17 +7,26 @@ Nothing here configures mappers either: a model's relationships may name classes
 from __future__ import annotations
 
 import dataclasses
+import warnings
 import weakref
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, String, Table, event, true
-from sqlalchemy.orm import MappedColumn, Mapper
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Mapper, declared_attr
 from websession_core.errors import SessionError
 
 from . import mixins
-from .companion import SUFFIX, companion_of, declare_companion
+from .companion import (
+    LONGEST_TABLE_NAME,
+    SUFFIX,
+    companion_of,
+    declare_companion,
+    foreign_columns,
+    takers_of_name,
+)
 from .types import SessionId
 
 if TYPE_CHECKING:
@@ -39,7 +48,8 @@ __all__ = [
 
 
 def _declared_by(mixin: type) -> dict[str, Column[Any]]:
-    return {name: value.column for name, value in vars(mixin).items() if isinstance(value, MappedColumn)}
+    declared = {name: value for name, value in vars(mixin).items() if isinstance(value, declared_attr)}
+    return {name: value.fget(mixin).column for name, value in declared.items()}
 
 
 _BASE: Final[Mapping[str, Column[Any]]] = MappingProxyType(_declared_by(mixins.BaseMixin))
@@ -133,7 +143,26 @@ def _activity_in(model: type) -> frozenset[str]:
 
 
 def _declare_companion(mapper: Mapper[Any], model: type) -> None:
-    declare_companion(mapper, _activity_in(model))
+    table = mapper.local_table
+    try:
+        companion = declare_companion(mapper, _activity_in(model))
+    except InvalidRequestError as error:
+        raise ModelError(model, (_namesake_problem(table, model),)) from error
+    if companion is not None and (where := takers_of_name(companion)) is not None:
+        # SQLAlchemy's own error speaks of a table that the application has never heard of.
+        warnings.warn(
+            f"{_name_of(model)} needs a table {companion.name!r}, too, a name that {where}: give the model "
+            f"a __tablename__ of at most {LONGEST_TABLE_NAME} bytes for any database",
+            stacklevel=2,
+        )
+
+
+def _namesake_problem(table: Any, model: type) -> str:
+    recorders = " and ".join(feature.name for feature in _features_in(model) if feature.activity)
+    return (
+        f"what is recorded for {recorders} goes to a table {table.name + SUFFIX!r}, and the application has "
+        "one of that name: give one of the two another __tablename__"
+    )
 
 
 for _feature in FEATURES:
@@ -369,7 +398,10 @@ def _feature_problems(model: type, mapper: Mapper[Any], table: Table) -> Iterato
         missing = [name for name in feature.columns if name not in mapper.columns]
         if missing:
             yield f"it has {feature.name} but no column for {', '.join(map(repr, missing))}"
-    if _activity_in(model) and companion_of(table) is None:
+    companion = companion_of(table)
+    if companion is not None and (foreign := foreign_columns(companion)):
+        yield f"{_namesake_problem(table, model)} (it has {', '.join(map(repr, foreign))})"
+    if _activity_in(model) and companion is None:
         yield (
             f"the table {table.name + SUFFIX!r} is missing from the metadata: "
             "declare the mixins before the class is mapped, and leave the table there"

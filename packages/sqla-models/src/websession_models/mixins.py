@@ -14,14 +14,16 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Index, Integer, String, Table, event
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.schema import conv
 
 from .types import ENCRYPTED_JSON, SESSION_JSON, SessionId
 
 if TYPE_CHECKING:
+    from sqlalchemy import Dialect
     from sqlalchemy.orm import Mapper
 
 __all__ = [
@@ -57,6 +59,15 @@ def _now() -> int:
     return int(time.time())
 
 
+def _column(*arguments: Any, **options: Any) -> Any:
+    """Return what declares a column in a mixin, also for a model that is a dataclass.
+
+    SQLAlchemy makes a field of each annotated column, and refuses one that comes from a class which is no
+    dataclass itself. What a `declared_attr` without an annotation declares stays out of the dataclass.
+    """
+    return declared_attr(lambda _model: mapped_column(*arguments, **options))
+
+
 class BaseMixin:
     """The columns that every session model has.
 
@@ -71,27 +82,25 @@ class BaseMixin:
     foreign change. The application may load rows, follow relationships and write its own columns.
     """
 
-    id: Mapped[uuid.UUID] = mapped_column(
-        SessionId(), primary_key=True, default=fresh_session_id, sort_order=-50
-    )
+    id: Mapped[uuid.UUID] = _column(SessionId(), primary_key=True, default=fresh_session_id, sort_order=-50)
     """The random primary key. It never changes while the session lives, not at a login either."""
 
-    created: Mapped[int] = mapped_column(BigInteger, nullable=False, default=_now, sort_order=-49)
+    created: Mapped[int] = _column(BigInteger, nullable=False, default=_now, sort_order=-49)
     """When the session began, in Unix seconds."""
 
-    version: Mapped[int] = mapped_column(Integer, nullable=False, default=1, sort_order=-48)
+    version: Mapped[int] = _column(Integer, nullable=False, default=1, sort_order=-48)
     """Grows by one with every write; a write that read an older one finds no row, and nothing is lost."""
 
-    epoch: Mapped[int] = mapped_column(Integer, nullable=False, default=0, sort_order=-47)
+    epoch: Mapped[int] = _column(Integer, nullable=False, default=0, sort_order=-47)
     """Counts changes of identity. A ticket that carries another epoch opens nothing."""
 
-    rotated_at: Mapped[int | None] = mapped_column(BigInteger, nullable=True, sort_order=-46)
+    rotated_at: Mapped[int | None] = _column(BigInteger, nullable=True, sort_order=-46)
     """When the epoch last moved, in Unix seconds; NULL: never."""
 
-    data: Mapped[dict[str, Any]] = mapped_column(SESSION_JSON, nullable=False, default=dict, sort_order=48)
+    data: Mapped[dict[str, Any]] = _column(SESSION_JSON, nullable=False, default=dict, sort_order=48)
     """What the application put into the session: a JSON object."""
 
-    flash: Mapped[dict[str, Any]] = mapped_column(SESSION_JSON, nullable=False, default=dict, sort_order=49)
+    flash: Mapped[dict[str, Any]] = _column(SESSION_JSON, nullable=False, default=dict, sort_order=49)
     """The flash queues by their names: a JSON object of arrays."""
 
 
@@ -107,21 +116,21 @@ class UseridMixin:
             user: Mapped[User | None] = relationship(lazy="joined")
     """
 
-    userid: Mapped[int | None] = mapped_column(Integer, nullable=True, index=True, sort_order=-45)
+    userid: Mapped[int | None] = _column(Integer, nullable=True, index=True, sort_order=-45)
     """Whose session it is; NULL: it is anonymous. Changing it changes the `epoch` in the same statement."""
 
 
 class CSRFMixin:
     """The token against cross-site request forgery has a column of its own, outside of the data."""
 
-    csrf_token: Mapped[str | None] = mapped_column(String(64), nullable=True, sort_order=-44)
+    csrf_token: Mapped[str | None] = _column(String(64), nullable=True, sort_order=-44)
     """The token; NULL: none was asked for yet."""
 
 
 class AuthenticatedAtMixin:
     """The session knows when its user last proved who they are (OWASP ASVS 5.0, 7.5)."""
 
-    authenticated_at: Mapped[int | None] = mapped_column(BigInteger, nullable=True, sort_order=-43)
+    authenticated_at: Mapped[int | None] = _column(BigInteger, nullable=True, sort_order=-43)
     """When that was, in Unix seconds; NULL: never in this session."""
 
 
@@ -132,10 +141,10 @@ class ClientInfoMixin:
     are `created` and the companion's `active_at`.
     """
 
-    user_agent: Mapped[str | None] = mapped_column(String(255), nullable=True, sort_order=-37)
+    user_agent: Mapped[str | None] = _column(String(255), nullable=True, sort_order=-37)
     """What the browser calls itself, cut off after 255 characters; NULL: it did not say."""
 
-    client_address: Mapped[str | None] = mapped_column(String(45), nullable=True, sort_order=-36)
+    client_address: Mapped[str | None] = _column(String(45), nullable=True, sort_order=-36)
     """The address it came from, as much as the setting `client_address` keeps; NULL: nothing of it."""
 
 
@@ -147,7 +156,7 @@ class SessionLimitMixin:
     the setting `max_per_user`.
     """
 
-    session_slot: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-35)
+    session_slot: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-35)
     """The number; NULL: the session is anonymous, or there was no limit when its user logged in."""
 
 
@@ -166,31 +175,31 @@ class RenewalMixin:
 class ConfigIdleMixin(IdleMixin):
     """An idle timeout of each session's own. NULL in a column: as the settings say."""
 
-    idle_timeout: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-42)
+    idle_timeout: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-42)
     """In seconds; 0: none."""
 
-    extension_delay: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-41)
+    extension_delay: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-41)
     """In seconds; 0: every request is recorded."""
 
 
 class ConfigAbsoluteMixin(AbsoluteMixin):
     """An absolute timeout of each session's own."""
 
-    absolute_timeout: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-40)
+    absolute_timeout: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-40)
     """In seconds; 0: none; NULL: as the settings say."""
 
 
 class ConfigRenewalMixin(RenewalMixin):
     """A renewal timeout of each session's own."""
 
-    renewal_timeout: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-39)
+    renewal_timeout: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-39)
     """In seconds; 0: no renewal; NULL: as the settings say."""
 
 
 class ConfigCookieMixin:
     """A lifetime of the cookie for each session ("remember me")."""
 
-    cookie_max_age: Mapped[int | None] = mapped_column(Integer, nullable=True, sort_order=-38)
+    cookie_max_age: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-38)
     """In seconds; 0: until the browser is closed; NULL: as the settings say."""
 
 
@@ -203,10 +212,10 @@ class EncryptedDataMixin:
     the `Store`, without which no row can be made.
     """
 
-    data: Mapped[Any] = mapped_column(ENCRYPTED_JSON, nullable=False, sort_order=48)
+    data: Mapped[Any] = _column(ENCRYPTED_JSON, nullable=False, sort_order=48)
     """What the application put into the session, encrypted: a JSON string."""
 
-    flash: Mapped[Any] = mapped_column(ENCRYPTED_JSON, nullable=False, sort_order=49)
+    flash: Mapped[Any] = _column(ENCRYPTED_JSON, nullable=False, sort_order=49)
     """The flash queues by their names, encrypted: a JSON string."""
 
 
@@ -240,4 +249,17 @@ def _declare_slots(mapper: Mapper[Any], _model: type) -> None:
 
 def slots_index(table: str) -> str:
     """Return the name of the index of a table that keeps a user's sessions within the limit."""
-    return f"uq_{table}_session_slot"
+    name = f"uq_{table}_session_slot"
+    # SQLAlchemy shortens a name that is marked so where a database has no room for it.
+    return conv(name) if len(name) > _LONGEST_INDEX_NAME else name
+
+
+# PostgreSQL's limit, the lowest one.
+_LONGEST_INDEX_NAME: Final = 63
+
+
+def slots_index_in(table: str, dialect: Dialect) -> str:
+    """Return the name of that index in a database, which may have had to shorten it."""
+    return dialect.identifier_preparer.truncate_and_render_index_name(
+        slots_index(table), _alembic_quote=False
+    )

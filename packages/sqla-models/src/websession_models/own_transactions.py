@@ -6,20 +6,24 @@
 - The transaction really is at READ COMMITTED, whatever the server's, the engine's or the driver's default:
   at SERIALIZABLE our statements would take part in conflicts with the application's. It is said in the
   transaction itself: changing it for the connection would survive in the pool, and what the application may
-  have set there by itself cannot be put back.
+  have set there by itself cannot be put back. Only where a listener of the application's has run a query by
+  then is it said beforehand.
 - The engine may have any isolation level and event listeners of the application's.
+- A worker's timeout or an interrupt passes, and leaves no connection checked out, nor one in the pool that is
+  not as it was.
 """
 
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool, QueuePool, SingletonThreadPool, StaticPool
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.pool import AssertionPool, NullPool, QueuePool, SingletonThreadPool, StaticPool
 
-from .conflicts import is_conflict
+from .conflicts import is_conflict, number_of, sqlstate_of
 from .executing import hide_values
 from .sqlite import is_in_transaction
 
@@ -76,8 +80,15 @@ def engine_like(connection: Connection) -> Engine:
 
 
 @contextmanager
-def short_transaction(engine: Engine, *, insists: bool) -> Iterator[Connection]:
+def short_transaction(
+    engine: Engine, *, insists: bool, prepare: Callable[[Connection], object] | None = None
+) -> Iterator[Connection]:
     """Open a connection with a transaction at READ COMMITTED that is committed at the end of the block.
+
+    Args:
+        engine: Where to connect.
+        insists: Whether to wait for locks for a bounded time.
+        prepare: Called with the connection once the transaction has begun, before anything is done in it.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The database cannot be reached, or refuses; the message shows no
@@ -85,8 +96,10 @@ def short_transaction(engine: Engine, *, insists: bool) -> Iterator[Connection]:
     """
     try:
         with engine.connect() as connection, _TRANSACTIONS[connection.dialect.name](connection, insists):
+            if prepare is not None:
+                prepare(connection)
             yield connection
-    except DBAPIError as error:
+    except StatementError as error:
         hide_values(error)
         raise
 
@@ -99,7 +112,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
         sqlalchemy.exc.SQLAlchemyError: The database cannot be reached.
     """
     with engine.connect() as connection:
-        connection.begin()
+        if not connection.in_transaction():
+            connection.begin()
         if connection.dialect.name == "sqlite":
             # An application's "begin" event has taken the write lock, perhaps: give it back at once.
             driver: Any = connection.connection.dbapi_connection
@@ -107,7 +121,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
                 driver.execute("COMMIT")
                 driver.execute("BEGIN")
         else:
-            _read_committed(connection)
+            _begin_read_committed(connection)
         yield connection
         connection.rollback()
 
@@ -142,13 +156,15 @@ def has_free_connection(pool: Pool) -> bool:
     """Return whether a connection can be had from a pool without waiting for somebody to return one.
 
     False also for pools that have but one connection (per thread), so that a second one would be the same:
-    those of in-memory SQLite.
+    those of in-memory SQLite. And for those that SQLAlchemy does not know, which do not tell.
 
     Args:
         pool: An engine's pool.
     """
     if isinstance(pool, NullPool):
         return True
+    if isinstance(pool, AssertionPool):
+        return not pool._checked_out
     if not isinstance(pool, QueuePool):
         return False
     if pool.checkedin() > 0:
@@ -158,8 +174,23 @@ def has_free_connection(pool: Pool) -> bool:
     return most == -1 or pool.overflow() < most
 
 
-def may_connect(pool: Pool) -> bool:
-    """Return whether a connection can be used now: a free one, or the only one while nobody uses it."""
+def shares_connections(engine: Engine) -> bool:
+    """Return whether requests share a server's connection, so that nothing can be done beside them.
+
+    Of these pools, made for in-memory SQLite, only that driver tells whether a transaction is open.
+    """
+    return isinstance(engine.pool, (StaticPool, SingletonThreadPool)) and engine.dialect.name != "sqlite"
+
+
+def may_connect(engine: Engine) -> bool:
+    """Return whether a connection can be used now: a free one, or the only one while nobody uses it.
+
+    To be asked when the request has given its own connection back. A pool that SQLAlchemy does not know gives
+    the next one as it gave that.
+    """
+    pool = engine.pool
+    if shares_connections(engine):
+        return False
     if isinstance(pool, StaticPool):
         # Not by checking it out: giving it back would roll back whatever is open on it.
         return not is_in_transaction(pool.connection.dbapi_connection)
@@ -170,7 +201,7 @@ def may_connect(pool: Pool) -> bool:
             return not is_in_transaction(connection.dbapi_connection)
         finally:
             connection.close()
-    return has_free_connection(pool)
+    return has_free_connection(pool) or not isinstance(pool, (QueuePool, AssertionPool))
 
 
 def autocommits(connection: Connection) -> bool:
@@ -186,17 +217,40 @@ def autocommits(connection: Connection) -> bool:
 # --- by dialect ---------------------------------------------------------------------------------------------
 
 
-def _read_committed(connection: Connection) -> None:
-    if autocommits(connection):
-        # An engine without transactions; it gets its own level back when the connection is returned.
-        connection.execution_options(isolation_level="READ COMMITTED")
-    else:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+# Pools whose connections have run a query before we can say anything: a listener of the application's does.
+_busy_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _begin_read_committed(connection: Connection) -> None:
+    """Begin a transaction at READ COMMITTED."""
+    pool = connection.engine.pool
+    if pool not in _busy_pools and not autocommits(connection):
+        try:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        except DBAPIError as error:
+            if not _is_too_late(error):
+                raise
+            _busy_pools.add(pool)
+        else:
+            return
+    # The connection gets its engine's own level back when it is returned. A listener may have begun already.
+    connection.rollback()
+    connection.execution_options(isolation_level="READ COMMITTED")
+    if not connection.in_transaction():
+        connection.begin()
+
+
+def _is_too_late(error: DBAPIError) -> bool:
+    """Return whether the isolation level could not be set because the transaction has run a query."""
+    return sqlstate_of(error.orig) == "25001" or number_of(error.orig) == _MYSQL_IN_TRANSACTION
+
+
+_MYSQL_IN_TRANSACTION: Final = 1568
 
 
 @contextmanager
 def _postgresql(connection: Connection, insists: bool) -> Iterator[None]:
-    _read_committed(connection)
+    _begin_read_committed(connection)
     # For this transaction only. Zero would mean to wait forever.
     wait = _WAIT_MILLISECONDS if insists else 1
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait}")
@@ -206,44 +260,41 @@ def _postgresql(connection: Connection, insists: bool) -> Iterator[None]:
 
 @contextmanager
 def _mysql(connection: Connection, insists: bool) -> Iterator[None]:
-    _read_committed(connection)
+    _begin_read_committed(connection)
     # MySQL does not know a wait of no time at all. The second setting is for tables that are being altered.
     shortest = 0 if getattr(connection.dialect, "is_mariadb", False) else 1
     wait = _WAIT_SECONDS if insists else shortest
-    connection.exec_driver_sql(
-        "SET @websession_row_wait = @@SESSION.innodb_lock_wait_timeout, "
-        "@websession_table_wait = @@SESSION.lock_wait_timeout, "
-        f"SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
-    )
     try:
+        connection.exec_driver_sql(
+            "SET @websession_row_wait = @@SESSION.innodb_lock_wait_timeout, "
+            "@websession_table_wait = @@SESSION.lock_wait_timeout, "
+            f"SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
+        )
         yield
         connection.commit()
     finally:
-        # This connection goes back to the pool as it came, or not at all.
-        try:
-            connection.rollback()
-            connection.exec_driver_sql(
-                "SET SESSION innodb_lock_wait_timeout = @websession_row_wait, "
-                "SESSION lock_wait_timeout = @websession_table_wait"
-            )
-        except DBAPIError:
-            connection.invalidate()
+        if not connection.invalidated:
+            with _as_it_came(connection):
+                connection.rollback()
+                connection.exec_driver_sql(
+                    "SET SESSION innodb_lock_wait_timeout = @websession_row_wait, "
+                    "SESSION lock_wait_timeout = @websession_table_wait"
+                )
 
 
 @contextmanager
 def _sqlite(connection: Connection, insists: bool) -> Iterator[None]:
     # With the driver's connection, because SQLAlchemy's begins a transaction with its first statement, and
     # an application's "begin" event may wait there for the write lock.
-    driver = connection.connection.dbapi_connection
-    if driver is None:  # pragma: no cover - it was just checked out
-        raise TypeError("the connection has no driver's connection")
-    cursor = driver.cursor()
-    (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
-    cursor.execute(f"PRAGMA busy_timeout={_WAIT_MILLISECONDS if insists else 0}")
+    # No cursor outlives its statement: with one open, a connection that is closed keeps its lock.
+    driver: Any = connection.connection.dbapi_connection
+    (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
+    driver.execute(f"PRAGMA busy_timeout={_WAIT_MILLISECONDS if insists else 0}").close()
     # Python 3.12's `autocommit=False` keeps a transaction open at all times and ends it by itself.
     explicit = getattr(driver, "autocommit", None) is not False
     try:
-        connection.begin()
+        if not connection.in_transaction():
+            connection.begin()
         if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
@@ -252,10 +303,22 @@ def _sqlite(connection: Connection, insists: bool) -> Iterator[None]:
             connection.exec_driver_sql("COMMIT")
         connection.commit()
     finally:
-        if explicit and driver.in_transaction:
-            cursor.execute("ROLLBACK")
-        cursor.execute(f"PRAGMA busy_timeout={patience}")
-        cursor.close()
+        if not connection.invalidated:
+            with _as_it_came(connection):
+                if explicit and driver.in_transaction:
+                    driver.execute("ROLLBACK").close()
+                driver.execute(f"PRAGMA busy_timeout={patience}").close()
+
+
+@contextmanager
+def _as_it_came(connection: Connection) -> Iterator[None]:
+    """Undo in the block what was set on a connection: it goes back to the pool as it came, or not at all."""
+    try:
+        yield
+    except BaseException as error:
+        connection.invalidate()
+        if not isinstance(error, Exception):
+            raise
 
 
 _TRANSACTIONS: Final[Mapping[str, Callable[[Connection, bool], AbstractContextManager[None]]]] = (

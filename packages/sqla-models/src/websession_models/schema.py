@@ -8,26 +8,41 @@ do; `check_schema()` compares everything, for a command or a test.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import JSON, BigInteger, Column, Integer, SmallInteger, UniqueConstraint, Uuid, inspect
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    SmallInteger,
+    UniqueConstraint,
+    Uuid,
+    inspect,
+    sql,
+)
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError, StatementError
 from sqlalchemy.types import BINARY, VARBINARY, Enum, LargeBinary, NullType, String, TypeDecorator
 from websession_core.errors import SessionError
 
+from .companion import name_problem
 from .conflicts import number_of, sqlstate_of
 from .features import features_of
-from .mixins import slots_index
+from .mixins import EncryptedDataMixin, slots_index, slots_index_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Dialect, Engine, Inspector, Table
+    from sqlalchemy import ColumnElement, Dialect, Engine, Inspector, Table
     from sqlalchemy.engine.interfaces import ReflectedColumn
     from sqlalchemy.types import TypeEngine
+
+    from .features import ModelFeatures
 
 __all__ = ["SchemaError", "SchemaProblem", "check_schema", "is_schema_error"]
 
@@ -98,11 +113,12 @@ def check_schema(bind: Engine | Connection, model: type) -> tuple[SchemaProblem,
     tables = {features.table: ours}
     if features.companion is not None:
         tables[features.companion] = list(features.companion.columns)
-    return tuple(
+    differences = [
         problem
         for table, columns in tables.items()
         for problem in _differences(bind, table, {column.name for column in columns})
-    )
+    ]
+    return (*differences, *_narrow_columns(bind, features))
 
 
 # --- an error that a statement has raised -------------------------------------------------------------------
@@ -149,6 +165,10 @@ def _differences(
     bind: Engine | Connection, table: Table, our_names: Collection[str]
 ) -> Iterator[SchemaProblem]:
     """Yield what is wrong with a table of which the store itself writes the columns of these names."""
+    problem = name_problem(table, bind.dialect.name)
+    if problem is not None:
+        yield SchemaProblem(table.name, None, *problem)
+        return
     inspector = inspect(bind)
     try:
         actual = {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
@@ -277,6 +297,37 @@ def _bits(kind: TypeEngine[Any]) -> int:
     return {"TINYINT": 8, "MEDIUMINT": 24}.get(kind.__visit_name__, 32)
 
 
+def _narrow_columns(bind: Engine | Connection, features: ModelFeatures) -> Iterator[SchemaProblem]:
+    """Yield the columns that cannot hold every text: on MySQL and MariaDB, each has a character set."""
+    if bind.dialect.name not in {"mysql", "mariadb"}:
+        return
+    # What is encrypted is ASCII.
+    names = ["user_agent"] if features.offers(EncryptedDataMixin) else ["data", "flash", "user_agent"]
+    names += ["userid"] if features.userid_type is str else []
+    ours = {features.columns[name].name: name for name in names if name in features.columns}
+    known = sql.table("columns", *map(sql.column, ("table_schema", "table_name", "column_name")))
+    known.schema = "information_schema"
+    character_set: ColumnElement[str] = sql.column("character_set_name")
+    schema = features.table.schema
+    statement = sql.select(known.c.column_name, character_set).where(
+        known.c.table_schema == (schema or sql.func.database()),
+        known.c.table_name == features.table.name,
+        known.c.column_name.in_(ours),
+        character_set != "utf8mb4",
+    )
+    with nullcontext(bind) if isinstance(bind, Connection) else bind.connect() as connection:
+        narrow = connection.execute(statement).all()
+    for name, character_set_name in narrow:
+        yield SchemaProblem(
+            features.table.name,
+            name,
+            f"has the character set {character_set_name}, and text with characters that this does not know "
+            "is refused, or changed",
+            f"run ALTER TABLE {features.table.name} CONVERT TO CHARACTER SET utf8mb4 by a migration",
+            fatal=ours[name] in {"data", "flash"},
+        )
+
+
 # --- indexes ------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +356,8 @@ def _index_differences(table: Table, actual: Sequence[_Index], dialect: Dialect)
         if len(columns) < len(index.expressions):
             continue  # of an expression: the application's own
         if index.name == slots_index(table.name):
-            yield from _limit_differences(table, index.name, columns, actual, dialect)
+            name = slots_index_in(table.name, dialect)
+            yield from _limit_differences(table, name, columns, actual, dialect)
         elif not any(other.columns[: len(columns)] == columns for other in actual):
             problem = "has no index, so looking for it reads the whole table"
             yield SchemaProblem(table.name, columns[0], problem, REMEDY, fatal=False)

@@ -8,9 +8,13 @@ for the upgrade of a read lock. ``BEGIN IMMEDIATE`` takes the one write lock at 
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from .conflicts import is_sqlite_read_only
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -70,9 +74,19 @@ def _connect(connection: Any, _record: object) -> None:
     # The driver must not begin transactions on its own, at a moment of its choosing.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    try:
+        cursor.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if not is_sqlite_read_only(error):
+            raise  # one that takes no writes can be read in any mode
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if not is_sqlite_read_only(error.orig):
+            raise
+        # The database takes no writes now. It can be read, and the first write will be refused.
+        connection.exec_driver_sql("BEGIN")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from websession_core.state import short_name
 
-from .mixins import slots_index
+from .mixins import slots_index_in
 from .queries import is_active, last_rotated
 
 if TYPE_CHECKING:
     import uuid
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
     from sqlalchemy.exc import IntegrityError
 
     from .features import ModelFeatures
@@ -59,10 +59,8 @@ def users_sessions(
     )
 
 
-def is_slot_taken(error: IntegrityError, features: ModelFeatures) -> bool:
+def is_slot_taken(error: IntegrityError, features: ModelFeatures, dialect: Dialect) -> bool:
     """Return whether an insert or update failed because another login has taken the number it wanted."""
-    message = str(error.orig)
+    message, index = str(error.orig), slots_index_in(features.table.name, dialect)
     # SQLite names the columns, the others the index.
-    return (
-        slots_index(features.table.name) in message or f".{features.columns['session_slot'].name}" in message
-    )
+    return index in message or f".{features.columns['session_slot'].name}" in message

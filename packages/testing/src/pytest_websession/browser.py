@@ -13,6 +13,7 @@ from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import forget, remember
 from websession_core.lifecycle import judge
 from websession_core.payload import FlashQueues, Payload
+from websession_core.session_types import DEFAULT_TYPES
 from websession_pyramid import web_session_factories
 
 from . import requests
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from uuid import UUID
 
+    from websession_core import SessionTypes
     from websession_models import SessionRow
     from websession_pyramid import SessionFactory
 
@@ -52,10 +54,15 @@ class StoredSession:
     _flash: FlashQueues = field(repr=False, compare=False)
 
     @classmethod
-    def from_row(cls, row: SessionRow) -> Self:
-        """Return what a row of the store says."""
-        data = Payload(row.data).copy()
-        return cls(row.id, row.created, row.userid, data, FlashQueues(row.flash))
+    def from_row(cls, row: SessionRow, types: SessionTypes = DEFAULT_TYPES) -> Self:
+        """Return what a row of the store says.
+
+        Args:
+            row: The row.
+            types: The types of values that the application's sessions can hold.
+        """
+        data = Payload(row.data, types=types).copy()
+        return cls(row.id, row.created, row.userid, data, FlashQueues(row.flash, types=types))
 
     def flash(self, queue: str = "") -> list[Any]:
         """Return the messages of a flash queue, oldest first."""
@@ -147,7 +154,7 @@ class Browser(webtest.TestApp):
             session: The attribute of the request that holds the session.
         """
         row, _reason = self._look(session)
-        return None if row is None else StoredSession.from_row(row)
+        return None if row is None else StoredSession.from_row(row, self._factory(session).types)
 
     @property
     def authenticated_userid(self) -> Any:
@@ -175,7 +182,7 @@ class Browser(webtest.TestApp):
         row, reason = self._look(session)
         if row is None:
             raise AssertionError(f"no session is stored for this browser: {reason}")
-        contents = StoredSession.from_row(row).data
+        contents = StoredSession.from_row(row, self._factory(session).types).data
         if data is not _ANY:
             assert contents == data  # noqa: S101 - rewritten by pytest, which shows the difference
 
@@ -184,7 +191,7 @@ class Browser(webtest.TestApp):
         __tracebackhide__ = True
         row, _reason = self._look(session)
         if row is not None:
-            record = StoredSession.from_row(row)
+            record = StoredSession.from_row(row, self._factory(session).types)
             raise AssertionError(
                 f"a session is stored for this browser, of user {record.userid!r}, with data {record.data!r} "
                 f"and flash messages {record.flash()!r}"

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyramid.interfaces import ISession, ISessionFactory
 from websession_core.payload import FlashQueues, Payload
+from websession_pyramid.types import pyramid_types, session_types
 from zope.interface import implementer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from websession_core import SessionTypes
 
 __all__ = ["MemorySession", "MemorySessionFactory"]
 
@@ -35,18 +38,24 @@ class _Snapshot(NamedTuple):
 class MemorySession(Payload):
     """A session for unit tests: ``DummyRequest(session=MemorySession({"cart": []}))``.
 
-    It refuses the values that the real session refuses, and notices nested changes.
+    It takes and refuses the values that the real session does, and notices nested changes.
 
     Args:
         data: What it holds at first.
         userid: Who is logged in.
         clock: Returns the time in whole Unix seconds.
         snapshot: What an earlier request has left; for the factory.
+        types: The types of values that it can hold, ``session_types(registry)`` for those that an application
+            has configured; None: the standard ones and Pyramid's.
 
     Attributes:
         new: Whether it began with this request.
         created: When it began, Unix seconds.
     """
+
+    created: int = 0
+    new: bool = True
+    is_invalidated: bool = False
 
     def __init__(
         self,
@@ -55,26 +64,39 @@ class MemorySession(Payload):
         userid: Any = None,
         clock: Callable[[], int] = _system_clock,
         snapshot: _Snapshot | None = None,
+        types: SessionTypes | None = None,
     ) -> None:
         before = _Snapshot() if snapshot is None else snapshot
-        super().__init__(before.data)
+        types = pyramid_types() if types is None else types
+        super().__init__(before.data, types=types)
         self._clock = clock
-        self._messages = FlashQueues(before.flash)
+        self._messages = FlashQueues(before.flash, types=types)
         self._csrf_token = before.csrf_token
         self._userid = before.userid
         self._authenticated_at = before.authenticated_at
-        self.created: int = clock() if before.created is None else before.created
-        self.new: bool = snapshot is None
-        self.is_invalidated = False
+        self.created = clock() if before.created is None else before.created
+        self.new = snapshot is None
         if data is not None:
             self.update(data)
         if userid is not None:
             self.login(userid)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name.startswith("_") or hasattr(type(self), name)):
+            raise AttributeError(f"a session stores keys, and no attributes: request.session[{name!r}] = ...")
+        super().__setattr__(name, value)
+
+    def __copy__(self) -> dict[str, Any]:
+        return self.copy()
+
+    def __json__(self, request: Any) -> dict[str, Any]:
+        """Return what Pyramid's JSON renderer shows of it."""
+        return self.copy()
+
     def invalidate(self) -> None:
         """End the session; it is usable at once for new data."""
         self.clear()
-        self._messages = FlashQueues()
+        self._messages = FlashQueues(types=self._types)
         self._csrf_token = self._userid = self._authenticated_at = None
         self.created = self._clock()
         self.new = self.is_invalidated = True
@@ -149,7 +171,8 @@ class MemorySession(Payload):
 class MemorySessionFactory:
     """Keeps sessions in memory from request to request, for `config.set_session_factory`.
 
-    For tests of an application in which sessions matter little. There is no transaction: what a request that
+    For tests of an application in which sessions matter little. They hold the types that the application has
+    configured by ``config.add_session_type``. There is no transaction: what a request that
     fails has changed stays.
 
     Args:
@@ -165,7 +188,9 @@ class MemorySessionFactory:
     def __call__(self, request: Any) -> MemorySession:
         """Return the session of `request`."""
         name = request.cookies.get(self._cookie_name)
-        session = MemorySession(clock=self._clock, snapshot=self._snapshots.get(name))
+        registry = getattr(request, "registry", None)
+        types = None if registry is None else session_types(registry)
+        session = MemorySession(clock=self._clock, snapshot=self._snapshots.get(name), types=types)
 
         def keep(_request: Any, response: Any) -> None:
             nonlocal name

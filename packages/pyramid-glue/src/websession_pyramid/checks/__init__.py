@@ -65,6 +65,13 @@ CHECKS: Final = (
         why_not=partial(database.why_not, only=("sqlite",)),
     ),
     Check(
+        "mysql",
+        "MySQL's and MariaDB's set-up",
+        database.mysql,
+        needs_database=True,
+        why_not=partial(database.why_not, only=("mysql", "mariadb")),
+    ),
+    Check(
         "clock",
         "clock difference to the database server",
         database.clock,

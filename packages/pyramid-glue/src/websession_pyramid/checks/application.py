@@ -73,7 +73,8 @@ def transaction_manager(registry: Registry) -> Iterator[Finding]:
     if asbool(settings.get("tm.annotate_user", True)) and policy_sessions(registry):
         yield warning(
             "tm.annotate_user is on, and the security policy reads the session: every request, also one for "
-            "a static file, will read it from the database to note the user on the transaction.",
+            "a static file, will read it from the database to note the user on the transaction, before a "
+            "view or error page has its turn.",
             "Set tm.annotate_user = false.",
             name="annotate-user",
         )

@@ -1,4 +1,4 @@
-"""The checks that ask the database: connection, tables, isolation, SQLite, clocks, purging."""
+"""The checks that ask the database: connection, tables, isolation, SQLite, MySQL, clocks, purging."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.durations import DAY, HOUR, rough_duration
-from websession_models import check_schema, has_free_connection, isolates
+from websession_models import check_schema, has_free_connection
+from websession_models.engine_faults import mysql_faults, transaction_faults
 from websession_models.overview import backlog
-from websession_models.own_transactions import autocommits, reading
+from websession_models.own_transactions import reading
 from websession_models.purging import outdated_in_sample
 from websession_models.references import reference_problems
-from websession_models.sqlite import NOT_ISOLATED, REMEDY
+from websession_models.sqlite import REMEDY
 from websession_models.unusable import find_unusable
 
 from ..errors import one_line, sentence
@@ -32,6 +33,7 @@ __all__ = [
     "clock",
     "connection",
     "isolation",
+    "mysql",
     "purging",
     "references",
     "rows",
@@ -140,12 +142,10 @@ def isolation(deployment: Deployment) -> Iterator[Finding]:
     """Look at the isolation level of a server's transactions."""
     engine = deployment.engine
     with engine.connect() as connection:
-        level = "AUTOCOMMIT" if autocommits(connection) else connection.get_isolation_level()
-    if level == "AUTOCOMMIT":
-        yield error(
-            "The engine commits every statement by itself: an aborted request leaves half of its changes.",
-            'Leave isolation_level="AUTOCOMMIT" out of create_engine.',
-        )
+        faults = [error(fault.problem, fault.remedy) for fault in transaction_faults(connection)]
+        level = "" if faults else connection.get_isolation_level()
+    if faults:
+        yield from faults
     elif level == "READ UNCOMMITTED":
         yield error(
             "Transactions are at READ UNCOMMITTED: a request sees sessions that were never committed.",
@@ -167,10 +167,10 @@ def sqlite(deployment: Deployment) -> Iterator[Finding]:
     with engine.connect() as connection:
         mode = connection.execute(text("PRAGMA journal_mode")).scalar()
         patience = connection.execute(text("PRAGMA busy_timeout")).scalar() or 0
-        is_isolated = isolates(connection)
+        faults = [error(fault.problem, fault.remedy) for fault in transaction_faults(connection)]
         is_locked = _is_locked(str(engine.url.database))
-    if not is_isolated:
-        yield error(NOT_ISOLATED, REMEDY)
+    if faults:
+        yield from faults
     elif not is_locked:
         yield error(
             "Transactions do not begin with SQLite's write lock: two requests that read a row and then "
@@ -195,6 +195,13 @@ def _is_locked(database: str) -> bool:
             return True
         other.execute("ROLLBACK")
         return False
+
+
+def mysql(deployment: Deployment) -> Iterator[Finding]:
+    """Look at how a server of MySQL's family and the connections to it are set."""
+    with deployment.engine.connect() as connection:
+        for fault in mysql_faults(connection, deployment.settings.model_class):
+            yield error(fault.problem, fault.remedy)
 
 
 def clock(deployment: Deployment) -> Iterator[Finding]:

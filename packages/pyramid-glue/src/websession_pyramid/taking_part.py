@@ -1,0 +1,80 @@
+"""Whether the application's database session takes part in the request's transaction.
+
+`zope.sqlalchemy.register` listens to the beginning of the database session's transaction and joins it to the
+one of a transaction manager then. Two things go wrong with that, and neither says a word by itself: it may
+have been told of another manager, and a database session that its registration keeps
+(``keep_session=True``) may still be in the transaction of an earlier request, so that nothing begins.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from transaction.interfaces import NoTransaction
+from zope.sqlalchemy import ZopeTransactionEvents
+
+from .errors import UnsupportedSetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+    from transaction import Transaction, TransactionManager
+
+__all__ = ["has_committed", "is_kept", "take_part"]
+
+
+def take_part(dbsession: Session, name: str, manager: TransactionManager, transaction: Transaction) -> None:
+    """See to it that a registered database session takes part in `transaction`.
+
+    Nothing is opened for that. One that is not registered is told when it is to be written through: the
+    application may join it by itself until then.
+
+    Args:
+        dbsession: The database session.
+        name: The attribute of the request that holds it.
+        manager: The manager of the transaction.
+        transaction: The transaction, which is live.
+
+    Raises:
+        UnsupportedSetupError: It is registered with another transaction manager.
+    """
+    registrations = list(_registrations(dbsession))
+    for registration in registrations:
+        if _has(registration.transaction_manager, manager, transaction):
+            if dbsession.in_transaction():
+                registration.join_transaction(dbsession)
+            return
+    if registrations:
+        raise UnsupportedSetupError(
+            f"request.{name} is registered with another transaction manager than the request's, so nothing "
+            f"written through it would be committed, and its connection would never be given back; register "
+            "it with zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)"
+        )
+
+
+def has_committed(dbsession: Session) -> bool:
+    """Return whether the database session, in the commit of the request's transaction, has done its part."""
+    transaction = dbsession.get_transaction()
+    return transaction is None or not transaction.is_active
+
+
+def is_kept(dbsession: Session) -> bool:
+    """Return whether the database session's registration keeps it, and its transaction, after the request."""
+    return any(registration.keep_session for registration in _registrations(dbsession))
+
+
+def _registrations(dbsession: Session) -> Iterator[ZopeTransactionEvents]:
+    for listener in dbsession.dispatch.after_begin:
+        registration = getattr(listener, "__self__", None)
+        if isinstance(registration, ZopeTransactionEvents):
+            yield registration
+
+
+def _has(other: TransactionManager, manager: TransactionManager, transaction: Transaction) -> bool:
+    if other is manager:
+        return True
+    try:
+        return other.get() is transaction
+    except NoTransaction:
+        return False
