@@ -280,7 +280,8 @@ def websession_dbsession(request: pytest.FixtureRequest, websession_app: Any) ->
             'registry["dbsession_factory"]. '
             'Put the sessionmaker there (config.registry["dbsession_factory"] = sessionmaker(engine)), and '
             'let request.dbsession return request.environ["app.dbsession"] when it is there, as in '
-            "Pyramid's cookiecutter; or have a fixture `dbsession`, or override the fixture `websession_dbsession`."
+            "Pyramid's cookiecutter; or have a fixture `dbsession`, or override the fixture "
+            "`websession_dbsession`."
         )
     with make() as dbsession:
         if not commits(request):
