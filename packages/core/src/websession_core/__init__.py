@@ -47,6 +47,7 @@ from .session_types import SessionTypes
 from .settings import (
     OPTIONS,
     Check,
+    CipherLibrary,
     ClientAddress,
     CookieSecure,
     Draft,
@@ -69,6 +70,7 @@ __all__ = [
     "Beginning",
     "Bookkeeping",
     "Check",
+    "CipherLibrary",
     "ClientAddress",
     "Clock",
     "ConfigurationError",
