@@ -31,6 +31,7 @@ from .events import (
 from .factory import SessionFactory, web_session_factories
 from .overrides import InvalidPreferenceError, SessionOverrides
 from .recent_login import RecentLoginRequired
+from .registration import register_sessionmaker
 from .security import SessionSecurityPolicy
 from .session import WebSession
 from .types import session_types
@@ -65,6 +66,7 @@ __all__ = [
     "factory_args_from_settings",
     "get_session_factory",
     "includeme",
+    "register_sessionmaker",
     "session_types",
     "web_session_factories",
 ]
