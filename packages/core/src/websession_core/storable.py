@@ -208,9 +208,12 @@ def _check_items(items: Iterable[tuple[str | int, Any]], level: int, types: Sess
     size = _AROUND
     try:
         for where, value in items:  # noqa: B007 - read in the except clause
-            # As _check() does; most values are short plain text and need no call for it.
-            if type(value) is str and value.isascii() and "\0" not in value:
+            kind = type(value)
+            # As _check() does; most values are plain and need no call for it.
+            if kind is str and value.isascii() and "\0" not in value:
                 size += _AROUND + _LONGEST_ESCAPE * len(value)
+            elif value is None or kind is bool or (kind is int and MIN_INT <= value <= MAX_INT):
+                size += _AROUND + _LONGEST_NUMBER
             else:
                 size += _check(value, level + 1, types)
     except RefusedError as refusal:
