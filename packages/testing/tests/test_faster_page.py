@@ -7,7 +7,7 @@ import webtest
 from pages import DOCS, run
 from pyramid.config import Configurator
 from pyramid_sqlalchemy_sessions import FullyFeaturedSession, generate_secret_key
-from sqlalchemy import create_engine, select
+from sqlalchemy import String, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 PAGE = DOCS / "how-to" / "faster.md"
@@ -27,7 +27,7 @@ class Thing(Base):
     """What the application keeps."""
 
     __tablename__ = "thing"
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
 
 
 @pytest.fixture
