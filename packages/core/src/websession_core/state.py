@@ -235,9 +235,8 @@ class SessionState:
                 checked_int(name, value)
         if self.rotated_at is not None:
             checked_int("rotated_at", self.rotated_at)
-        # Nearly always one of these, and then without a call.
-        if not (self.owned is None or self.owned is True or self.owned is False):
-            _check_kind("owned", self.owned, bool)
+        _check_kind("owned", self.owned, bool)
+        # Nearly always these, and then without a call.
         if type(self.activity) is not Activity:
             _check_kind("activity", self.activity, Activity)
         if type(self.overrides) is not Overrides:
