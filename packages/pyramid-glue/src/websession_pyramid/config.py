@@ -212,18 +212,24 @@ def factory_args_from_settings(
     return {option.name: getattr(values, option.name) for option in OPTIONS}
 
 
-def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> SessionFactory:
+def get_session_factory(
+    secret_key: Any, model_class: Any, *, serializer: Any = None, **options: Any
+) -> SessionFactory:
     """Return a session factory, for `config.set_session_factory`.
+
+    It is also what an application or library takes that wants a factory by its dotted name and arguments.
 
     Args:
         secret_key: A key from :func:`generate_secret_key`, where keys are (``env:NAME``, ``file:/path``),
             several of these, or a `websession_crypto.Keyring`. The first key encrypts, all of them decrypt.
         model_class: The session model, a class or its dotted name.
+        serializer: Not used. Some of those who call factories by name give each of them one.
         options: Further settings by their names, without prefix, as text or Python values.
 
     Raises:
         ConfigurationError: An argument is wrong; it lists every mistake.
     """
+    del serializer
     values = {"secret_key": secret_key, "model_class": model_class, **options}
     try:
         return SessionFactory(_parse(values, "", None))

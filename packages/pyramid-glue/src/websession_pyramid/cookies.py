@@ -80,7 +80,9 @@ class CookieJar:
             response.headerlist.append(("Vary", "Cookie"))
 
     def _add(self, request: Request, response: Response, token: str | None, max_age: int | None) -> None:
-        is_secure = self._settings.cookie_secure.applies(https=request.scheme == "https")
+        # A bare request (`pyramid.testing.DummyRequest`) has no scheme.
+        is_https = getattr(request, "scheme", "http") == "https"
+        is_secure = self._settings.cookie_secure.applies(https=is_https)
         if not is_secure and token is not None:
             self._warn_of_plain_http(request)
         if _has_header(response, "set-cookie"):
