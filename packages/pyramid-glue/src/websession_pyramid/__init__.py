@@ -33,6 +33,7 @@ from .overrides import InvalidPreferenceError, SessionOverrides
 from .recent_login import RecentLoginRequired
 from .security import SessionSecurityPolicy
 from .session import WebSession
+from .taking_over import take_over_sessions
 from .types import session_types
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "get_session_factory",
     "includeme",
     "session_types",
+    "take_over_sessions",
     "web_session_factories",
 ]
 

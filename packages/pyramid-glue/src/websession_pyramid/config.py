@@ -25,6 +25,7 @@ from websession_models.features import features_for_setting
 from .checks import start_up_findings
 from .factory import SessionFactory
 from .recent_login import recent_login_mistakes, recent_login_view
+from .taking_over import take_over_sessions
 from .types import session_types
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def includeme(config: Configurator) -> None:
     config.set_session_factory(factory)
     config.add_directive("add_web_session", add_web_session)
     config.add_directive("add_session_type", add_session_type)
+    config.add_directive("take_over_sessions", take_over_sessions)
     config.add_view_deriver(recent_login_view, "recent_login")
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
     config.action(None, config.registry.registerHandler, (_check_application, (ApplicationCreated,)))
