@@ -40,9 +40,13 @@ __all__ = ["TakeOver", "take_over_sessions"]
 log = logging.getLogger(__name__)
 
 _FLASH: Final = "_f_"
-# The token of Pyramid's sessions and of those that follow them, and what Beaker keeps beside the data.
 _NO_DATA: Final = frozenset(
-    {"_csrft_", "_accessed_time", "_creation_time", "_domain", "_expires", "_id", "_path", "_user_id"}
+    {
+        "_csrft_",  # the token of Pyramid's sessions, and of those that follow them
+        "auth.userid",  # of Pyramid's SessionAuthenticationHelper and SessionAuthenticationPolicy
+        # What Beaker keeps beside the data.
+        *("_accessed_time", "_creation_time", "_domain", "_expires", "_id", "_path", "_user_id"),
+    }
 )
 
 
@@ -170,7 +174,7 @@ def take_over_sessions(
     cookie_name: str,
     cookie_path: str = "/",
     cookie_domain: str | None = None,
-    leave_out: Collection[str] = ("auth.userid",),
+    leave_out: Collection[str] = (),
     login: Any = None,
     login_until: date | str | None = None,
     session: str = "session",
@@ -189,7 +193,8 @@ def take_over_sessions(
         cookie_name: The old cookie's name; not that of ours.
         cookie_path: The old cookie's path.
         cookie_domain: The old cookie's domain.
-        leave_out: Keys that are not taken over; name here what says who is logged in.
+        leave_out: Keys that are not taken over; name here what says who is logged in. Left out anyway is
+            ``auth.userid``, where Pyramid's own helper and policy keep it.
         login: Takes the request and the old session and returns the userid of who is logged in there, None
             for nobody; they are logged in to the new session. Without it nobody is.
         login_until: The last day, UTC, on which `login` is asked: a `date`, or text like ``2027-01-31``.
