@@ -162,7 +162,7 @@ class TestTheData:
         browser = visitor(site)
         answer = browser.get("/look")
         assert answer.json == {"cart": "tea"}
-        assert set(browser.cookies) == {"session"}
+        assert set(browser.cookies) == {"session-visitor"}
         assert [name for name, _ in answer.headerlist].count("Set-Cookie") == 2
         assert "private" in answer.headers["Cache-Control"]
         assert browser.get("/look").json == {"cart": "tea"}
@@ -206,7 +206,7 @@ class TestTheData:
         for _ in range(2):
             browser.set_cookie(COOKIE, old)
             assert browser.get("/look").json == {"cart": "tea", "a": 1}
-            assert set(browser.cookies) == {"session"}
+            assert set(browser.cookies) == {"session-visitor"}
         (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert "another path or domain" in warning
 

@@ -200,7 +200,7 @@ def test_a_factory_made_in_code_serves(serve, page):
         page["add_sessions"](config, KEY, page["Session"])
     assert registry.getUtility(ISessionFactory).settings.idle_timeout == 3600
     assert [browser.get("/").json["visits"] for _ in range(2)] == [1, 2]
-    assert set(browser.cookies) == {"shop"}
+    assert set(browser.cookies) == {"shop-visitor"}
 
 
 def test_a_database_session_of_ones_own_making_serves_and_refuses_to_commit_by_hand(serve, page):
