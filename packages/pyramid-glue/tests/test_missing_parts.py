@@ -133,7 +133,7 @@ class TestAFactoryByDottedNameAndArguments:
         assert site.app.registry.getUtility(ISessionFactory) is factory
         browser = site.browser()
         browser.get("/start")
-        assert set(browser.cookies) == {"shop-visitor"}
+        assert set(browser.cookies) == {"shop"}
         assert donor.count(Session) == 1
 
     def test_says_what_is_wrong_as_pyramids_own_factories_do(self):

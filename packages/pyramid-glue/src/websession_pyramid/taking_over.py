@@ -231,10 +231,10 @@ def take_over_sessions(
         ours = web_session_factories(config.registry).get(session)
         if ours is None:
             mistake = _mistake("session", f"request.{session} is no session of ours", "add it before")
-        elif ours.settings.cookie_name == cookie_name:
+        elif any(jar is not None and jar.name == cookie_name for jar in (ours.jar, ours.visitor_jar)):
             mistake = _mistake(
                 "cookie_name",
-                f"{cookie_name!r} is the name of the new cookie as well",
+                f"{cookie_name!r} is the name of a cookie of the new session as well",
                 "give the new one another name, by the setting cookie_name",
             )
         elif login is not None and not ours.has("userid"):
