@@ -55,6 +55,7 @@ from websession_pyramid import (
     get_session_factory,
     includeme,
     session_types,
+    take_over_sessions,
     web_session_factories,
 )
 
@@ -106,6 +107,7 @@ __all__ = [
     "is_active",
     "prepare_sqlite_engine",
     "session_types",
+    "take_over_sessions",
     "web_session_factories",
 ]
 __all__ += mixins.__all__
