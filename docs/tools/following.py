@@ -27,21 +27,22 @@ class Step:
     def write(self, folder: Path) -> None:
         """Do with its file what the introduction says: write it, or add lines to it.
 
-        *Below* a line of code means right after it, as deep as it. Settings are added below `sqlalchemy.url`.
+        *Below* a line of code means right after it, as deep as it. Settings are added below `sqlalchemy.url`,
+        in each ini file that is named.
         """
-        path = folder / self.file
         anchor = re.search(r"[Bb]elow `([^`]+)`", self.introduction)
         if self.language == "ini":
-            place = re.compile(r"^()sqlalchemy\.url = .*\n", re.MULTILINE)
+            for name in re.findall(r"`(\w+\.ini)`", self.introduction):
+                self._add(folder / name, r"()sqlalchemy\.url = .*")
         elif anchor is not None:
             # The project may write its strings with other quotes than the page does.
-            line = re.sub(r"['\"]", "['\"]", re.escape(anchor[1]))
-            place = re.compile(rf"^( *){line}\n", re.MULTILINE)
+            self._add(folder / self.file, "( *)" + re.sub(r"['\"]", "['\"]", re.escape(anchor[1])))
         else:
-            path.write_text(self.code, encoding="utf-8")
-            return
+            (folder / self.file).write_text(self.code, encoding="utf-8")
+
+    def _add(self, path: Path, line: str) -> None:
         text = path.read_text(encoding="utf-8")
-        (match,) = place.finditer(text)
+        (match,) = re.finditer(rf"^{line}\n", text, re.MULTILINE)
         lines = "".join(f"{match[1]}{line}" for line in self.code.splitlines(keepends=True))
         path.write_text(text[: match.end()] + lines + text[match.end() :], encoding="utf-8")
 

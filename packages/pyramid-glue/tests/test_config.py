@@ -175,6 +175,7 @@ class TestTheLogAtStartUp:
             )
             # Before the others: what is warned of must not depend on the order.
             config.include("pyramid_sqlalchemy_sessions")
+            config.add_request_method(lambda request: None, "dbsession", reify=True)
             if tm:
                 config.include("pyramid_tm")
             if configure:

@@ -24,7 +24,7 @@ from pyramid.authorization import Allow, Authenticated
 from pyramid.config import Configurator
 from pyramid.csrf import get_csrf_token
 from pyramid.i18n import TranslationString
-from pyramid.security import remember
+from pyramid.security import forget, remember
 from pyramid.session import SignedCookieSessionFactory
 from pyramid_sqlalchemy_sessions import (
     ClientInfoMixin,
@@ -36,6 +36,7 @@ from pyramid_sqlalchemy_sessions import (
     get_session_factory,
     prepare_sqlite_engine,
 )
+from pytest_websession.clock import ManualClock
 from pytest_websession.memory import MemorySession
 from sqlalchemy import create_engine, event, inspect, select
 from sqlalchemy.orm import DeclarativeBase, sessionmaker
@@ -597,37 +598,69 @@ class TestTheAdapter:
         assert browser.get("/").text == "None: 1 apples"
 
 
-def test_a_cart_is_carried_over_from_the_old_cookie_once_and_a_login_is_not(serve, columns):
-    old_factory = SignedCookieSessionFactory("old secret", cookie_name="session")
+class TestThePageOnMoving:
+    """Old sessions are taken over by its lines."""
 
-    def old_application(request):
-        request.session = old_factory(request)
-        request.session["cart"] = {"apples": 3}
-        request.session["auth.userid"] = 7
+    @pytest.fixture
+    def move(self, serve):
+        """Serve an application with the configuration of a function of the page, and an old one beside it."""
+        page = run(HOW_TO / "migrating.md")
+        old_factory = SignedCookieSessionFactory("old secret", cookie_name="session")
 
-    page = run(HOW_TO / "migrating.md")
+        def visit_the_old_application(request):
+            session = old_factory(request)
+            session.update({"cart": {"apples": 3}, "auth.userid": 7, "user_id": 7})
+
+        def make(name):
+            def configure(config):
+                page[name](config)
+                config.set_security_policy(SessionSecurityPolicy())
+
+            browser, _ = serve(
+                FullSession,
+                configure,
+                {"session.cookie_name": "shop", "tm.annotate_user": "false"},
+                old=visit_the_old_application,
+                data=lambda request: dict(request.session),
+                who=lambda request: request.session.userid,
+                leave=lambda request: forget(request) and None,
+            )
+            browser.get("/old")
+            assert set(browser.cookies) == {"session"}
+            return browser
+
+        return make
+
+    def test_a_cart_is_and_what_the_helper_says_of_a_login_is_not(self, move):
+        browser = move("take_carts_over")
+        assert browser.get("/data").json == {"cart": {"apples": 3}, "user_id": 7}
+        assert set(browser.cookies) == {"shop-visitor"}
+        assert browser.get("/who").json is None
+
+    def test_a_login_is_where_the_function_says_so(self, move):
+        browser = move("take_logins_over")
+        # Before the page's last day, whenever this test is run.
+        ManualClock(int(datetime(2026, 12, 1, tzinfo=UTC).timestamp())).govern(browser.app)
+        assert browser.get("/data").json == {"cart": {"apples": 3}}
+        assert browser.get("/who").json == 7
+        browser.get("/leave")
+        assert browser.get("/who").json is None
+
+
+def test_a_session_without_the_old_cookie_stays_empty(serve):
+    take_over = run(HOW_TO / "migrating.md")["take_carts_over"]
     browser, _ = serve(
-        columns["Session"],
-        settings={"session.cookie_name": "shop"},
-        old=old_application,
-        cart=page["cart"],
-        everything=lambda request: dict(request.session),
+        FullSession,
+        take_over,
+        {"session.cookie_name": "shop"},
+        data=lambda request: dict(request.session),
     )
-    browser.get("/old")
-    assert set(browser.cookies) == {"session"}
-    assert browser.get("/cart").json == {"apples": 3}
-    assert set(browser.cookies) == {"shop-visitor"}
-    assert browser.get("/everything").json == {"cart": {"apples": 3}}
-
-
-def test_a_visitor_without_an_old_cookie_gets_an_empty_cart_and_no_session(serve, columns):
-    browser, _ = serve(columns["Session"], cart=run(HOW_TO / "migrating.md")["cart"])
-    assert browser.get("/cart").json == {}
+    assert browser.get("/data").json == {}
     assert not browser.cookies
 
 
 def test_settings_of_2017_that_are_gone_are_named_at_the_start():
-    page = (HOW_TO / "migrating.md").read_text(encoding="utf-8")
+    _, _, page = (HOW_TO / "migrating.md").read_text(encoding="utf-8").partition("release of 2017\n")
     gone = re.findall(r"^\| `session\.(\w+)` \|", page, re.MULTILINE)
     assert len(gone) == 3
     for name in gone:

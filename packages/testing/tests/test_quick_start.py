@@ -31,6 +31,7 @@ from pages import DOCS
 
 ROOT = Path(__file__).parents[3]
 PROJECT = Path(__file__).with_name("quickstart")
+INI_FILES = ("development.ini", "testing.ini", "production.ini")
 ENGINES = ("sqlite", "postgresql", "mariadb", "mysql")
 
 # Errors, but those about `cgi`, which WebOb imports, and `pkg_resources`, which Pyramid does.
@@ -103,7 +104,7 @@ class Project:
         path.write_text(text)
 
     def use_database(self, url: str) -> None:
-        for ini in ("development.ini", "testing.ini"):
+        for ini in INI_FILES:
             self.edit(ini, r"^sqlalchemy\.url = .*$", f"sqlalchemy.url = {url.replace('%', '%%')}")
 
     @property
@@ -130,7 +131,7 @@ def follow_the_quick_start(project: Project) -> None:
     lines = the_step("python", "`get_engine()`")
     project.edit("yourproject/models/__init__.py", r"^def get_engine\(.*\n    return .*\n", escaped(lines))
 
-    for ini in ("development.ini", "testing.ini"):
+    for ini in INI_FILES:
         assert f"`{ini}`" in "".join(step.introduction for step in quick_start())
         key = project.shell(the_step("console", "Make a key")).strip()
         lines = the_step("ini", "`development.ini`").replace("(the key)", key)
@@ -502,6 +503,21 @@ def test_whoever_follows_the_tutorial_has_a_shop_with_a_cart_a_login_and_devices
         assert "Log in" in desk.page("/logout", out="yes")
         assert "Your devices" not in stranger.page("/devices")
         assert not LOGGED_PROBLEM.search(log.read_text()), log.read_text()
+    is_ready_for_production(migrated)
+
+
+def is_ready_for_production(project: Project) -> None:
+    """Do with what the tutorial leaves what it and the Quick Start say before others use it."""
+    for ini in INI_FILES[1:]:
+        assert "session.renewal_timeout = 900" in (project.folder / ini).read_text()
+    for page, command in (
+        (ROOT / "README.md", "chmod o-rwx production.ini"),
+        (DOCS / "tutorial.md", "pyramid-sessions doctor production.ini"),
+        (DOCS / "tutorial.md", "pyramid-sessions purge production.ini"),
+    ):
+        assert f"`{command}`" in page.read_text()
+        printed = project.shell(command)
+        assert "doctor" not in command or "Errors: 0, warnings: 0." in printed, printed
 
 
 def test_the_page_on_pypi_gives_the_same_steps() -> None:

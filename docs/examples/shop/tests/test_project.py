@@ -63,6 +63,21 @@ def test_an_ini_file_works_once_the_database_is_initialized(checkout, ini, capsy
 
 
 @pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
+def test_a_cart_waits_for_a_fortnight_though_the_browser_is_closed(checkout, ini, monkeypatch):
+    monkeypatch.setattr("shop.scripts.initialize_db.setup_logging", lambda _uri: None)
+    initialize_db([str(checkout / ini)])
+    app = get_app(str(checkout / ini))
+    try:
+        browser = TestApp(app, extra_environ={"wsgi.url_scheme": "https", "HTTP_HOST": "localhost"})
+        form = browser.get("/products/round-teapot").forms["buy"]
+        answer = form.submit(status=303, headers={"Origin": "https://localhost"})
+    finally:
+        app.registry["dbsession_factory"].kw["bind"].dispose()
+    (cookie,) = answer.headers.getall("Set-Cookie")
+    assert "Max-Age=1209600;" in cookie
+
+
+@pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
 def test_the_commands_find_nothing_to_mend(checkout, ini, monkeypatch):
     monkeypatch.setattr("shop.scripts.initialize_db.setup_logging", lambda _uri: None)
     initialize_db([str(checkout / ini)])

@@ -79,7 +79,7 @@ class Mistake:
         return f"{self.setting}{value}: {self.problem}; {self.remedy}"
 
 
-class ConfigurationError(SessionError):
+class ConfigurationError(SessionError, ValueError):
     """The settings are wrong. All that is wrong with them is reported at once.
 
     Attributes:

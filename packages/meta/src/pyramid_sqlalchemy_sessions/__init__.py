@@ -56,6 +56,7 @@ from websession_pyramid import (
     includeme,
     register_sessionmaker,
     session_types,
+    take_over_sessions,
     web_session_factories,
 )
 
@@ -108,6 +109,7 @@ __all__ = [
     "prepare_sqlite_engine",
     "register_sessionmaker",
     "session_types",
+    "take_over_sessions",
     "web_session_factories",
 ]
 __all__ += mixins.__all__

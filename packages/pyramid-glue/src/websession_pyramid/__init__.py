@@ -35,6 +35,7 @@ from .recent_login import RecentLoginRequired
 from .registration import register_sessionmaker
 from .security import SessionSecurityPolicy
 from .session import WebSession
+from .taking_over import take_over_sessions
 from .types import session_types
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "includeme",
     "register_sessionmaker",
     "session_types",
+    "take_over_sessions",
     "web_session_factories",
 ]
 

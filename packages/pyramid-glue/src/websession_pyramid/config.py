@@ -27,6 +27,7 @@ from .factory import SessionFactory
 from .form_tokens import put_in_the_default_policys_place
 from .kit import knows_users
 from .recent_login import recent_login_mistakes, recent_login_view
+from .taking_over import take_over_sessions
 from .types import session_types
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def includeme(config: Configurator) -> None:
     config.set_session_factory(factory)
     config.add_directive("add_web_session", add_web_session)
     config.add_directive("add_session_type", add_session_type)
+    config.add_directive("take_over_sessions", take_over_sessions)
     config.add_view_deriver(recent_login_view, "recent_login")
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
     config.action(None, config.registry.registerHandler, (_check_application, (ApplicationCreated,)))
@@ -256,18 +258,24 @@ def factory_args_from_settings(
     return {option.name: getattr(values, option.name) for option in OPTIONS}
 
 
-def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> SessionFactory:
+def get_session_factory(
+    secret_key: Any, model_class: Any, *, serializer: Any = None, **options: Any
+) -> SessionFactory:
     """Return a session factory, for `config.set_session_factory`.
+
+    It is also what an application or library takes that wants a factory by its dotted name and arguments.
 
     Args:
         secret_key: A key from :func:`generate_secret_key`, where keys are (``env:NAME``, ``file:/path``),
             several of these, or a `websession_crypto.Keyring`. The first key encrypts, all of them decrypt.
         model_class: The session model, a class or its dotted name.
+        serializer: Not used. Some of those who call factories by name give each of them one.
         options: Further settings by their names, without prefix, as text or Python values.
 
     Raises:
         ConfigurationError: An argument is wrong; it lists every mistake.
     """
+    del serializer
     values = {"secret_key": secret_key, "model_class": model_class, **options}
     try:
         return SessionFactory(_parse(values, "", None))

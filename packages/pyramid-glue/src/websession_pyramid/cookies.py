@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from websession_core.settings import Settings
 
-__all__ = ["CookieJar"]
+__all__ = ["CookieJar", "keep_out_of_caches"]
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,9 @@ class CookieJar:
             response.headerlist.append(("Vary", "Cookie"))
 
     def _add(self, request: Request, response: Response, token: str | None, max_age: int | None) -> None:
-        is_secure = self._settings.cookie_secure.applies(https=request.scheme == "https")
+        # A bare request (`pyramid.testing.DummyRequest`) has no scheme.
+        is_https = getattr(request, "scheme", "http") == "https"
+        is_secure = self._settings.cookie_secure.applies(https=is_https)
         if not is_secure and token is not None:
             self._warn_of_plain_http(request)
         if _has_header(response, "set-cookie"):
@@ -118,7 +120,7 @@ class CookieJar:
                 if name.lower() != "set-cookie" or not value.startswith(self._pair)
             ]
         response.headerlist.append(("Set-Cookie", self._header(token, max_age, is_secure=is_secure)))
-        _keep_out_of_caches(response)
+        keep_out_of_caches(response)
 
     def _header(self, token: str | None, max_age: int | None, *, is_secure: bool) -> str:
         if token is None or max_age is not None:
@@ -178,7 +180,8 @@ def _has_header(response: Response, header: str) -> bool:
     return False
 
 
-def _keep_out_of_caches(response: Response) -> None:
+def keep_out_of_caches(response: Response) -> None:
+    """See to it that no shared cache gives a response with a cookie to others."""
     # `private` because many caches take no notice of a directive with a field name, and a bare `no-cache`
     # lets them store the cookie and hand it to others after asking us. A view's `no-store` is stricter.
     # By hand: WebOb's setter writes no-cache=Set-Cookie without the quotes the grammar demands.

@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from websession_core.errors import UnstorableValueError
 from websession_core.state import COUNTER_MAX, SEED_LENGTH
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from pyramid.request import Request
     from sqlalchemy import Connection
     from sqlalchemy.pool import Pool
+    from transaction import Transaction
     from websession_core.policies import Overrides, Policies
     from websession_core.session_types import SessionTypes
     from websession_core.settings import Settings
@@ -62,6 +64,16 @@ def _system_clock() -> int:
     return int(time.time())
 
 
+class _TakeOver(Protocol):
+    """What is known here of a `taking_over.TakeOver`, which is above sessions."""
+
+    def is_wanted(self, request: Request) -> bool:
+        """Return whether `request` carries an old cookie."""
+
+    def apply(self, session: Any, request: Request, transaction: Transaction, *, is_known: bool) -> None:
+        """Fill `session` from the old one."""
+
+
 class SessionKit:
     """What is made once from one set of settings, for all sessions of it.
 
@@ -86,6 +98,7 @@ class SessionKit:
         rules: What sessions may hold.
         own_settings: The settings that a session of this model can have of its own.
         missing_rows: The rows that bookkeeping has not found.
+        take_over: Takes over the sessions of another library; None: there are none.
     """
 
     def __init__(
@@ -110,6 +123,7 @@ class SessionKit:
         self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self.missing_rows = MissingRows()
+        self.take_over: _TakeOver | None = None
         self._warned: set[str] = set()
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_cookie)

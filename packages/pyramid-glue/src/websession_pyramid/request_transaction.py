@@ -20,6 +20,7 @@ has.
 from __future__ import annotations
 
 import enum
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyramid.threadlocal import manager as threadlocals
@@ -50,6 +51,7 @@ __all__ = [
     "is_within_pyramid_tm",
     "is_within_subrequest_of",
     "manager_of",
+    "missing_database_session",
     "sharing",
     "transaction_state",
     "would_abort",
@@ -127,9 +129,44 @@ def manager_of(request: Request) -> TransactionManager | None:
 
 
 def database_session(request: Request, name: str) -> Session:
-    """Return the SQLAlchemy session that a request has as `name`, also where a `scoped_session` is there."""
-    session: Session | scoped_session[Session] = getattr(request, name)
-    return session() if isinstance(session, scoped_session) else session
+    """Return the SQLAlchemy session that a request has as `name`, also where a `scoped_session` is there.
+
+    Raises:
+        UnsupportedSetupError: The request has none under this name.
+    """
+    try:
+        session: Session | scoped_session[Session] = getattr(request, name)
+    except AttributeError:
+        # One that comes from within the application's own function is for the application.
+        if inspect.getattr_static(request, name, None) is not None:
+            raise
+        raise UnsupportedSetupError(missing_database_session(name)) from None
+    if isinstance(session, scoped_session):
+        return session()
+    if not hasattr(session, "get_bind"):
+        raise UnsupportedSetupError(
+            f"request.{name} is no SQLAlchemy session, but of the class {type(session).__name__}. "
+            f"Instead, {make_database_session(name)}"
+        )
+    return session
+
+
+def missing_database_session(name: str) -> str:
+    """Return what to say and to do where requests have no attribute `name`."""
+    return (
+        f"Requests have no attribute {name!r}, and sessions are stored through the SQLAlchemy session that "
+        f"is expected there. If it has another name, set session.dbsession_name; otherwise "
+        f"{make_database_session(name)}"
+    )
+
+
+def make_database_session(name: str) -> str:
+    """Return how an application gives its requests a database session."""
+    return (
+        f"add one with config.add_request_method(make_session, {name!r}, reify=True), where make_session "
+        "takes the request and returns a session that was registered with "
+        "zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)"
+    )
 
 
 def is_error_page(request: Request) -> bool:

@@ -598,7 +598,19 @@ class WebSession(MutableMapping[str, Any]):
         before, self.__dict__["_holder"] = self._holder, holder
         if holder is not before:
             holder.announce(None if before is None else before.working_copy.opening)
+            if self._kit.take_over is not None and transaction is not None:
+                self._take_over(holder, shared.browser, transaction)
         return holder
+
+    def _take_over(self, holder: Holder, request: Request, transaction: Transaction) -> None:
+        """Take over the session that another library has kept for the browser."""
+        take_over = self._kit.take_over
+        if take_over is None or not isinstance(holder, UnitOfWork) or is_error_page(request):
+            return
+        if not take_over.is_wanted(request):
+            return
+        is_known = holder.working_copy.opening.verdict is not None
+        take_over.apply(self, request, transaction, is_known=is_known)
 
     def _open_in(self, transaction: Transaction, shared: Sharing) -> Holder:
         # On the transaction, and not on the request, since subrequests share it; by the request the browser

@@ -8,7 +8,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pyramid.interfaces import IExecutionPolicy, ITweens
+from pyramid.events import NewRequest
+from pyramid.interfaces import IExecutionPolicy, IRequestExtensions, IRequestFactory, ITweens
 from pyramid.settings import asbool
 from websession_core.durations import duration, exact_duration
 from websession_core.key_retirement import old_key_lifetime
@@ -17,7 +18,10 @@ from websession_core.settings import CookieSecure, SameSite, cookie_name_prefix
 from websession_core.state import SEED_LENGTH, Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
 from websession_models import fresh_session_id
+from zope.interface import implementedBy
 
+from ..factory import web_session_factories
+from ..request_transaction import missing_database_session
 from ..security import policy_sessions
 from .findings import Finding, Severity, error, info, warning
 
@@ -52,6 +56,7 @@ _LEVELS: Final = {
 
 def transaction_manager(registry: Registry) -> Iterator[Finding]:
     """Yield what is weak about how a complete application uses `pyramid_tm`."""
+    yield from _database_sessions(registry)
     settings = registry.settings
     tweens = registry.queryUtility(ITweens)
     names = () if tweens is None else (name for name, _ in (tweens.explicit or tweens.implicit()))
@@ -78,6 +83,18 @@ def transaction_manager(registry: Registry) -> Iterator[Finding]:
             "Set tm.annotate_user = false.",
             name="annotate-user",
         )
+
+
+def _database_sessions(registry: Registry) -> Iterator[Finding]:
+    # A request factory or a subscriber may set it, too, which cannot be seen: the first use will tell.
+    subscribers = registry.adapters.subscriptions([implementedBy(NewRequest)], None)
+    if subscribers or registry.queryUtility(IRequestFactory) is not None:
+        return
+    extensions = registry.queryUtility(IRequestExtensions)
+    given = set() if extensions is None else {*extensions.descriptors, *extensions.methods}
+    names = {factory.settings.dbsession_name for factory in web_session_factories(registry).values()}
+    for name in sorted(names - given):
+        yield error(f"{missing_database_session(name)}.", name="database-session")
 
 
 def transactions(deployment: Deployment) -> Iterator[Finding]:
