@@ -50,6 +50,10 @@ login's cookie. If its cookie is outdated, by a new key for example, a request t
 a write and a login of one session exclude each other, so that only a response to the write that is overtaken
 by the login's own could still land after it.
 
+*A row that cannot be read*, since something else has written to it or no key at hand decrypts it, opens
+nothing, whatever the ticket, and is left as it is: once it can be read again it is judged as ever. The ticket
+was ours, so its browser can still end the session, and does so by a login.
+
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row is about another user, but
 harms nothing either. All writes compare, so what was decided from an old copy does not take effect.
@@ -154,6 +158,7 @@ class Standing(StrEnum):
     IN_FLIGHT = "still under way"
     REFUSED = "issued before the cut-off"
     UNKNOWN = "no such session"
+    UNREADABLE = "cannot be read"
     STALE_READ = "newer than the row"
     SUPERSEDED = "identity has changed"
     EXPIRED_IDLE = "idle timeout"
@@ -219,6 +224,7 @@ CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
         Standing.IN_FLIGHT: Consequence(opens=True),
         Standing.REFUSED: Consequence(opens=False),
         Standing.UNKNOWN: Consequence(opens=False),
+        Standing.UNREADABLE: Consequence(opens=False),
         Standing.STALE_READ: Consequence(opens=False, instead=NewSession.LOGIN),
         Standing.SUPERSEDED: Consequence(opens=False, instead=NewSession.LOGIN),
         Standing.EXPIRED_IDLE: _REMOVED,
@@ -343,6 +349,10 @@ def _is_unknown(case: _Case) -> bool:
     return not case.is_known
 
 
+def _is_unreadable(case: _Case) -> bool:
+    return not case.row.is_readable
+
+
 def _is_stale_read(case: _Case) -> bool:
     return case.ticket.epoch > case.row.epoch
 
@@ -438,6 +448,7 @@ class Rule:
 RULES: Final[tuple[Rule, ...]] = (
     Rule(Standing.REFUSED, "issued before not_before", _is_refused),
     Rule(Standing.UNKNOWN, "there is no row", _is_unknown),
+    Rule(Standing.UNREADABLE, "the row cannot be read", _is_unreadable),
     Rule(Standing.STALE_READ, "a higher epoch than the row's", _is_stale_read),
     Rule(Standing.EXPIRED_IDLE, "unused for the idle timeout", _is_past_idle),
     Rule(Standing.EXPIRED_ABSOLUTE, "as old as the absolute timeout", _is_past_absolute),
@@ -890,6 +901,8 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
     *(Transition(source, "absolute timeout passes", Standing.EXPIRED_ABSOLUTE) for source in _OPEN),
     *(Transition(source, "stored deadline passes", Standing.EXPIRED_DEADLINE) for source in _OPEN),
     *(Transition(source, "session ends", Standing.UNKNOWN) for source in _OPEN),
+    *(Transition(source, "its key is taken away", Standing.UNREADABLE) for source in _OPEN),
+    *(Transition(Standing.UNREADABLE, "its key comes back", target) for target in _OPEN),
 )
 
 

@@ -5,7 +5,8 @@ The rules are in `websession_core.lifecycle`; here is only who gets to hear of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
@@ -15,6 +16,8 @@ from .contents import Contents
 from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded, announce
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from pyramid.request import Request
     from websession_core.policies import Policies
     from websession_core.state import Ticket
@@ -25,11 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_COOKIE", "Opening", "announce_opening", "judge_cookie"]
 
+log = logging.getLogger(__name__)
+
 _EXPIRED = frozenset(
     {Standing.EXPIRED_IDLE, Standing.EXPIRED_ABSOLUTE, Standing.EXPIRED_DEADLINE, Standing.UNACKNOWLEDGED}
 )
 _REFUSED = {
     Standing.UNKNOWN: "unknown",
+    Standing.UNREADABLE: "unreadable",
     Standing.SUPERSEDED: "superseded",
     Standing.STALE_READ: "stale read",
     Standing.REFUSED: "not before",
@@ -45,16 +51,33 @@ class Opening:
         row: The row that the ticket opened; None: it opened none.
         reorder: Whether the engine gives the keys of JSON objects back in an order of its own.
         refusals: What else the browser sent under the cookie's name: why it is no ticket, and its kind.
+        problem: Why the row that the ticket names cannot be read; empty: nothing of the kind is the matter.
     """
 
     verdict: Verdict | None = None
     row: SessionRow | None = None
     reorder: bool = False
     refusals: tuple[Refusal, ...] = ()
+    problem: str = ""
 
     def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
         return Contents(self.row, reorder=self.reorder, rules=kit.rules)
+
+    def as_unreadable(self, problem: str) -> Opening:
+        """Return what became of the cookie if its row, which its ticket would open, cannot be read."""
+        verdict = self.verdict
+        if verdict is not None:
+            standing = Standing.UNREADABLE
+            verdict = replace(verdict, standing=standing, state=None, duties=(), insists=False)
+        return replace(self, verdict=verdict, row=None, problem=problem)
+
+    @property
+    def unreadable_id(self) -> UUID | None:
+        """The session whose row cannot be read; None: there is none."""
+        verdict = self.verdict
+        is_unreadable = verdict is not None and verdict.standing is Standing.UNREADABLE
+        return verdict.ticket.session_id if verdict is not None and is_unreadable else None
 
     @property
     def only_a_login_may_follow(self) -> bool:
@@ -78,7 +101,8 @@ def judge_cookie(
 ) -> Opening:
     """Return what becomes, now, of a cookie with a ticket that names `row`; the rest is as for `Opening`."""
     verdict = judge(ticket, None if row is None else row.state, policies, now)
-    return Opening(verdict, row if verdict else None, reorder, refusals)
+    problem = row.problem if row is not None and verdict.standing is Standing.UNREADABLE else ""
+    return Opening(verdict, row if verdict else None, reorder, refusals, problem)
 
 
 def announce_opening(request: Request, attribute: str, opening: Opening, before: Opening | None) -> None:
@@ -89,9 +113,12 @@ def announce_opening(request: Request, attribute: str, opening: Opening, before:
 
     What was found before, in the same request, is no news; None: nothing was looked at.
     """
+    previous = NO_COOKIE if before is None else before
+    if opening.problem and not previous.problem and opening.unreadable_id is not None:
+        name = short_name(opening.unreadable_id)
+        log.warning("Session %s is left out of a request, and stays as it is: %s", name, opening.problem)
     if not request.registry.has_listeners:
         return
-    previous = NO_COOKIE if before is None else before
     if opening.refusals != previous.refusals:
         for refusal in opening.refusals:
             announce(request, attribute, CookieRefused, "", *refusal)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Never
 
 from sqlalchemy import Engine
@@ -24,7 +25,7 @@ from .bookkeeping import after_transaction
 from .events import announce_own_transaction
 from .opening import Opening, announce_opening, judge_cookie
 from .request_transaction import TransactionState, database_session
-from .row_writer import RowWriter
+from .row_writer import RowWriter, read_row
 from .taking_part import has_committed
 from .working_copy import WorkingCopy
 
@@ -197,7 +198,8 @@ class ReadOnlySession:
         kit = self._kit
         if self._writer is not None:
             self._writer.origin = connection
-        row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
+        row = read_row(ticket.session_id, partial(kit.store.load, connection, ticket.session_id))
+        reorder = kit.store.reorders_keys(connection)
         policies = kit.policies(None if row is None else row.overrides)
         return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
 

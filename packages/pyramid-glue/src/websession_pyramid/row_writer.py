@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
 from sqlalchemy import delete, inspect, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from websession_core.errors import SessionTransactionError
+from sqlalchemy.orm import load_only
+from websession_core.errors import SessionTransactionError, UnreadableRowError
 from websession_core.lifecycle import begin, rotate
 from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
@@ -26,7 +28,7 @@ from .taking_part import is_kept
 from .user_limit import LOGIN_ELSEWHERE, assign_slot, needs_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from uuid import UUID
 
     from pyramid.request import Request
@@ -40,9 +42,21 @@ if TYPE_CHECKING:
     from .pending import Pending
     from .savepoints import SavepointStack
 
-__all__ = ["RowWriter"]
+__all__ = ["RowWriter", "read_row"]
 
 _READ_ATTEMPTS = 5
+
+
+def read_row(session_id: UUID, load: Callable[[], SessionRow | None]) -> SessionRow | None:
+    """Return a row as it is loaded, or what stands for one that cannot be read; None if it is not there.
+
+    Raises:
+        SQLAlchemyError: The database could not be asked.
+    """
+    try:
+        return load()
+    except UnreadableRowError as error:
+        return SessionRow.unreadable(session_id, str(error))
 
 
 class RowWriter:
@@ -97,12 +111,7 @@ class RowWriter:
         for attempt in range(attempts):
             connection = self.connection()
             try:
-                if not store.features.eager:
-                    row = store.load(connection, session_id)
-                else:
-                    # The user's model wants more than the row, in the same SELECT.
-                    pair = store.load_with_instance(self.dbsession, session_id)
-                    self._instance, row = (None, None) if pair is None else pair
+                row = read_row(session_id, partial(self._load, connection, session_id))
             except DBAPIError as error:
                 if attempt + 1 == attempts or not has_ended_transaction(error, connection.dialect.name):
                     raise
@@ -112,6 +121,15 @@ class RowWriter:
         if row is not None and unfinished is not None:
             kit.missing_rows.tell(row, unfinished)
         return row, store.reorders_keys(connection)
+
+    def _load(self, connection: Connection, session_id: UUID) -> SessionRow | None:
+        store = self._kit.store
+        if not store.features.eager:
+            return store.load(connection, session_id)
+        # The user's model wants more than the row, in the same SELECT.
+        pair = store.load_with_instance(self.dbsession, session_id)
+        self._instance, row = (None, None) if pair is None else pair
+        return row
 
     def instance(self, session_id: UUID) -> Any:
         """Return the row as an object of the application's model."""
@@ -291,7 +309,9 @@ class RowWriter:
         """Delete a row, by the ORM where the model has relationships: only it knows how they cascade."""
         kit, model, dbsession = self._kit, self._kit.settings.model_class, self.dbsession
         if self._mapper.relationships:
-            instance: Any = dbsession.get(model, session_id)
+            # Nothing but the key: a row that cannot be read can be deleted all the same.
+            columns = load_only(self._mapper.attrs["id"].class_attribute)
+            instance: Any = dbsession.get(model, session_id, options=[columns])
             if instance is not None:
                 dbsession.delete(instance)
                 dbsession.flush()

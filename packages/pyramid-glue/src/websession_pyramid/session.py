@@ -443,9 +443,7 @@ class WebSession(MutableMapping[str, Any]):
     def _open(self) -> Holder:
         holder = self._find_holder()
         copy = holder.working_copy
-        if self._request is not None and is_error_page(self._request):
-            copy.hide_unreadable()
-        elif copy.may_be_deleted:
+        if copy.may_be_deleted and not (self._request is not None and is_error_page(self._request)):
             copy.notice_deletions()
         return holder
 

@@ -52,7 +52,7 @@ class WorkingCopy:
         is_writable: Whether a change can reach the database.
 
     Attributes:
-        opening: As given.
+        opening: As given; or that the row cannot be read.
         contents: What the session holds.
         pending: What the transaction will do to the row, and has done.
         writer: What reads and writes the row; None: it was not needed so far.
@@ -89,6 +89,10 @@ class WorkingCopy:
         self._has_warned = self._had_full_queue = False
         self.opening = opening
         self.contents = opening.contents(kit)
+        if problem := self.contents.problem:
+            # At once, and not when somebody looks at it: the same request would have a user, and then none.
+            self.opening = opening.as_unreadable(problem)
+            self.contents = self.opening.contents(kit)
         self.pending = Pending()
         self.writer = writer
         self.is_writable = is_writable
@@ -145,6 +149,7 @@ class WorkingCopy:
             self.pending = self.pending.starting_over(row)
             if row is not None:
                 self._announce(SessionInvalidated, row.id, reason)
+            self._end_unreadable(reason)
 
     def go_on_with(self, opening: Opening) -> None:
         """Let what was put in a new session be changes of one that was begun meanwhile."""
@@ -158,6 +163,8 @@ class WorkingCopy:
         if row is not None and self.is_writable:
             self.contents.rotating = True
             self._announce(SessionRegenerated, row.id, reason)
+        elif self.is_writable:
+            self._end_unreadable(reason)
 
     def end(self, session_id: UUID, reason: str) -> None:
         """Let another session's row be deleted with what this one writes."""
@@ -173,6 +180,8 @@ class WorkingCopy:
         if userid is None or self._kit.settings.max_per_user is None or not self.is_writable:
             return
         connection, ended = self.attached.connection(), self.pending.ended
+        if self.opening.unreadable_id is not None:
+            ended |= {self.opening.unreadable_id}  # the login is going to end it
         expired, excess = sessions_in_the_way(self._kit, connection, self.contents, ended, userid)
         self._delete_later(expired)
         for session_id in excess:
@@ -194,13 +203,6 @@ class WorkingCopy:
                 queue,
                 most,
             )
-
-    def hide_unreadable(self) -> None:
-        """Be empty if what is stored cannot be read: the error page shall render, and the row is kept."""
-        if not self.contents.is_readable:
-            log.info("An error page has an empty session, since what is stored of it cannot be read")
-            self.opening = dataclasses.replace(self.opening, row=None)
-            self.contents = Contents(rules=self._kit.rules)
 
     def reset(self) -> None:
         """Be what was read again."""
@@ -338,6 +340,12 @@ class WorkingCopy:
 
     def _announce(self, event: Any, session_id: UUID, reason: str) -> None:
         announce(self._request, self._kit.attribute, event, short_name(session_id), reason)
+
+    def _end_unreadable(self, reason: str) -> None:
+        """Let the row be deleted that the browser's ticket names and nobody can read."""
+        session_id = self.opening.unreadable_id
+        if session_id is not None and session_id not in self.pending.ended:
+            self.end(session_id, reason)
 
     def _delete_later(self, session_ids: Sequence[UUID]) -> None:
         to_delete = (*self.pending.to_delete, *session_ids)

@@ -12,12 +12,15 @@ may change what a session holds.
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
+from sqlalchemy import BigInteger, Integer, String, Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.orm import defer
+from sqlalchemy.types import TypeDecorator
+from websession_core.errors import UnreadableRowError
 from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
 from websession_core.state import COUNTER_MAX, Activity
 
@@ -32,7 +35,7 @@ from .schema import SchemaError
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Delete, Dialect, Insert, Select, Update
     from sqlalchemy.orm import Session
@@ -102,11 +105,17 @@ class Store:
         """Return the row with that key as the connection's transaction sees it, or None.
 
         Raises:
+            UnreadableRowError: Something else has written to it.
             EncryptedDataError: Its data cannot be decrypted.
         """
         statements = self._for(connection.dialect)
-        # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
-        values: Any = execute(connection, statements.select, {ID: session_id}).first()
+        try:
+            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
+            values: Any = execute(connection, statements.select, {ID: session_id}).first()
+        except _MAY_BE_NONSENSE as error:
+            if not _is_nonsense(error):
+                raise
+            raise _nonsense(error) from None
         return None if values is None else self._open(statements.row(session_id, values))
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
@@ -121,6 +130,9 @@ class Store:
             dbsession: The application's SQLAlchemy session, in whose transaction the row is read and to which
                 the object belongs. An object that it holds already is returned as it is.
             session_id: The primary key.
+
+        Raises:
+            UnreadableRowError: As for `load()`.
         """
         mapper = self.features.mapper()
         statements = self._for(dbsession.get_bind(mapper).dialect)
@@ -133,9 +145,12 @@ class Store:
             with dbsession.no_autoflush:
                 # A joined collection makes several lines, with one and the same object.
                 lines: Any = dbsession.execute(statement, {ID: session_id}).unique().all()
-        except StatementError as error:
-            tell_plainly(error, statement)
-            raise
+        except (StatementError, *_MAY_BE_NONSENSE) as error:
+            if isinstance(error, StatementError):
+                tell_plainly(error, statement)
+            if not isinstance(error, _MAY_BE_NONSENSE) or not _is_nonsense(error):
+                raise
+            raise _nonsense(error) from None
         if not lines:
             return None
         instance, *values = lines[0]
@@ -288,6 +303,7 @@ class _Statements:
         self._is_as_read = [*self._where, version == bindparam(_VERSION, type_=version.type)]
         # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
+        self._checks = tuple(_checks(features, self._plain))
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
         self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
         self._inserted = (*self._plain, "id")
@@ -326,11 +342,15 @@ class _Statements:
         """Return what one line of `select` means."""
         values = iter(line)
         plain = dict(zip(self._plain, values, strict=False))
-        if not isinstance(plain["created"], int):
-            # A DateTime, most likely; the rules would stumble over it without saying where it came from.
+        if not isinstance(plain["created"], int) and self._dialect != "sqlite":
+            # A DateTime, most likely. SQLite has types for its values and not for its columns.
             kind = type(plain["created"]).__name__
             table = self._features.table.name
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
+        for name, fits in self._checks:
+            value = plain[name]
+            if value is not None and not fits(value):
+                raise UnreadableRowError(f"there is nonsense in its column {self._columns[name].name!r}")
         overrides = activity = None
         if self._overrides:
             pairs = zip(self._overrides, values, strict=False)
@@ -411,6 +431,45 @@ class _Statements:
         # Bound as text, so that no serializer sees it. PostgreSQL assigns no text to jsonb without a
         # cast; elsewhere the column takes the text as it is (and SQLite's CAST AS JSON makes a number of it).
         return cast(text, column.type) if self._dialect == "postgresql" else text
+
+
+# What types raise for a value that is none of theirs; and SQLite's driver, as `_is_nonsense()` knows.
+_MAY_BE_NONSENSE: Final = (ValueError, TypeError, ArithmeticError, LookupError, OperationalError)
+
+
+def _is_nonsense(error: BaseException) -> bool:
+    """Return whether a row could not be fetched because of what is in one of its columns."""
+    is_drivers = isinstance(error, OperationalError)
+    return not is_drivers or str(error.orig).startswith("Could not decode to UTF-8")
+
+
+def _nonsense(error: BaseException) -> UnreadableRowError:
+    # Without what it says: that repeats the value.
+    return UnreadableRowError(f"there is nonsense in one of its columns ({type(error).__name__})")
+
+
+def _checks(features: ModelFeatures, names: Iterable[str]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    """Yield the columns with what says of each whether a value can be what we have written there."""
+    for name in names:
+        if name == "userid":
+            kind: Any = features.userid_type
+            if kind is not None:
+                yield name, partial(_is_a, kind)
+        elif name in _TEXTS or isinstance(features.columns[name].type, TypeDecorator):
+            continue  # cast to text; or a type of the application's own
+        elif isinstance(features.columns[name].type, String):
+            yield name, partial(_is_a, str)
+        elif isinstance(features.columns[name].type, Integer):
+            is_big = isinstance(features.columns[name].type, BigInteger)
+            # One less than fits: it will be counted on.
+            yield name, partial(_fits, most=(COUNTER_MAX if is_big else _INTEGER_MAX) - 1)
+
+
+def _is_a(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+_INTEGER_MAX: Final = 2**31 - 1
 
 
 def _sane(kind: type[_T], values: Mapping[str, Any], most: int) -> _T:
