@@ -111,7 +111,8 @@ class CookieRefused(SessionEvent):
     Attributes:
         kind: ``malformed``, ``not authentic`` (another key, another cookie, or tampered with),
             ``unknown`` (authentic, but there is no such session), ``superseded`` (the session's identity has
-            changed since), ``stale read`` (the row that was read is older than the ticket) or
+            changed since), ``stale read`` (the row that was read is older than the ticket),
+            ``unreadable`` (something else has written to the row, or no key decrypts its data) or
             ``not before`` (issued before the cut-off).
     """
 

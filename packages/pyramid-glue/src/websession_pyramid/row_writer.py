@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pyramid.request import Request
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
     from sqlalchemy.orm import Mapper, Session
     from transaction import TransactionManager
     from websession_core.state import Ticket
@@ -92,6 +92,11 @@ class RowWriter:
         # choose. The mapper tells the engine where several are bound.
         self.origin = self.dbsession.connection(bind_arguments={"mapper": self._kit.settings.model_class})
         return self.origin
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the database where the row is."""
+        return self.dbsession.get_bind(self._kit.settings.model_class).dialect
 
     # -- reading -------------------------------------------------------------------------------------------
 

@@ -303,14 +303,14 @@ class WebSession(MutableMapping[str, Any]):
                 tokens are new all the same.
 
         Raises:
-            UnstorableValueError: The value is of another type.
+            UnstorableValueError: The column cannot hold the value: it is of another type, too long, too large.
             NoTransactionError: There is no transaction to store it in.
             TooManySessionsError: The user has as many sessions as the settings allow, and they say that a
                 further one is refused. Nothing was changed.
         """
         self._require("userid")
-        self._kit.check_userid(userid)
         copy = self._open_for_change()
+        copy.check_userid(userid)
         copy.end_excess_sessions(userid)
         if userid is not None and copy.contents.value("userid") not in (None, userid):
             self._leave_to_another_user(copy, keep_data=keep_data)

@@ -171,6 +171,15 @@ class WorkingCopy:
         self._delete_later([session_id])
         self._announce(SessionInvalidated, session_id, reason)
 
+    def check_userid(self, userid: Any) -> None:
+        """Refuse a userid that the model's column cannot hold.
+
+        Raises:
+            UnstorableValueError: It cannot.
+        """
+        if self.writer is not None:  # else the change reaches no database
+            self._kit.check_userid(userid, self.writer.dialect)
+
     def end_excess_sessions(self, userid: Any) -> None:
         """Keep a user within the number of sessions that they may have, before they log in once more.
 

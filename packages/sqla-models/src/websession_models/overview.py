@@ -23,6 +23,7 @@ from . import own_transactions
 from .features import features_of
 from .queries import last_used, with_companion
 from .rows import OVERRIDES
+from .userids import exact_userid, is_same_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +152,7 @@ def _by_user(
         select(func.count().label("number"))
         .select_from(with_companion(features))
         .where(active, userid.is_not(None), features.criterion())
-        .group_by(userid)
+        .group_by(exact_userid(features, connection.dialect))
         .subquery()
     )
     statement = select(func.count(), func.max(by_user.c.number)).select_from(by_user)
@@ -276,7 +277,8 @@ def list_sessions(
     if userid is not _ANYBODY:
         if owner is None:
             raise ValueError("the session model has no userid")
-        conditions.append(owner.is_(None) if userid is None else owner == userid)
+        is_theirs = owner.is_(None) if userid is None else is_same_user(features, userid, connection.dialect)
+        conditions.append(is_theirs)
     if created_before is not None:
         conditions.append(columns["created"] < created_before)
     if used_before is not None:
