@@ -894,6 +894,7 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
     Transition(Standing.IN_FLIGHT, "G passes", Standing.REPLAYED),
     Transition(Standing.SUPERSEDED, "2 G pass", Standing.REPLAYED),
     Transition(Standing.STALE_READ, "the row is read again", Standing.CURRENT),
+    Transition(Standing.UNREADABLE, "its key comes back", Standing.CURRENT),
     Transition(Standing.CURRENT, "max_tries candidates are lost", Standing.UNACKNOWLEDGED),
     *(Transition(source, "identity rotated", Standing.SUPERSEDED) for source in _OPEN),
     *(Transition(source, "not_before is set", Standing.REFUSED) for source in _OPEN),
@@ -902,7 +903,6 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
     *(Transition(source, "stored deadline passes", Standing.EXPIRED_DEADLINE) for source in _OPEN),
     *(Transition(source, "session ends", Standing.UNKNOWN) for source in _OPEN),
     *(Transition(source, "its key is taken away", Standing.UNREADABLE) for source in _OPEN),
-    *(Transition(Standing.UNREADABLE, "its key comes back", target) for target in _OPEN),
 )
 
 

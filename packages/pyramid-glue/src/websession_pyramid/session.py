@@ -303,7 +303,7 @@ class WebSession(MutableMapping[str, Any]):
                 tokens are new all the same.
 
         Raises:
-            UnstorableValueError: The column cannot hold the value: it is of another type, too long, too large.
+            UnstorableValueError: The column cannot hold the value: of another type, too long, too large.
             NoTransactionError: There is no transaction to store it in.
             TooManySessionsError: The user has as many sessions as the settings allow, and they say that a
                 further one is refused. Nothing was changed.

@@ -20,6 +20,7 @@ from websession_core.renaming import renamed
 from websession_core.state import short_name
 
 from . import own_transactions
+from .emptying import is_no_session
 from .features import features_of
 from .queries import last_used, with_companion
 from .rows import OVERRIDES
@@ -98,9 +99,9 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
     features = features_of(model)
     columns = features.columns
     expires = features.activity.get("expires_at")
-    active: ColumnElement[bool] = (
-        columns["id"].is_not(None) if expires is None else or_(expires.is_(None), expires > now)
-    )
+    active: ColumnElement[bool] = ~is_no_session(features)
+    if expires is not None:
+        active = and_(active, or_(expires.is_(None), expires > now))
     size = _payload_size(columns["data"], connection.dialect.name)
     userid = columns.get("userid")
     age = now - last_used(features)
@@ -273,7 +274,7 @@ def list_sessions(
     features = features_of(model)
     columns, last_use = features.columns, last_used(features)
     owner = columns.get("userid")
-    conditions = [features.criterion()]
+    conditions = [~is_no_session(features), features.criterion()]
     if userid is not _ANYBODY:
         if owner is None:
             raise ValueError("the session model has no userid")
@@ -314,7 +315,8 @@ def ids_by_prefix(
     features = features_of(model)
     key = features.columns["id"]
     lowest, highest = _range(prefix)
-    statement = select(key).where(key.between(lowest, highest), features.criterion())
+    is_one = ~is_no_session(features)
+    statement = select(key).where(key.between(lowest, highest), is_one, features.criterion())
     return tuple(connection.scalars(statement.order_by(key).limit(limit)))
 
 

@@ -25,6 +25,7 @@ from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
 from websession_core.state import COUNTER_MAX, Activity
 
 from .companion import KEY
+from .emptying import ENDED, empty_row
 from .envelope import Envelope
 from .executing import ID, PREFIX, execute, tell_plainly
 from .features import ModelFeatures, features_of
@@ -116,7 +117,11 @@ class Store:
             if not _is_nonsense(error):
                 raise
             raise _nonsense(error) from None
-        return None if values is None else self._open(statements.row(session_id, values))
+        return (
+            None
+            if values is None or statements.is_ended(values)
+            else self._open(statements.row(session_id, values))
+        )
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
@@ -154,6 +159,8 @@ class Store:
         if not lines:
             return None
         instance, *values = lines[0]
+        if statements.is_ended(values):
+            return None
         return instance, self._open(statements.row(session_id, values))
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
@@ -256,6 +263,16 @@ class Store:
         """
         return execute(connection, self._for(connection.dialect).delete, {ID: session_id}).rowcount == 1
 
+    def empty(self, connection: Connection, session_id: uuid.UUID) -> bool:
+        """End a session whose row a foreign key of the application's keeps from being deleted.
+
+        The row stays, is nobody's, holds nothing, and no ticket opens it. See `emptying`.
+
+        Returns:
+            Whether there was one.
+        """
+        return empty_row(connection, self.features, self.envelope, session_id)
+
     def reorders_keys(self, connection: Connection) -> bool:
         """Return whether the engine keeps JSON objects' keys in an order of its own.
 
@@ -303,6 +320,7 @@ class _Statements:
         self._is_as_read = [*self._where, version == bindparam(_VERSION, type_=version.type)]
         # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
+        self._epoch = self._plain.index("epoch")
         self._checks = tuple(_checks(features, self._plain))
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
         self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
@@ -337,6 +355,10 @@ class _Statements:
         # A function that makes a default may want to see the other values: that needs a statement of its own.
         others = [column for column in self._features.table.columns if column not in ours]
         return self._dialect == "postgresql" and all(column.default is None for column in others)
+
+    def is_ended(self, line: Sequence[Any]) -> bool:
+        """Return whether one line of `select` is what is left of an ended session."""
+        return line[self._epoch] == ENDED
 
     def row(self, session_id: uuid.UUID, line: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
