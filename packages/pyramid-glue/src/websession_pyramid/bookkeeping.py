@@ -107,7 +107,7 @@ class BestEffortBookkeeper:
         return took_effect
 
     def _announce_emptied(self, session_id: UUID) -> None:
-        """Let the application clear its own columns: apart, since the revocation stands whatever comes of it."""
+        """Let the application clear its own columns; the revocation stands whatever comes of it."""
         if not self._request.registry.has_listeners:
             return
 

@@ -38,7 +38,7 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     features = features_of(entity.mapper.class_ if entity is not None and entity.is_aliased_class else model)
     deadline = features.activity.get("expires_at")
     companion = features.companion
-    is_one = model.epoch != ENDED
+    is_one: ColumnElement[bool] = model.epoch != ENDED
     if companion is None or deadline is None:
         return is_one
     has_ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)

@@ -358,7 +358,8 @@ class _Statements:
 
     def is_ended(self, line: Sequence[Any]) -> bool:
         """Return whether one line of `select` is what is left of an ended session."""
-        return line[self._epoch] == ENDED
+        epoch: object = line[self._epoch]
+        return epoch == ENDED
 
     def row(self, session_id: uuid.UUID, line: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
@@ -461,8 +462,7 @@ _MAY_BE_NONSENSE: Final = (ValueError, TypeError, ArithmeticError, LookupError, 
 
 def _is_nonsense(error: BaseException) -> bool:
     """Return whether a row could not be fetched because of what is in one of its columns."""
-    is_drivers = isinstance(error, OperationalError)
-    return not is_drivers or str(error.orig).startswith("Could not decode to UTF-8")
+    return not isinstance(error, OperationalError) or str(error.orig).startswith("Could not decode to UTF-8")
 
 
 def _nonsense(error: BaseException) -> UnreadableRowError:

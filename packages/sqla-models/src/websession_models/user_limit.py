@@ -81,7 +81,8 @@ def free_slot(others: Iterable[UsersSession], limit: int) -> int | None:
         others: The sessions that stay, as `users_sessions()` returns them.
         limit: How many sessions a user can have.
     """
-    taken, foreign = set(), set()
+    taken: set[int] = set()
+    foreign: set[int] = set()
     for other in others:
         if other.slot is not None:
             (taken if other.is_theirs else foreign).add(other.slot)

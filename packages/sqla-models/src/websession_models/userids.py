@@ -64,7 +64,8 @@ def userid_problem(features: ModelFeatures, userid: Any) -> str | None:
     Returns:
         What is wrong, and what to do about it: a clause.
     """
-    kind = features.columns["userid"].type
+    kind: TypeEngine[Any] = features.columns["userid"].type
+    value: Any = userid
     expected = features.userid_type
     if userid is None or expected is None or isinstance(kind, TypeDecorator):
         return None
@@ -72,13 +73,13 @@ def userid_problem(features: ModelFeatures, userid: Any) -> str | None:
         return f"the column takes {expected.__name__}, not {type(userid).__name__}; convert it first"
     match kind:
         case Integer():
-            return _number_problem(kind, userid)
+            return _number_problem(kind, value)
         case Enum():
             return None if userid in (kind.enum_class or kind.enums) else "it is none of the column's values"
         case String():
-            return _text_problem(kind, userid)
+            return _text_problem(kind, value)
         case LargeBinary() | BINARY():
-            return _bytes_problem(kind, userid)
+            return _bytes_problem(kind, value)
         case Numeric() if isinstance(userid, (decimal.Decimal, float)):
             return _decimal_problem(kind, decimal.Decimal(userid))
         case _:
@@ -148,7 +149,8 @@ def may_be_same_user(features: ModelFeatures, userid: Any) -> ColumnElement[bool
 
     Among them are all of the user's, and what a unique index takes for them.
     """
-    return features.columns["userid"] == userid
+    column: ColumnElement[Any] = features.columns["userid"]
+    return column == userid
 
 
 def is_same_user(features: ModelFeatures, userid: Any, dialect: Dialect) -> ColumnElement[bool]:
