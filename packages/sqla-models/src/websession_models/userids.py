@@ -150,7 +150,8 @@ def may_be_same_user(features: ModelFeatures, userid: Any) -> ColumnElement[bool
     Among them are all of the user's, and what a unique index takes for them.
     """
     column: ColumnElement[Any] = features.columns["userid"]
-    return column == userid
+    condition: ColumnElement[bool] = column == userid
+    return condition
 
 
 def is_same_user(features: ModelFeatures, userid: Any, dialect: Dialect) -> ColumnElement[bool]:
