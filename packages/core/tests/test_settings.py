@@ -18,7 +18,7 @@ from websession_core import (
     Settings,
     parse_settings,
 )
-from websession_core.settings import COOKIE_MAX_AGE_LIMIT
+from websession_core.settings import COOKIE_MAX_AGE_LIMIT, cookie_name_prefix
 
 from .configured import Model, mistakes, parse
 
@@ -89,6 +89,13 @@ class TestValues:
             ("cookie_httponly", False, False),
             ("cookie_samesite", "strict", SameSite.STRICT),
             ("cookie_samesite", SameSite.LAX, SameSite.LAX),
+            ("visitor_cookie_max_age", "60", 60),
+            ("visitor_cookie_max_age", "0", 0),
+            ("visitor_cookie_max_age", "", None),
+            ("visitor_cookie_samesite", "strict", SameSite.STRICT),
+            ("visitor_cookie_samesite", "", None),
+            ("visitor_cookie_samesite", None, None),
+            ("alongside_0_2", "true", True),
         ],
     )
     def test_text_and_python_values_are_read(self, name: str, given: Any, value: Any) -> None:
@@ -358,6 +365,19 @@ class TestCookieRules:
         assert found["cookie_secure"].value == repr(secure)
         assert parse(cookie_samesite="None", cookie_secure="true").cookie_samesite is SameSite.NONE
 
+    def test_so_must_that_of_visitors(self) -> None:
+        assert set(mistakes(visitor_cookie_samesite="None")) == {"cookie_secure"}
+        read = parse(visitor_cookie_samesite="None", cookie_secure="true")
+        assert read.visitor_cookie_samesite is SameSite.NONE
+
+    @pytest.mark.parametrize("name", ["session", "__Host-session", "__Secure-s", "s" * 255])
+    def test_the_name_of_the_visitors_cookie_keeps_the_prefix_and_is_not_too_long(self, name: str) -> None:
+        visitors = parse(cookie_name=name, cookie_secure="true").visitor_cookie_name
+        assert visitors != name
+        assert visitors.endswith("-visitor")
+        assert cookie_name_prefix(visitors) == cookie_name_prefix(name)
+        assert len(visitors) <= 255
+
     @pytest.mark.parametrize("secure", ["auto", "false"])
     def test_so_must_a_partitioned_one(self, secure: str) -> None:
         found = mistakes(cookie_partitioned="true", cookie_secure=secure)
@@ -474,7 +494,7 @@ class TestTable:
 
         assert [name for name, row in rows.items() if row.required] == ["secret_key", "model_class"]
         assert [name for name, row in rows.items() if row.secret] == ["secret_key", "data_secret_key"]
-        durations = {"cookie_max_age", "extension_delay", "renewal_grace"} | {
+        durations = {"cookie_max_age", "visitor_cookie_max_age", "extension_delay", "renewal_grace"} | {
             f"{kind}_timeout" for kind in ("idle", "absolute", "renewal")
         }
         assert {name for name, row in rows.items() if row.unit == "seconds"} == durations

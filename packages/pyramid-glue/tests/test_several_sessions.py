@@ -74,7 +74,10 @@ class TestTwoSessionsTogether:
     def test_one_response_carries_both_cookies(self, site):
         browser = site.browser()
         cookies = browser.get("/add").headers.getall("Set-Cookie")
-        assert sorted(cookie.partition("=")[0] for cookie in cookies) == ["admin", "session"]
+        assert sorted(cookie.partition("=")[0] for cookie in cookies) == [
+            "admin-visitor",
+            "session-visitor",
+        ]
         assert browser.get("/add").headers.getall("Set-Cookie") == []
         assert browser.get("/look").json_body == [{"n": 2}, {"n": 20}]
 
@@ -217,7 +220,7 @@ class TestTwoSessionsApart:
         browser.get("/add")
         site.views["logout"] = lambda request: request.admin_session.invalidate()
         (cookie,) = browser.get("/logout").headers.getall("Set-Cookie")
-        assert cookie.startswith("admin=;")
+        assert cookie.startswith("admin-visitor=;")
         assert browser.get("/look").json_body == [{"n": 1}, {}]
         assert (site.count(FullSession), site.count(AdminSession)) == (1, 0)
 
@@ -231,8 +234,10 @@ class TestTwoSessionsApart:
         browser = site.browser()
         browser.get("/add")
         thief = site.browser()
-        thief.set_cookie("admin", browser.cookies["session"])
-        thief.set_cookie("session", browser.cookies["admin"])
+        thief.set_cookie("admin", browser.cookies["session-visitor"])
+        thief.set_cookie("admin-visitor", browser.cookies["session-visitor"])
+        thief.set_cookie("session", browser.cookies["admin-visitor"])
+        thief.set_cookie("session-visitor", browser.cookies["admin-visitor"])
         assert thief.get("/look").json_body == [{}, {}]
 
     def test_a_request_that_touches_one_reads_one(self, site):

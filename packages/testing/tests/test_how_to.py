@@ -616,7 +616,7 @@ def test_a_cart_is_carried_over_from_the_old_cookie_once_and_a_login_is_not(serv
     browser.get("/old")
     assert set(browser.cookies) == {"session"}
     assert browser.get("/cart").json == {"apples": 3}
-    assert set(browser.cookies) == {"shop"}
+    assert set(browser.cookies) == {"shop-visitor"}
     assert browser.get("/everything").json == {"cart": {"apples": 3}}
 
 

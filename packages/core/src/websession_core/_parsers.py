@@ -24,7 +24,7 @@ _LATEST: Final = 10**11  # Unix seconds, the year 5138: beyond it somebody has g
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
-_LONGEST_COOKIE_NAME: Final = 255  # browsers keep 4096 bytes of name and value together
+LONGEST_COOKIE_NAME: Final = 255  # browsers keep 4096 bytes of name and value together
 # RFC 6265 section 4.1.1: cookie-name is an RFC 2616 token.
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 6265 section 4.1.1: path-value is any US-ASCII character except controls and ";".
@@ -122,6 +122,18 @@ def cookie_max_age(value: Any) -> int | None:
     return positive(value, COOKIE_MAX_AGE_LIMIT, "is longer than browsers keep any cookie")
 
 
+def visitor_cookie_max_age(value: Any) -> int | None:
+    if not _is_none(value) and _integer(value) == 0:
+        return 0
+    return cookie_max_age(value)
+
+
+def visitor_cookie_samesite(value: Any) -> SameSite | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return cookie_samesite(value)
+
+
 def extension_delay(value: Any) -> int | None:
     number = None if _is_none(value) else _integer(value)
     if number is not None and number < 0:
@@ -165,8 +177,8 @@ def cookie_name(value: Any) -> str:
     text = _text(value)
     if not _TOKEN.fullmatch(text):
         raise ValueError("contains a character that the name of a cookie must not contain")
-    if len(text) > _LONGEST_COOKIE_NAME:
-        raise ValueError(f"is longer than {_LONGEST_COOKIE_NAME} characters")
+    if len(text) > LONGEST_COOKIE_NAME:
+        raise ValueError(f"is longer than {LONGEST_COOKIE_NAME} characters")
     return text
 
 

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _parsers as parsers
-from ._parsers import COOKIE_MAX_AGE_LIMIT
+from ._parsers import COOKIE_MAX_AGE_LIMIT, LONGEST_COOKIE_NAME
 from ._rules import CHECKS, LONGEST_SHOWN, Check, Converter, Draft, Option, cookie_name_prefix
 from .choices import ClientAddress, CookieSecure, LimitPolicy, SameSite
 from .errors import ConfigurationError, Mistake
@@ -46,9 +46,22 @@ __all__ = [
     "Settings",
     "cookie_name_prefix",
     "parse_settings",
+    "visitor_cookie_name",
 ]
 
 DEFAULT_PREFIX: Final = "session."
+
+_VISITOR_SUFFIX: Final = "-visitor"
+
+
+def visitor_cookie_name(cookie_name: str) -> str:
+    """Return the name of the cookie of visitors, with the prefix of the users' and no longer than one may be.
+
+    Args:
+        cookie_name: The name of the users' cookie.
+    """
+    return f"{cookie_name[: LONGEST_COOKIE_NAME - len(_VISITOR_SUFFIX)]}{_VISITOR_SUFFIX}"
+
 
 _OPTION: Final = "websession_core.option"
 
@@ -110,7 +123,9 @@ class Settings:
         "session",
         parsers.cookie_name,
         doc="The name of the cookie. If it starts with __Host- or __Secure-, browsers insist on the "
-        "attributes that this prefix stands for, and they are checked here, too.",
+        "attributes that this prefix stands for, and they are checked here, too. If the model has "
+        "UseridMixin, users have this cookie, and visitors who are not logged in one whose name has -visitor "
+        "at its end.",
         expects="use letters, digits, hyphens and underscores",
     )
     cookie_max_age: int | None = _option(
@@ -161,6 +176,30 @@ class Settings:
         doc="Whether browsers keep a separate cookie, and with it a separate session, for each site that "
         "embeds the application (CHIPS). Such a cookie also works where third-party cookies are blocked. "
         "To be embedded, the application needs cookie_samesite = None as well.",
+        expects="use true or false",
+    )
+
+    visitor_cookie_max_age: int | None = _option(
+        None,
+        parsers.visitor_cookie_max_age,
+        doc="How long the browser keeps the cookie of a visitor who is not logged in; 0: until it is closed. "
+        "Without it: as cookie_max_age says. The model needs UseridMixin.",
+        expects=f"give up to {COOKIE_MAX_AGE_LIMIT} seconds (400 days), or leave it out",
+        unit="seconds",
+    )
+    visitor_cookie_samesite: SameSite | None = _option(
+        None,
+        parsers.visitor_cookie_samesite,
+        doc="Whether requests that other sites start carry the cookie of a visitor who is not logged in. "
+        "Without it: as cookie_samesite says. The model needs UseridMixin.",
+        expects="use Lax, Strict or None, as text, or leave it out",
+    )
+    alongside_0_2: bool = _option(
+        False,
+        parsers.boolean,
+        doc="Whether workers of version 0.2 still serve the same browsers: cookies and the tokens of forms "
+        "are then made as these can read them, with one cookie for visitors and users. Set it for all "
+        "sessions while an upgrade from 0.2 rolls out, and remove it afterwards.",
         expects="use true or false",
     )
 
@@ -282,6 +321,11 @@ class Settings:
         "the log.",
         expects="give a number; 0 for no limit",
     )
+
+    @property
+    def visitor_cookie_name(self) -> str:
+        """The name of the cookie of visitors, where they have one of their own."""
+        return visitor_cookie_name(self.cookie_name)
 
     @property
     def policies(self) -> Policies:

@@ -30,6 +30,7 @@ from .events import (
     SessionRenewed,
 )
 from .factory import SessionFactory, web_session_factories
+from .form_tokens import SessionTokenPolicy
 from .overrides import InvalidPreferenceError, SessionOverrides
 from .recent_login import RecentLoginRequired
 from .security import SessionSecurityPolicy
@@ -57,6 +58,7 @@ __all__ = [
     "SessionRegenerated",
     "SessionRenewed",
     "SessionSecurityPolicy",
+    "SessionTokenPolicy",
     "StaleSessionError",
     "UnsupportedSetupError",
     "WebSession",

@@ -17,13 +17,15 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
-from websession_core.settings import OPTIONS, parse_settings
+from websession_core.settings import OPTIONS, parse_settings, visitor_cookie_name
 from websession_crypto import Keyring, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
 from .checks import start_up_findings
 from .factory import SessionFactory
+from .form_tokens import put_in_the_default_policys_place
+from .kit import knows_users
 from .recent_login import recent_login_mistakes, recent_login_view
 from .types import session_types
 
@@ -46,6 +48,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX = "session."
 PREFIX_SETTING = "pyramid_sqlalchemy_sessions.prefix"
+# Behind what an application sets by an action.
+_AFTER_OTHERS = 9999
 # Where the registry has what was configured so far: prefix and settings by request attribute.
 _CONFIGURED = "websession_pyramid.configured"
 
@@ -73,6 +77,8 @@ def includeme(config: Configurator) -> None:
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
     config.action(None, config.registry.registerHandler, (_check_application, (ApplicationCreated,)))
     config.action("websession_pyramid.debug_panel", _add_debug_panel, (config.registry,))
+    policy = partial(put_in_the_default_policys_place, config.registry)
+    config.action("websession_pyramid.csrf", policy, order=_AFTER_OTHERS)
 
 
 def _add_debug_panel(registry: Registry) -> None:
@@ -171,6 +177,31 @@ def _cookie_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]])
                 f"is {settings.cookie_name!r}, as for request.{attribute} ({prefix}cookie_name), and "
                 "browsers keep one cookie of a name",
                 "give another name",
+            )
+    ours = _cookie_names(draft["cookie_name"], draft["model_class"])
+    for attribute, (prefix, settings) in others.items():
+        theirs = _cookie_names(settings.cookie_name, settings.model_class)
+        if draft["cookie_name"] != settings.cookie_name:
+            for name in sorted(ours & theirs):
+                yield draft.mistake(
+                    "cookie_name",
+                    f"makes, of users and visitors, {name!r} a cookie, as for request.{attribute} "
+                    f"({prefix}cookie_name), and browsers keep one cookie of a name",
+                    "give another name",
+                )
+
+
+def _cookie_names(name: str, model: type) -> frozenset[str]:
+    return frozenset({name, visitor_cookie_name(name)} if knows_users(model) else {name})
+
+
+def _visitors_have_a_cookie(draft: Draft) -> Iterator[Mistake]:
+    for setting in ("visitor_cookie_max_age", "visitor_cookie_samesite"):
+        if draft[setting] is not None and not knows_users(draft["model_class"]):
+            yield draft.mistake(
+                setting,
+                f"has no effect: {draft['model_class'].__name__} lacks UseridMixin, so there is one cookie",
+                "leave it out",
             )
 
 
@@ -321,6 +352,7 @@ _CHECKS: Final = (
     _limit_has_its_mixins,
     _data_key_goes_with_the_mixin,
     _data_key_is_its_own,
+    _visitors_have_a_cookie,
 )
 
 

@@ -12,7 +12,7 @@ from websession_core.durations import duration, exact_duration
 from websession_core.key_retirement import old_key_lifetime
 from websession_core.presets import AAL2, AAL2_OF_REVISION_3, AAL3
 from websession_core.settings import CookieSecure, SameSite, cookie_name_prefix
-from websession_core.state import Ticket
+from websession_core.state import SEED_LENGTH, Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
 from websession_models import fresh_session_id
 
@@ -129,8 +129,8 @@ def cookie(deployment: Deployment) -> Iterator[Finding]:
             "Scripts in the page can read the cookie, and so can one that is injected (ASVS 5.0, 3.3.4).",
             f"Leave {deployment.setting('cookie_httponly')} out: no script needs this cookie.",
         )
-    token = deployment.factory.tickets.token(Ticket(fresh_session_id()))
-    length = len(settings.cookie_name) + len(token)
+    token = deployment.factory.tickets.token(Ticket(fresh_session_id(), seed=bytes(SEED_LENGTH)))
+    length = max(len(jar.name) for jar in deployment.factory.tickets.jars) + len(token)
     if length > _COOKIE_LIMIT or len(token) > MAX_TOKEN_LENGTH:
         yield error(
             f"The cookie's name and value have {length} bytes, more than browsers keep (ASVS 5.0, 3.3.5).",

@@ -84,9 +84,8 @@ def _present(application: Application) -> tuple[str, list[str]]:
 def _lifetime(application: Application) -> tuple[int | None, bool]:
     """Return for how many seconds the old keys are needed (None: forever), and whether the table was read."""
     factory = application.factory
-    settings = factory.policies(None)
     needs = [
-        old_key_lifetime(settings, owned=owned)
+        old_key_lifetime(factory.policies(None, owned), owned=owned)
         for owned in ((True, False) if factory.has("userid") else (None,))
     ]
     table_was_read = True
@@ -97,7 +96,8 @@ def _lifetime(application: Application) -> tuple[int | None, bool]:
         except (SQLAlchemyError, CommandError):
             table_was_read, combinations = False, ()
         needs += [
-            old_key_lifetime(settings.effective(own.overrides), owned=own.owned) for own in combinations
+            old_key_lifetime(factory.effective_policies(own.overrides, own.owned), owned=own.owned)
+            for own in combinations
         ]
     bounds = [need for need in needs if need is not None]
     return (max(bounds) if len(bounds) == len(needs) else None), table_was_read
