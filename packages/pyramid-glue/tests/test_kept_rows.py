@@ -278,3 +278,9 @@ def test_a_model_without_a_companion_has_it_too(make_site):
     browser.set_cookie("session", copy)
     assert browser.get("/who").json_body is None
     assert [(row.userid, row.data, row.flash) for row in site.rows()] == [(None, {}, {})]
+
+
+def test_the_start_warns_of_it(make_site, caplog):
+    model, trip = models(UseridMixin, BaseMixin)
+    make(make_site, model, trip, {})
+    assert "trip.session_id refers to kept_session without ON DELETE: a session that a row" in caplog.text

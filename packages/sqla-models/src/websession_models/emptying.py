@@ -17,18 +17,34 @@ from .executing import ID, execute
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterator
 
     from sqlalchemy import ColumnElement, Connection, Update
 
     from .envelope import Envelope
     from .features import ModelFeatures
 
-__all__ = ["ENDED", "close_companion", "empty_row", "is_no_session", "of_row"]
+__all__ = ["ENDED", "close_companion", "empty_row", "is_no_session", "keeping_columns", "of_row"]
 
 ENDED: Final = 2**31 - 1
 """The epoch of a row that is no session any more: the highest that the column holds."""
 
 _FIRST_VERSION: Final = 1
+
+_LETS_GO: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
+
+
+def keeping_columns(features: ModelFeatures) -> Iterator[str]:
+    """Yield the columns of the application, as its metadata has them, that keep a row from being deleted."""
+    table = features.table
+    for other in table.metadata.tables.values():
+        for key in other.foreign_keys:
+            # By the name: what a key refers to may not be declared yet, and then cannot be asked for.
+            refers = (
+                key.target_fullname.rpartition(".")[0] == table.fullname and other is not features.companion
+            )
+            if refers and str(key.ondelete or "").upper() not in _LETS_GO:
+                yield f"{other.name}.{key.parent.name}"
 
 
 def is_no_session(features: ModelFeatures) -> ColumnElement[bool]:

@@ -39,6 +39,12 @@ CHECKS: Final = (
         database.schema,
         needs_database=True,
     ),
+    Check(
+        "references",
+        "ended sessions can be deleted",
+        lambda deployment: application.foreign_keys(deployment.registry),
+        at_start=application.foreign_keys,
+    ),
     # Does it keep its promises?
     Check("transactions", "pyramid_tm", application.transactions, at_start=application.transaction_manager),
     Check("retries", "pyramid_retry", application.retries),
