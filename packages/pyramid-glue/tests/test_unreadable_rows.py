@@ -170,6 +170,16 @@ class TestWithoutTheKey:
         browser.get("/start")
         assert browser.get("/look").json_body == {"a": 1}
         assert len(site.rows()) == 2
+        browser.app = site.app
+        assert browser.get("/who").json_body == 7
+
+    def test_a_login_as_a_visitor_beside_it_ends_it(self, site, other):
+        browser = logged_in(site)
+        browser.app = other.app
+        browser.get("/start")
+        browser.get("/login")
+        assert browser.get("/who").json_body == 7
+        assert len(site.rows()) == 1
 
     def test_ending_twice_ends_it_once(self, site, other):
         browser = logged_in(site)

@@ -365,9 +365,10 @@ class _Statements:
         """Return what one line of `select` means."""
         values = iter(line)
         plain = dict(zip(self._plain, values, strict=False))
-        if not isinstance(plain["created"], int) and self._dialect != "sqlite":
-            # A DateTime, most likely. SQLite has types for its values and not for its columns.
-            kind = type(plain["created"]).__name__
+        created = plain["created"]
+        if not isinstance(created, int) and (self._dialect != "sqlite" or str(created).isdecimal()):
+            # A DateTime, most likely. SQLite's columns hold anything, but a number as text only one of text.
+            kind = type(created).__name__
             table = self._features.table.name
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
         for name, fits in self._checks:
