@@ -16,7 +16,15 @@ from pytest_websession.clock import ManualClock
 from sqlalchemy import URL, ForeignKey, String, create_engine, event, func, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_crypto import generate_secret_key
-from websession_models import BaseMixin, EncryptedDataMixin, FullyFeaturedSession, SessionLimitMixin
+from websession_models import (
+    BaseMixin,
+    ClientInfoMixin,
+    EncryptedDataMixin,
+    FullyFeaturedSession,
+    IdleMixin,
+    SessionLimitMixin,
+    UseridMixin,
+)
 from websession_models.sqlite import prepare_sqlite_engine
 
 if TYPE_CHECKING:
@@ -81,6 +89,13 @@ class LimitedSession(SessionLimitMixin, FullyFeaturedSession, Base):
     """A session model whose users can have so many."""
 
     __tablename__ = "limited_session"
+
+
+class TextSession(ClientInfoMixin, UseridMixin, IdleMixin, BaseMixin, Base):
+    """A session model with text userids, which come from outside."""
+
+    __tablename__ = "text_session"
+    userid: Mapped[str | None] = mapped_column(String(200))
 
 
 SECRET_KEY = generate_secret_key()

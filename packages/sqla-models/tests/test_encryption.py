@@ -207,14 +207,27 @@ class TestEncryptingAll:
             for each in rows:
                 Store.for_model(plain_model).insert(connection, each)
         seen = []
-        report = encrypt_all(engine, store, progress=seen.append)
-        assert (report.rows, report.written, report.refused) == (450, 450, 0)
+        refusing = encrypt_all(engine, store)
+        assert (refusing.rows, refusing.written, refusing.refused, refusing.plain) == (450, 0, 0, 450)
+        report = encrypt_all(engine, store, plaintext=True, progress=seen.append)
+        assert (report.rows, report.written, report.refused, report.plain) == (450, 450, 0, 450)
         assert sum(seen) == 450
         with engine.connect() as connection:
             for each in rows:
                 found = store.load(connection, each.id)
                 assert replace(found, data=each.data.replace(" ", "")) == replace(each, data=each.data)
-        assert encrypt_all(engine, store).written == 0
+        again = encrypt_all(engine, store, plaintext=True)
+        assert (again.written, again.plain) == (0, 0)
+
+    @pytest.mark.parametrize("column", ["data", "flash"])
+    def test_a_row_written_by_hand_is_not_made_good(self, engine, store, stored, column):
+        table, columns = store.features.table, store.features.columns
+        with engine.begin() as connection:
+            connection.execute(update(table).values({columns[column]: {"role": ["admin"]}}))
+        report = encrypt_all(engine, store)
+        assert (report.rows, report.written, report.refused, report.plain) == (1, 0, 0, 1)
+        with engine.connect() as connection, pytest.raises(EncryptedDataError, match="not encrypted"):
+            store.load(connection, stored.id)
 
     def test_rows_of_an_old_key_get_the_first(self, engine, model, stored):
         rotated = Store(model, cipher=Cipher("new", "key"))

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from .choices import CookieSecure, SameSite
+from .durations import parse_duration
 from .policies import LONGEST
 from .presets import PRESETS, Preset
 
@@ -67,6 +68,13 @@ def _integer(value: Any) -> int:
     raise ValueError("must be a whole number")
 
 
+def _seconds(value: Any) -> int:
+    """Return a number of seconds, which text may give with a unit: ``30min``."""
+    if isinstance(value, str) and not _INTEGER.fullmatch(value.strip()):
+        return parse_duration(value)
+    return _integer(value)
+
+
 def boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -112,14 +120,20 @@ def positive(value: Any, most: int = LONGEST, problem: str = f"must not be great
     return number
 
 
+def positive_duration(
+    value: Any, most: int = LONGEST, problem: str = f"must not be greater than {LONGEST}"
+) -> int:
+    return positive(_seconds(value), most, problem)
+
+
 def duration(value: Any) -> int | None:
-    return None if _is_none(value) else positive(value)
+    return None if _is_none(value) else positive_duration(value)
 
 
 def cookie_max_age(value: Any) -> int | None:
     if _is_none(value):
         return None
-    return positive(value, COOKIE_MAX_AGE_LIMIT, "is longer than browsers keep any cookie")
+    return positive_duration(value, COOKIE_MAX_AGE_LIMIT, "is longer than browsers keep any cookie")
 
 
 def visitor_cookie_max_age(value: Any) -> int | None:
@@ -135,7 +149,7 @@ def visitor_cookie_samesite(value: Any) -> SameSite | None:
 
 
 def extension_delay(value: Any) -> int | None:
-    number = None if _is_none(value) else _integer(value)
+    number = None if _is_none(value) else _seconds(value)
     if number is not None and number < 0:
         raise ValueError("must not be negative")
     return number

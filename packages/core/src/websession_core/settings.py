@@ -133,7 +133,7 @@ class Settings:
         parsers.cookie_max_age,
         doc="How long the browser keeps the cookie. Without it, the cookie ends with the browser's own "
         "session; but many browsers restore their cookies after a restart.",
-        expects=f"give 1 to {COOKIE_MAX_AGE_LIMIT} seconds (400 days), or leave it out",
+        expects=f"give 1 to {COOKIE_MAX_AGE_LIMIT} seconds, or a duration up to 400d, or leave it out",
         unit="seconds",
     )
     cookie_path: str = _option(
@@ -215,7 +215,7 @@ class Settings:
         None,
         parsers.duration,
         doc="A session ends after this time without a request. The model needs IdleMixin.",
-        expects="give a number of seconds above 0, or leave it out for no such timeout",
+        expects="give seconds, or a duration like 30min, 12h or 14d, or leave it out for no such timeout",
         unit="seconds",
     )
     extension_delay: int | None = _option(
@@ -224,14 +224,14 @@ class Settings:
         doc="Activity is recorded again when the last record is at least this old. A longer delay means "
         "fewer writes, but the idle timeout may come that much earlier. Without it: a tenth of the idle "
         "timeout, at most 60 seconds.",
-        expects="give a number of seconds shorter than idle_timeout; 0 records every request",
+        expects="give seconds, or a duration like 1min, shorter than idle_timeout; 0 records every request",
         unit="seconds",
     )
     absolute_timeout: int | None = _option(
         None,
         parsers.duration,
         doc="A session ends this time after its creation, used or not. The model needs AbsoluteMixin.",
-        expects="give a number of seconds above 0, or leave it out for no such timeout",
+        expects="give seconds, or a duration like 30min, 12h or 14d, or leave it out for no such timeout",
         unit="seconds",
     )
     renewal_timeout: int | None = _option(
@@ -239,16 +239,17 @@ class Settings:
         parsers.duration,
         doc="How often the cookie of a logged-in user's session changes, so that a stolen one is soon "
         "worthless and a copy is noticed. The model needs RenewalMixin.",
-        expects="give a number of seconds, at least twice renewal_grace, or leave it out for no renewal",
+        expects="give seconds, or a duration like 15min, at least twice renewal_grace, or leave it out for "
+        "no renewal",
         unit="seconds",
     )
     renewal_grace: int = _option(
         DEFAULT_GRACE,
-        parsers.positive,
+        parsers.positive_duration,
         doc="The longest time that may pass from the moment a browser sends a request until it has processed "
         "the response, including differences between the servers' clocks. Make it longer where uploads "
         "take longer.",
-        expects="give a number of seconds above 0",
+        expects="give seconds above 0, or a duration like 2min",
         unit="seconds",
     )
     renewal_max_tries: int = _option(

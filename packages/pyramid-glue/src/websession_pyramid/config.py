@@ -117,6 +117,7 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
             config.maybe_dotted,
             partial(_cookie_is_its_own, others=others),
             partial(_table_is_its_own, others=others),
+            partial(_data_key_is_not_anothers, others=others),
         )
     except ConfigurationError as error:
         mistakes += error.mistakes
@@ -214,6 +215,18 @@ def _table_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]]) 
                 f"keeps its sessions in the table {table.name!r}, as request.{attribute} "
                 f"({prefix}model_class) does",
                 "give a model with a table of its own",
+            )
+
+
+def _data_key_is_not_anothers(draft: Draft, others: Mapping[str, tuple[str, Settings]]) -> Iterator[Mistake]:
+    keys = draft["data_secret_key"]
+    for attribute, (prefix, settings) in others.items():
+        if keys is not None and set(keys) & set(settings.data_secret_key or ()):
+            yield draft.mistake(
+                "data_secret_key",
+                f"is also a key of {prefix}data_secret_key, so that what is stored for request.{attribute} "
+                "could be put into these sessions",
+                "make one of its own with generate_secret_key()",
             )
 
 

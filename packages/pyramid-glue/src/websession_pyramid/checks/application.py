@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyramid.interfaces import IExecutionPolicy, ITweens
@@ -22,8 +24,7 @@ from ..security import policy_sessions
 from .findings import Finding, Severity, error, info, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from pyramid.registry import Registry
 
@@ -223,24 +224,44 @@ def keys(deployment: Deployment) -> Iterator[Finding]:
             else f"By these settings an old one can go {duration(lifetime, round_up=True)} after the new one "
             "came first.",
         )
-    file = deployment.configuration
-    if file is None or not file.is_file():
-        return
-    mode = file.stat().st_mode
-    if mode & (stat.S_IROTH | stat.S_IWOTH) and _holds_key(deployment, file):
-        yield warning(
-            f"Everybody on this machine can read the secret key in {file.name}.",
-            f"chmod o-rwx {file.name}",
-        )
+    if os.name == "posix":  # elsewhere the mode does not say who may read
+        for name in ("secret_key", "data_secret_key"):
+            yield from _readable_keys(deployment, deployment.setting(name))
 
 
-def _holds_key(deployment: Deployment, file: Path) -> bool:
-    value = deployment.registry.settings.get(deployment.setting("secret_key"))
+def _readable_keys(deployment: Deployment, setting: str) -> Iterator[Finding]:
+    value = deployment.registry.settings.get(setting)
+    items = value.split() if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ()
+    for path in (item.removeprefix("file:") for item in items if str(item).startswith("file:")):
+        # Container runtimes mount secrets so, for the processes of one container.
+        severity = Severity.INFO if path.startswith("/run/secrets/") else Severity.WARNING
+        if _is_readable_by_all(Path(path)):
+            yield Finding(
+                severity,
+                f"Everybody on this machine can read the key file of {setting}.",
+                f"chmod o-rwx {path}",
+            )
+    keys = [str(item) for item in items if not str(item).startswith(("file:", "env:"))]
+    for file in deployment.configuration:
+        if keys and _is_readable_by_all(file) and _holds_one(file, keys):
+            yield warning(
+                f"Everybody on this machine can read {setting} in {file.name}.", f"chmod o-rwx {file.name}"
+            )
+
+
+def _is_readable_by_all(file: Path) -> bool:
+    try:
+        return bool(file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False
+
+
+def _holds_one(file: Path, keys: Iterable[str]) -> bool:
     try:
         content = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return isinstance(value, str) and any(key in content for key in value.split())
+    return any(key in content for key in keys)
 
 
 def logging_of_statements(deployment: Deployment) -> Iterator[Finding]:

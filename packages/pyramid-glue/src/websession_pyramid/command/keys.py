@@ -16,7 +16,7 @@ from websession_models.overview import distinct_overrides
 from websession_models.own_transactions import reading
 
 from .application import ApplicationError, CommandError, setting_of
-from .options import configured, json_option
+from .options import Subcommand, configured, json_option
 from .output import as_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = ["keygen", "rotate_key"]
 _SUFFIX = "secret_key"
 
 
-@click.command
+@click.command(cls=Subcommand, example="keygen >> secrets.env")
 def keygen() -> None:
     """Print a new secret key.
 
@@ -39,7 +39,7 @@ def keygen() -> None:
     click.echo(generate_secret_key())
 
 
-@click.command("rotate-key")
+@click.command("rotate-key", cls=Subcommand, example="rotate-key production.ini")
 @json_option
 @configured
 def rotate_key(open_application: Opener, json_: bool) -> None:
