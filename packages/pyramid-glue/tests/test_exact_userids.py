@@ -32,10 +32,10 @@ from websession_pyramid import active_sessions
 USERS = "bob", "Bob", "bób", "bob ", "b"
 
 
-class TextSession(SessionLimitMixin, FullyFeaturedSession, Base):
+class ExactSession(SessionLimitMixin, FullyFeaturedSession, Base):
     """Users are known by a name."""
 
-    __tablename__ = "text_session"
+    __tablename__ = "exact_session"
     userid: Mapped[str | None] = mapped_column(String(40), index=True)
 
 
@@ -65,7 +65,7 @@ def collate(site, collation):
             pytest.skip("the server does not know it")
         connection.execute(
             text(
-                "ALTER TABLE text_session MODIFY userid VARCHAR(40) "
+                "ALTER TABLE exact_session MODIFY userid VARCHAR(40) "
                 f"CHARACTER SET {character_set} COLLATE {collation}"
             )
         )
@@ -74,7 +74,7 @@ def collate(site, collation):
 @pytest.mark.parametrize("collation", ALL)
 def test_users_that_the_database_takes_for_one_are_several(make_site, collation):
     site = make_site(
-        model=TextSession, settings={"session.max_per_user": 2, "session.idle_timeout": 1000}, retry=False
+        model=ExactSession, settings={"session.max_per_user": 2, "session.idle_timeout": 1000}, retry=False
     )
     collate(site, collation)
     site.views.update(
@@ -99,10 +99,10 @@ def test_users_that_the_database_takes_for_one_are_several(make_site, collation)
         assert third.get("/devices").json_body == [user] * 2
     with site.engine.connect() as connection:
         listed = [
-            {session.userid for session in list_sessions(connection, TextSession, limit=None, userid=user)}
+            {session.userid for session in list_sessions(connection, ExactSession, limit=None, userid=user)}
             for user in USERS
         ]
-        numbers = overview(connection, TextSession, now=site.clock.now)
+        numbers = overview(connection, ExactSession, now=site.clock.now)
     assert listed == [{user} for user in USERS]
     assert (numbers.users, numbers.most_of_one_user) == (len(USERS), 2)
     assert second["bob"].get("/end_all").json_body == 2
@@ -111,7 +111,7 @@ def test_users_that_the_database_takes_for_one_are_several(make_site, collation)
 
 
 def test_a_users_sessions_are_found_by_the_index(make_site):
-    site = make_site(model=TextSession, settings={"session.max_per_user": 2, "session.idle_timeout": 1000})
+    site = make_site(model=ExactSession, settings={"session.max_per_user": 2, "session.idle_timeout": 1000})
     dialect = site.engine.dialect.name
     statements = []
 
@@ -134,7 +134,7 @@ def test_a_users_sessions_are_found_by_the_index(make_site):
             rows = [{"id": uuid.uuid4().bytes, "user": f"user {number}"} for number in range(500)]
             connection.execute(
                 text(
-                    "INSERT INTO text_session (id, created, version, epoch, data, flash, userid) "
+                    "INSERT INTO exact_session (id, created, version, epoch, data, flash, userid) "
                     "VALUES (:id, 1, 1, 0, '{}', '{}', :user)"
                 ),
                 rows,
@@ -142,7 +142,7 @@ def test_a_users_sessions_are_found_by_the_index(make_site):
     for statement, parameters in statements:
         with site.engine.connect() as connection:
             plan = str([tuple(row) for row in connection.exec_driver_sql(explain + statement, parameters)])
-        assert "text_session_userid" in plan or "text_session_session_slot" in plan
+        assert "exact_session_userid" in plan or "exact_session_session_slot" in plan
 
 
 # --- what a column cannot hold ------------------------------------------------------------------------------

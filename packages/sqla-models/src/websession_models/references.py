@@ -60,7 +60,7 @@ def _foreign_keys(connection: Connection, features: ModelFeatures) -> Iterator[S
                 yield SchemaProblem(name, column, problem, remedy, fatal=False)
             elif key["referred_table"] == table.name and key["referred_schema"] in {None, schema}:
                 problem = (
-                    f"refers to {table.name} without ON DELETE, so a session that a row of it refers to ends, "
+                    f"refers to {table.name} without ON DELETE, so a session that it refers to ends, "
                     "but its row stays, emptied, and cannot be purged"
                 )
                 yield SchemaProblem(name, column, problem, remedy, fatal=False)
