@@ -60,8 +60,8 @@ def _foreign_keys(connection: Connection, features: ModelFeatures) -> Iterator[S
                 yield SchemaProblem(name, column, problem, remedy, fatal=False)
             elif key["referred_table"] == table.name and key["referred_schema"] in {None, schema}:
                 problem = (
-                    f"refers to {table.name} without ON DELETE, so a session that it refers to ends, "
-                    "but its row stays, emptied, and cannot be purged"
+                    f"refers to {table.name} without ON DELETE, so no session that a row of it refers to can "
+                    "be purged: of one that has ended an emptied row stays"
                 )
                 yield SchemaProblem(name, column, problem, remedy, fatal=False)
 
