@@ -50,6 +50,7 @@ from .session_types import SessionTypes
 from .settings import (
     OPTIONS,
     Check,
+    CipherLibrary,
     ClientAddress,
     CookieSecure,
     Draft,
@@ -72,6 +73,7 @@ __all__ = [
     "Beginning",
     "Bookkeeping",
     "Check",
+    "CipherLibrary",
     "ClientAddress",
     "Clock",
     "ConfigurationError",
