@@ -761,6 +761,20 @@ def test_nothing_lives_for_ever_by_a_clock_that_was_far_ahead() -> None:
     assert standing(OLD_EPOCH, replace(ROW, rotated_at=later), RENEWING, T0) is Standing.REPLAYED
 
 
+# --- rows that cannot be read
+
+
+@pytest.mark.parametrize("ticket", [CURRENT, PREVIOUS, OLD_EPOCH, replace(CURRENT, epoch=99)])
+def test_a_row_that_cannot_be_read_opens_nothing_and_is_left_alone(ticket: Ticket) -> None:
+    state = SessionState(0, is_readable=False)
+    verdict = judge(ticket, state, ALL, T0)
+    assert verdict.standing is Standing.UNREADABLE
+    assert not verdict
+    assert not verdict.duties
+    assert verdict.instead is NewSession.ANY
+    assert standing(ticket, state, replace(ALL, not_before=T0 + 1), T0) is Standing.REFUSED
+
+
 # --- the diagram
 
 STAGES: dict[tuple[Standing, str], tuple[Ticket, SessionState, Policies, int]] = {
@@ -779,6 +793,7 @@ STAGES: dict[tuple[Standing, str], tuple[Ticket, SessionState, Policies, int]] =
     (Standing.IN_FLIGHT, "G passes"): (PREVIOUS, ROW, RENEWING, T0 + G + 1),
     (Standing.SUPERSEDED, "2 G pass"): (OLD_EPOCH, replace(ROW, rotated_at=T0), RENEWING, T0 + 2 * G + 1),
     (Standing.STALE_READ, "the row is read again"): (CURRENT, ROW, RENEWING, T0),
+    (Standing.UNREADABLE, "its key comes back"): (CURRENT, ROW, RENEWING, T0),
     (Standing.CURRENT, "max_tries candidates are lost"): (
         CURRENT,
         row(tries=16, tried_at=DUE),
@@ -798,6 +813,7 @@ BEFALLS: dict[str, tuple[SessionState | None, Policies, int]] = {
     "absolute timeout passes": (ROW, Policies(None, AbsoluteTimeout(1000)), T0),
     "stored deadline passes": (row(expires_at=T0), RENEWING, T0),
     "session ends": (None, RENEWING, T0),
+    "its key is taken away": (replace(ROW, is_readable=False), RENEWING, T0),
     "a visitor logs in": (replace(ROW, epoch=4, rotated_at=T0), RENEWING, T0),
     "a rotation is forgotten": (ROW, RENEWING, T0),
 }

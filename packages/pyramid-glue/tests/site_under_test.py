@@ -62,7 +62,7 @@ class Order(Base):
     __tablename__ = "shop_order"
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(String(50))
-    session_id: Mapped[Any] = mapped_column(ForeignKey("session.id"), nullable=True)
+    session_id: Mapped[Any] = mapped_column(ForeignKey("session.id", ondelete="SET NULL"), nullable=True)
 
 
 class User(Base):

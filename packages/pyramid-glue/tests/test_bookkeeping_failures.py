@@ -7,11 +7,9 @@ import logging
 import pytest
 import zope.sqlalchemy
 from site_under_test import FullSession
-from sqlalchemy import ForeignKey, NullPool, event, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import NullPool, event, text
 from sqlalchemy.orm import Session as DatabaseSession
 from sqlalchemy.pool import AssertionPool, QueuePool, SingletonThreadPool, StaticPool
-from websession_models import FullyFeaturedSession, SessionId
 from websession_pyramid import OwnTransactionBegun
 
 SETTINGS = {"session.idle_timeout": "600", "session.extension_delay": "60"}
@@ -244,40 +242,6 @@ class TestPools:
         ((level, message),) = messages()
         assert level == "ERROR"
         assert "no connection was free" in message
-
-
-class TestAForeignKeyWithoutOnDelete:
-    def test_makes_a_revocation_an_error_that_says_so(self, make, messages):
-        class Base(DeclarativeBase):
-            pass
-
-        class Session(FullyFeaturedSession, Base):
-            __tablename__ = "session"
-
-        class Draft(Base):
-            __tablename__ = "draft"
-            id: Mapped[int] = mapped_column(primary_key=True)
-            session_id = mapped_column(SessionId(), ForeignKey("session.id"))
-
-        site = make(model=Session)
-
-        @event.listens_for(site.engine, "connect")
-        def connect(connection, _record):
-            if site.engine.dialect.name == "sqlite":
-                connection.execute("PRAGMA foreign_keys=ON")
-
-        site.engine.dispose()
-
-        def login(request):
-            request.session.login(7)
-            request.dbsession.add(Draft(session_id=request.session.row().id))
-
-        site.views["login"] = login
-        show_an_old_cookie(site)
-
-        ((level, message),) = messages()
-        assert level == "ERROR"
-        assert "ON DELETE" in message
 
 
 @ON_POSTGRESQL

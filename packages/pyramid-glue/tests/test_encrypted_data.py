@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import traceback
 
 import pytest
 from site_under_test import SECRET_KEY, FullSession, SealedSession
 from sqlalchemy import select, update
-from websession_core.errors import ConfigurationError, EncryptedDataError
+from websession_core.errors import ConfigurationError
 from websession_crypto import generate_secret_key
 from websession_pyramid import get_session_factory
 
@@ -75,21 +74,20 @@ def test_keys_can_be_changed_with_nothing_lost(make_sealed):
     assert third.get("/look").json["cart"] == {"apples": 3, "pears": 3}
 
 
-def test_without_the_key_the_error_is_clear_and_shows_nothing(make_sealed):
+def test_without_the_key_the_log_is_clear_and_shows_nothing(make_sealed, caplog):
     site = make_sealed(OLD)
     browser = served(site)
     browser.get("/put?what=apples")
     data, _ = stored(site)
     stranger = served(make_sealed(NEW))
     stranger.cookiejar = browser.cookiejar
-    with pytest.raises(EncryptedDataError, match="no key of session") as caught:
-        stranger.get("/look")
-    told = "".join(traceback.format_exception(caught.value))
-    assert data not in told
-    assert "apples" not in told
+    assert stranger.get("/look").json["cart"] is None
+    assert "no key of session.data_secret_key made it" in caplog.text
+    assert data not in caplog.text
+    assert "apples" not in caplog.text
 
 
-def test_data_copied_from_anothers_session_is_refused(make_sealed):
+def test_data_copied_from_anothers_session_is_refused(make_sealed, caplog):
     site = make_sealed()
     served(site).get("/put?what=apples")
     data, _ = stored(site)
@@ -98,8 +96,8 @@ def test_data_copied_from_anothers_session_is_refused(make_sealed):
     table = SealedSession.__table__
     with site.engine.begin() as connection:
         connection.execute(update(table).values(data=data))
-    with pytest.raises(EncryptedDataError, match="copied from another row"):
-        thief.get("/look")
+    assert thief.get("/look").json["cart"] is None
+    assert "copied from another row" in caplog.text
 
 
 def test_a_leaked_database_reveals_neither_data_nor_a_cookie_that_is_usable(make_sealed):
@@ -177,8 +175,7 @@ class TestTheEncryptCommand:
         result = command("encrypt", uri)
         assert (result.exit_code, result.stdout) == (1, "1 sessions: 0 encrypted, 1 refused\n")
         assert "--plaintext" in result.stderr
-        with pytest.raises(EncryptedDataError, match="not encrypted"):
-            browser.get("/look")
+        assert browser.get("/look").json["cart"] is None  # nor does the session open
         told = command("encrypt", "--plaintext", uri).stdout
         assert told == "1 sessions: 1 encrypted (1 for the first time), 0 refused\n"
         assert browser.get("/look").json["cart"] is None

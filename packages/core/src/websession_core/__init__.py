@@ -13,6 +13,7 @@ from .errors import (
     SessionTransactionError,
     TicketError,
     TooManySessionsError,
+    UnreadableRowError,
     UnreadableValueError,
     UnstorableValueError,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "TicketError",
     "TooManySessionsError",
     "Transition",
+    "UnreadableRowError",
     "UnreadableValueError",
     "UnstorableValueError",
     "ValueCipher",

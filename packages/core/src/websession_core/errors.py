@@ -6,8 +6,9 @@
     ├── ConfigurationError        the operator's settings are wrong; lists all mistakes
     ├── UnstorableValueError      the application put a value in the session that cannot be stored
     ├── UnreadableValueError      a stored value is of a type that is not registered
-    ├── MalformedPayloadError     the stored text is not what this package writes
-    ├── EncryptedDataError        the stored text is encrypted, and no key at hand opens it
+    ├── UnreadableRowError        what is stored of a session cannot be read
+    │   ├── MalformedPayloadError ... its text is not what this package writes
+    │   └── EncryptedDataError    ... it is encrypted, and no key at hand opens it
     ├── TooManySessionsError      a user has as many sessions as they may have
     ├── TicketError               the browser's ticket is not what this package writes
     └── SessionTransactionError   the session was used where its transaction does not allow it
@@ -36,6 +37,7 @@ __all__ = [
     "SessionTransactionError",
     "TicketError",
     "TooManySessionsError",
+    "UnreadableRowError",
     "UnreadableValueError",
     "UnstorableValueError",
 ]
@@ -148,11 +150,15 @@ class UnreadableValueError(SessionError):
         return f"{self.path}: a value of the type {self.type_name!r}: {self.reason}"
 
 
-class MalformedPayloadError(SessionError, ValueError):
+class UnreadableRowError(SessionError):
+    """What is stored of a session cannot be read: something else wrote to the row."""
+
+
+class MalformedPayloadError(UnreadableRowError, ValueError):
     """A stored payload is not a JSON object: something else wrote to the row."""
 
 
-class EncryptedDataError(SessionError):
+class EncryptedDataError(UnreadableRowError):
     """What is stored of a session cannot be read, because it is encrypted, or should be and is not.
 
     The key is missing or another one, or the row was changed, or something was copied into it. Nothing shows

@@ -74,6 +74,10 @@ example, a request that writes it brings another. Where both share one name, a w
 session exclude each other, so that only a response to the write that is overtaken by the login's own could
 still land after it.
 
+*A row that cannot be read*, since something else has written to it or no key at hand decrypts it, opens
+nothing, whatever the ticket, and is left as it is: once it can be read again it is judged as ever. The ticket
+was ours, so its browser can still end the session, and does so by a login.
+
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row is about another user, but
 harms nothing either. All writes compare, so what was decided from an old copy does not take effect.
@@ -182,6 +186,7 @@ class Standing(StrEnum):
     REFUSED = "issued before the cut-off"
     UNSTORED = "nothing was stored yet"
     UNKNOWN = "no such session"
+    UNREADABLE = "cannot be read"
     STALE_READ = "newer than the row"
     OUTLIVED = "anonymous, and identity has changed since"
     SUPERSEDED = "identity has changed"
@@ -250,6 +255,7 @@ CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
         Standing.REFUSED: Consequence(opens=False),
         Standing.UNSTORED: Consequence(opens=False),
         Standing.UNKNOWN: Consequence(opens=False),
+        Standing.UNREADABLE: Consequence(opens=False),
         Standing.STALE_READ: Consequence(opens=False, instead=NewSession.LOGIN),
         Standing.OUTLIVED: Consequence(opens=False),
         Standing.SUPERSEDED: Consequence(opens=False, instead=NewSession.LOGIN),
@@ -385,6 +391,10 @@ def _is_unknown(case: _Case) -> bool:
     return not case.is_known
 
 
+def _is_unreadable(case: _Case) -> bool:
+    return not case.row.is_readable
+
+
 def _is_stale_read(case: _Case) -> bool:
     return case.ticket.epoch > case.row.epoch
 
@@ -498,6 +508,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(Standing.REFUSED, "issued before not_before", _is_refused),
     Rule(Standing.UNSTORED, "it never named a row", _is_unstored),
     Rule(Standing.UNKNOWN, "there is no row", _is_unknown),
+    Rule(Standing.UNREADABLE, "the row cannot be read", _is_unreadable),
     Rule(Standing.STALE_READ, "a higher epoch than the row's", _is_stale_read),
     Rule(Standing.EXPIRED_IDLE, "unused for the idle timeout", _is_past_idle),
     Rule(Standing.EXPIRED_ABSOLUTE, "as old as the absolute timeout", _is_past_absolute),
@@ -1003,6 +1014,7 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
     Transition(Standing.IN_FLIGHT, "G passes", Standing.REPLAYED),
     Transition(Standing.SUPERSEDED, "2 G pass", Standing.REPLAYED),
     Transition(Standing.STALE_READ, "the row is read again", Standing.CURRENT),
+    Transition(Standing.UNREADABLE, "its key comes back", Standing.CURRENT),
     Transition(Standing.CURRENT, "max_tries candidates are lost", Standing.UNACKNOWLEDGED),
     *(Transition(source, "identity rotated", Standing.SUPERSEDED) for source in _OPEN),
     *(Transition(source, "a visitor logs in", Standing.OUTLIVED) for source in _OPEN),
@@ -1012,6 +1024,7 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
     *(Transition(source, "absolute timeout passes", Standing.EXPIRED_ABSOLUTE) for source in _OPEN),
     *(Transition(source, "stored deadline passes", Standing.EXPIRED_DEADLINE) for source in _OPEN),
     *(Transition(source, "session ends", Standing.UNKNOWN) for source in _OPEN),
+    *(Transition(source, "its key is taken away", Standing.UNREADABLE) for source in _OPEN),
 )
 
 

@@ -216,6 +216,7 @@ class SessionState:
         owned: Whether it belongs to a user; None: the model knows no users.
         activity: What was recorded about it; None: nothing (no such table, or no such row yet).
         overrides: What this session has otherwise than the settings say; None: nothing.
+        is_readable: Whether all that is stored of it can be read; if not, the rest says nothing.
 
     Raises:
         TypeError: Something is of a wrong type.
@@ -228,6 +229,7 @@ class SessionState:
     owned: bool | None = None
     activity: Activity | None = None
     overrides: Overrides | None = None
+    is_readable: bool = True
 
     def __post_init__(self) -> None:
         for name, value in (("created", self.created), ("epoch", self.epoch)):

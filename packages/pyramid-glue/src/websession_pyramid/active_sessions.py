@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import null, select
 from websession_models.queries import is_active, last_used, with_companion
+from websession_models.userids import is_same_user
 
 from .errors import MissingFeatureError
 from .security import policy_sessions
@@ -165,8 +166,9 @@ class ActiveSessions:
     def _sessions(self, userid: Any) -> list[tuple[UUID, ActiveSession]]:
         if userid is None:
             return []
-        self._kit.check_userid(userid)
         unit, now = self._session.unit_for_change(), self._kit.clock()
+        connection = unit.working_copy.attached.connection()
+        self._kit.check_userid(userid, connection.dialect)
         features = self._kit.store.features
         columns, last_use = features.columns, last_used(features)
         is_alive = is_active(self._kit.settings.model_class, now=now)
@@ -179,13 +181,13 @@ class ActiveSessions:
                 *(columns.get(name, null()) for name in ("authenticated_at", "user_agent", "client_address")),
             )
             .select_from(with_companion(features))
-            .where(columns["userid"] == userid, is_alive, features.criterion())
+            .where(is_same_user(features, userid, connection.dialect), is_alive, features.criterion())
             .order_by(last_use.desc(), columns["id"])
         )
         present, copy = self._session.id, unit.working_copy
         return [
             (session_id, ActiveSession(_handle(session_id), userid, session_id == present, *rest))
-            for session_id, *rest in copy.attached.connection().execute(statement)
+            for session_id, *rest in connection.execute(statement)
             if session_id not in copy.pending.ended
         ]
 

@@ -22,7 +22,7 @@ from websession_models import Bookkeeper, Outcome, SchemaError, engine_like, sha
 from websession_models.conflicts import number_of
 
 from .contents import OVERRIDES
-from .events import SessionRenewed, announce, announce_own_transaction
+from .events import KEPT_ROW, SessionEmptied, SessionRenewed, announce, announce_own_transaction
 from .missing_rows import REMEDY
 from .rate_limit import RateLimit
 from .retries import is_error_retryable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pyramid.request import Request
     from pyramid.response import Response
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Update
     from websession_core.lifecycle import Bookkeeping
 
     from .kit import SessionKit
@@ -76,6 +76,7 @@ class BestEffortBookkeeper:
         self._kit = kit
         self._origin = origin
         self._within = within
+        self._request = request
         self._prepare = partial(announce_own_transaction, request, kit.attribute)
         self.entries: list[str] = []
 
@@ -91,7 +92,9 @@ class BestEffortBookkeeper:
             self.entries.append(f"{entry.duty} (failed)")
             self._log_failure(entry, error)
             return False
-        took_effect = outcome is Outcome.DONE
+        if outcome is Outcome.EMPTIED:
+            self._announce_emptied(entry.session_id)
+        took_effect = outcome in {Outcome.DONE, Outcome.EMPTIED}
         self.entries.append(entry.duty if took_effect else f"{entry.duty} ({outcome.value})")
         if outcome is Outcome.NO_ROW:
             self._kit.missing_rows.add(entry.session_id, entry.duty, self._kit.clock())
@@ -102,6 +105,20 @@ class BestEffortBookkeeper:
             if entry.duty is Duty.REVOKE:
                 self._log_failure(entry, "no connection was free")
         return took_effect
+
+    def _announce_emptied(self, session_id: UUID) -> None:
+        """Let the application clear its own columns; the revocation stands whatever comes of it."""
+        if not self._request.registry.has_listeners:
+            return
+
+        def change(connection: Connection, update: Update) -> None:
+            name = short_name(session_id)
+            announce(self._request, self._kit.attribute, SessionEmptied, name, KEPT_ROW, connection, update)
+
+        try:
+            self._bookkeeper.change_row(session_id, change, within=self._within)
+        except Exception as error:  # noqa: BLE001 - the answer is on its way
+            self._warn("the columns of an emptied row", error)
 
     def _log_failure(self, entry: Bookkeeping, cause: Exception | str) -> None:
         # Without a traceback: it would show the request's own error, and what that shows, as its context.

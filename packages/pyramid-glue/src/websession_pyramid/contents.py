@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from websession_core.errors import SessionError
+from websession_core.errors import UnreadableRowError
 from websession_core.payload import FlashQueues, Payload, loads
 from websession_core.policies import Overrides
 from websession_core.session_types import DEFAULT_TYPES, SessionTypes
@@ -76,12 +76,13 @@ class Contents:
         self.rotating = False
 
     @property
-    def is_readable(self) -> bool:
-        """Whether what is stored of it can be read: something else may have written to the row."""
+    def problem(self) -> str:
+        """Why what is stored of it cannot be read, since something else has written to the row; or empty."""
         try:
-            return isinstance(len(self.payload), int) and isinstance(self.flash.is_empty, bool)
-        except SessionError:
-            return False
+            _ = len(self.payload), self.flash.is_empty
+        except UnreadableRowError as error:
+            return str(error)
+        return ""
 
     @property
     def is_empty(self) -> bool:
@@ -142,11 +143,8 @@ class Contents:
         """
         parts = []
         if with_data:
-            try:
-                parts += ["data"] if self.payload else []
-                parts += [] if self.flash.is_empty else ["flash messages"]
-            except SessionError:
-                parts = ["data that cannot be read"]
+            parts += ["data"] if self.payload else []
+            parts += [] if self.flash.is_empty else ["flash messages"]
         if any(self.value(name) is not None for name in OVERRIDES):
             parts.append("settings of its own")
         return ", ".join(parts)

@@ -9,20 +9,22 @@ the commit that made it true, and after the response has its cookie.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyramid.request import Request
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Update
     from websession_core.lifecycle import Standing
 
 __all__ = [
+    "KEPT_ROW",
     "CookieRefused",
     "OwnTransactionBegun",
     "ReplayDetected",
     "SessionCreated",
+    "SessionEmptied",
     "SessionEvent",
     "SessionExpired",
     "SessionInvalidated",
@@ -84,6 +86,23 @@ class SessionInvalidated(SessionEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionEmptied(SessionEvent):
+    """The session is ended, but its row stays: a foreign key of the application's refers to it.
+
+    What we have stored in the row is gone, and nothing opens it. Columns of your own are as they were; clear
+    them by ``event.connection.execute(event.update.values(note=None))``. After a logout that is the request's
+    own transaction, after a theft one of ours.
+
+    Attributes:
+        connection: In whose transaction to do it.
+        update: A statement that updates the row, without values.
+    """
+
+    connection: Connection = field(repr=False)
+    update: Update = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRegenerated(SessionEvent):
     """The session gets a new identity: by a login, or by `regenerate()`.
 
@@ -113,7 +132,8 @@ class CookieRefused(SessionEvent):
             ``unknown`` (authentic, but there is no such session), ``superseded`` (the session's identity has
             changed since), ``outlived`` (the same, and the ticket was a visitor's), ``mismatched`` (of an
             identity that a fail-over has made the database forget), ``stale read`` (the row that was read is
-            older than the ticket) or ``not before`` (issued before the cut-off).
+            older than the ticket), ``unreadable`` (something else has written to the row, or no key decrypts
+            its data) or ``not before`` (issued before the cut-off).
     """
 
     kind: str
@@ -137,6 +157,10 @@ class OwnTransactionBegun:
     request: Request
     connection: Connection
     attribute: str = field(default="session", kw_only=True)
+
+
+KEPT_ROW: Final = "a foreign key of the application's keeps its row"
+"""Why a row was emptied."""
 
 
 def announce_own_transaction(request: Request, attribute: str, connection: Connection) -> None:

@@ -17,6 +17,7 @@ from websession_core.state import COUNTER_MAX, SEED_LENGTH
 from websession_crypto import ValueCodec
 from websession_models import Store, UseridMixin, fresh_session_id
 from websession_models.engine_faults import engine_faults
+from websession_models.userids import is_only_too_large, userid_problem
 
 from .contents import OVERRIDES, Rules
 from .cookies import CookieJar
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pyramid.request import Request
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
     from sqlalchemy.pool import Pool
     from transaction import Transaction
     from websession_core.policies import Overrides, Policies
@@ -137,20 +138,23 @@ class SessionKit:
         """Return whether the model has the column of one of the optional mixins."""
         return column in self.store.features.columns
 
-    def check_userid(self, userid: Any) -> None:
-        """Refuse a userid that is not of the column's type: engines would differ in what they make of it.
+    def check_userid(self, userid: Any, dialect: Dialect) -> None:
+        """Refuse a userid that the column cannot hold: engines would differ in what they make of it.
+
+        Args:
+            userid: The value; None: nobody.
+            dialect: The database's. SQLite's integers have 64 bits, whatever the column says.
 
         Raises:
-            UnstorableValueError: It is of another type.
+            UnstorableValueError: It is of another type, out of range or too long.
         """
-        expected = self.store.features.userid_type
-        if userid is None or expected is None:
+        features = self.store.features
+        problem = userid_problem(features, userid)
+        if problem is None:
             return
-        if not isinstance(userid, expected) or isinstance(userid, bool):
-            raise UnstorableValueError(
-                "userid",
-                f"the column takes {expected.__name__}, not {type(userid).__name__}; convert it first",
-            )
+        if dialect.name != "sqlite" or not is_only_too_large(features, userid):
+            raise UnstorableValueError("userid", problem)
+        self.warn_once(f"A userid is too large for other databases than SQLite: {problem}")
 
     @property
     def separates_visitors(self) -> bool:

@@ -5,7 +5,8 @@ The rules are in `websession_core.lifecycle`; here is only who gets to hear of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_COOKIE", "Opening", "announce_opening", "judge_cookies", "judge_ticket"]
 
+log = logging.getLogger(__name__)
+
 _EXPIRED = frozenset(
     {Standing.EXPIRED_IDLE, Standing.EXPIRED_ABSOLUTE, Standing.EXPIRED_DEADLINE, Standing.UNACKNOWLEDGED}
 )
 _REFUSED = {
     Standing.UNKNOWN: "unknown",
+    Standing.UNREADABLE: "unreadable",
     Standing.SUPERSEDED: "superseded",
     Standing.OUTLIVED: "outlived",
     Standing.MISMATCHED: "mismatched",
@@ -54,6 +58,7 @@ class Opening:
         refusals: What else the browser sent under the cookie's name: why it is no ticket, and its kind.
         passed: What the rules say of the tickets that were judged before, and opened nothing.
         presented: All that the browser sent.
+        problems: The rows that tickets name and that cannot be read, and why.
     """
 
     verdict: Verdict | None = None
@@ -62,6 +67,7 @@ class Opening:
     refusals: tuple[Refusal, ...] = ()
     passed: tuple[Verdict, ...] = ()
     presented: Presented = NOTHING_PRESENTED
+    problems: tuple[tuple[UUID, str], ...] = ()
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -71,6 +77,15 @@ class Opening:
     def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
         return Contents(self.row, reorder=self.reorder, rules=kit.rules)
+
+    def as_unreadable(self, problem: str) -> Opening:
+        """Return what became of the cookie if the row that its ticket has opened cannot be read."""
+        verdict, row = self.verdict, self.row
+        if verdict is None or row is None:
+            return self
+        standing = Standing.UNREADABLE
+        verdict = replace(verdict, standing=standing, state=None, duties=(), insists=False)
+        return replace(self, verdict=verdict, row=None, problems=(*self.problems, (row.id, problem)))
 
     @property
     def only_a_login_may_follow(self) -> bool:
@@ -104,13 +119,17 @@ def judge_cookies(kit: SessionKit, presented: Presented, read: ReadRow) -> Openi
             own. It is called for no ticket that names no row.
     """
     verdicts: list[Verdict] = []
+    problems: list[tuple[UUID, str]] = []
 
     def look(ticket: Ticket) -> Opening | None:
         row, reorder = read(ticket.session_id) if ticket.stored else (None, False)
         verdict = judge_ticket(kit, ticket, row)
         if verdict:
-            return Opening(verdict, row, reorder, presented.refusals, tuple(verdicts), presented)
+            passed = tuple(verdicts)
+            return Opening(verdict, row, reorder, presented.refusals, passed, presented, tuple(problems))
         verdicts.append(verdict)
+        if row is not None and verdict.standing is Standing.UNREADABLE:
+            problems.append((row.id, row.problem))
         return None
 
     for ticket in presented.users.all:
@@ -129,6 +148,7 @@ def judge_cookies(kit: SessionKit, presented: Presented, read: ReadRow) -> Openi
         refusals=presented.refusals,
         passed=tuple(verdicts[:-1]),
         presented=presented,
+        problems=tuple(problems),
     )
 
 
@@ -144,9 +164,12 @@ def announce_opening(request: Request, attribute: str, opening: Opening, before:
 
     What was found before, in the same request, is no news; None: nothing was looked at.
     """
+    previous = NO_COOKIE if before is None else before
+    for session_id, problem in opening.problems if opening.problems != previous.problems else ():
+        name = short_name(session_id)
+        log.warning("Session %s is left out of a request, and stays as it is: %s", name, problem)
     if not request.registry.has_listeners:
         return
-    previous = NO_COOKIE if before is None else before
     if opening.refusals != previous.refusals:
         for refusal in opening.refusals:
             announce(request, attribute, CookieRefused, "", *refusal)

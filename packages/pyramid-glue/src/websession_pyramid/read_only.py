@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Never
 
 from sqlalchemy import Engine
@@ -24,7 +25,7 @@ from .bookkeeping import after_transaction
 from .events import announce_own_transaction
 from .opening import Opening, announce_opening, judge_cookies
 from .request_transaction import TransactionState, database_session
-from .row_writer import RowWriter
+from .row_writer import RowWriter, read_row
 from .taking_part import has_committed
 from .working_copy import WorkingCopy
 
@@ -200,7 +201,8 @@ class ReadOnlySession:
             self._writer.origin = connection
 
         def read(session_id: UUID) -> tuple[SessionRow | None, bool]:
-            return store.load(connection, session_id), store.reorders_keys(connection)
+            row = read_row(session_id, partial(store.load, connection, session_id))
+            return row, store.reorders_keys(connection)
 
         return judge_cookies(self._kit, presented, read)
 

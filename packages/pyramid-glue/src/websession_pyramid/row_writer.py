@@ -7,30 +7,35 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
 from sqlalchemy import delete, inspect, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from websession_core.errors import SessionTransactionError
+from sqlalchemy.orm import load_only
+from websession_core.errors import SessionTransactionError, UnreadableRowError
 from websession_core.lifecycle import begin, rotate
-from websession_core.state import COUNTER_MAX
+from websession_core.state import COUNTER_MAX, short_name
 from websession_models import SessionRow, has_ended_transaction
+from websession_models.emptying import is_no_session, of_row
+from websession_models.own_transactions import outlasting_refusal
 from websession_models.user_limit import is_slot_taken
 
 from .client_info import client_info
 from .contents import OVERRIDES
 from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
+from .events import KEPT_ROW, SessionEmptied, announce
 from .identity_map import expire_references, expire_row, expunge_row
 from .taking_part import is_kept
 from .user_limit import LOGIN_ELSEWHERE, assign_slot, needs_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Sequence
     from uuid import UUID
 
     from pyramid.request import Request
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
     from sqlalchemy.orm import Mapper, Session
     from transaction import TransactionManager
     from websession_core.state import Ticket
@@ -40,9 +45,21 @@ if TYPE_CHECKING:
     from .pending import Pending
     from .savepoints import SavepointStack
 
-__all__ = ["RowWriter"]
+__all__ = ["RowWriter", "read_row"]
 
 _READ_ATTEMPTS = 5
+
+
+def read_row(session_id: UUID, load: Callable[[], SessionRow | None]) -> SessionRow | None:
+    """Return a row as it is loaded, or what stands for one that cannot be read; None if it is not there.
+
+    Raises:
+        SQLAlchemyError: The database could not be asked.
+    """
+    try:
+        return load()
+    except UnreadableRowError as error:
+        return SessionRow.unreadable(session_id, str(error))
 
 
 class RowWriter:
@@ -79,6 +96,11 @@ class RowWriter:
         self.origin = self.dbsession.connection(bind_arguments={"mapper": self._kit.settings.model_class})
         return self.origin
 
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the database where the row is."""
+        return self.dbsession.get_bind(self._kit.settings.model_class).dialect
+
     # -- reading -------------------------------------------------------------------------------------------
 
     def read(self, session_id: UUID) -> tuple[SessionRow | None, bool]:
@@ -97,12 +119,7 @@ class RowWriter:
         for attempt in range(attempts):
             connection = self.connection()
             try:
-                if not store.features.eager:
-                    row = store.load(connection, session_id)
-                else:
-                    # The user's model wants more than the row, in the same SELECT.
-                    pair = store.load_with_instance(self.dbsession, session_id)
-                    self._instance, row = (None, None) if pair is None else pair
+                row = read_row(session_id, partial(self._load, connection, session_id))
             except DBAPIError as error:
                 if attempt + 1 == attempts or not has_ended_transaction(error, connection.dialect.name):
                     raise
@@ -112,6 +129,15 @@ class RowWriter:
         if row is not None and unfinished is not None:
             kit.missing_rows.tell(row, unfinished)
         return row, store.reorders_keys(connection)
+
+    def _load(self, connection: Connection, session_id: UUID) -> SessionRow | None:
+        store = self._kit.store
+        if not store.features.eager:
+            return store.load(connection, session_id)
+        # The user's model wants more than the row, in the same SELECT.
+        pair = store.load_with_instance(self.dbsession, session_id)
+        self._instance, row = (None, None) if pair is None else pair
+        return row
 
     def instance(self, session_id: UUID) -> Any:
         """Return the row as an object of the application's model."""
@@ -156,7 +182,7 @@ class RowWriter:
         """Delete the rows that are to be deleted; return what is pending then."""
         connection = self.connection()
         for session_id in pending.to_delete:
-            self._delete(connection, session_id)
+            self._end(connection, session_id)
         # Only now: a deletion that has failed, and whose error the application swallows, is still to do.
         deleted = (*pending.deleted, *pending.to_delete)
         return dataclasses.replace(pending, to_delete=(), deleted=deleted)
@@ -310,28 +336,82 @@ class RowWriter:
         kit = self._kit
         return client_info(self._request, kit.settings.client_address) if kit.has("user_agent") else {}
 
+    def _end(self, connection: Connection, session_id: UUID) -> None:
+        """Delete a row, or empty it where a foreign key of the application's forbids that."""
+        try:
+            self._delete(connection, session_id)
+        except IntegrityError:
+            if not self.dbsession.is_active:
+                raise  # the transaction is over; somebody else's flush has failed
+        else:
+            return
+        kit, model = self._kit, self._kit.settings.model_class
+        kit.store.empty(connection, session_id)
+        expunge_row(self.dbsession, model, session_id)
+        expire_references(self.dbsession, model, kit.store.features.columns)
+        update = of_row(kit.store.features, session_id)
+        announce(
+            self._request, kit.attribute, SessionEmptied, short_name(session_id), KEPT_ROW, connection, update
+        )
+
     def _delete(self, connection: Connection, session_id: UUID) -> None:
         """Delete a row, by the ORM where the model has relationships: only it knows how they cascade."""
         kit, model, dbsession = self._kit, self._kit.settings.model_class, self.dbsession
         if self._mapper.relationships:
-            instance: Any = dbsession.get(model, session_id)
+            # Nothing but the key: a row that cannot be read can be deleted all the same.
+            columns = load_only(self._mapper.attrs["id"].class_attribute)
+            instance: Any = dbsession.get(model, session_id, options=[columns])
             if instance is not None:
-                dbsession.delete(instance)
-                dbsession.flush()
+                self._delete_instance(instance)
         else:
-            kit.store.delete(connection, session_id)
+            with outlasting_refusal(connection):
+                kit.store.delete(connection, session_id)
             expunge_row(dbsession, model, session_id)
         expire_references(dbsession, model, kit.store.features.columns)
 
-    def delete_all(self, but: UUID | None) -> int:
-        """Delete all sessions of the model at once, but one if it is given; return how many there were."""
+    def _delete_instance(self, instance: Any) -> None:
+        """Delete an object so that the transaction goes on if a constraint refuses it."""
+        dbsession = self.dbsession
+        savepoint = dbsession.begin_nested()
+        try:
+            dbsession.delete(instance)
+            dbsession.flush()
+        except DBAPIError as error:
+            # MySQL and MariaDB: a conflict takes the savepoint along, and to go back to it is another error.
+            first: BaseException = error
+            while isinstance(first.__context__, DBAPIError):
+                first = first.__context__
+            if isinstance(first, IntegrityError):
+                savepoint.rollback()
+            raise first from None
+        savepoint.commit()
+
+    def delete_all(self, but: UUID | None) -> tuple[int, Sequence[UUID]]:
+        """Delete all sessions of the model at once, but one if it is given.
+
+        Returns:
+            How many there were; and which, if it had to be done one by one.
+        """
         if self.dbsession.autoflush:
             self.flush()
         features = self._kit.store.features
         statement = delete(features.table).where(features.criterion())
         if but is not None:
             statement = statement.where(features.columns["id"] != but)
-        return self.connection().execute(statement).rowcount
+        connection = self.connection()
+        try:
+            with outlasting_refusal(connection):
+                return connection.execute(statement).rowcount, ()
+        except IntegrityError:
+            # One by one: which of them something refers to the error does not say.
+            key = features.columns["id"]
+            ids = select(key).where(features.criterion(), ~is_no_session(features))
+            if but is not None:
+                ids = ids.where(key != but)
+            session_ids = connection.execute(ids).scalars().all()
+        for session_id in session_ids:
+            self._end(connection, session_id)
+        return len(session_ids), session_ids
 
     def undo(self, newer: SessionRow | None, row: SessionRow | None) -> None:
         """Let the application's objects follow the rollback of a savepoint: `newer` gives way to `row`."""

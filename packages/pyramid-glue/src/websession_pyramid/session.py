@@ -342,14 +342,14 @@ class WebSession(MutableMapping[str, Any]):
                 tokens are new all the same.
 
         Raises:
-            UnstorableValueError: The value is of another type.
+            UnstorableValueError: The column cannot hold the value: of another type, too long, too large.
             NoTransactionError: There is no transaction to store it in.
             TooManySessionsError: The user has as many sessions as the settings allow, and they say that a
                 further one is refused. Nothing was changed.
         """
         self._require("userid")
-        self._kit.check_userid(userid)
         copy = self._open_for_change()
+        copy.check_userid(userid)
         if userid is None:
             self._log_out_and_go_on(copy)
             return
@@ -361,6 +361,7 @@ class WebSession(MutableMapping[str, Any]):
         if self._kit.has("authenticated_at"):
             contents.set_value("authenticated_at", self._kit.clock())
         self._rotate(copy, "a user has logged in")
+        copy.end_unreadable("a user has logged in")
 
     def _log_out_and_go_on(self, copy: WorkingCopy) -> None:
         """Let nobody be logged in any more, and data and flash messages go on."""
@@ -380,6 +381,7 @@ class WebSession(MutableMapping[str, Any]):
             log.info(
                 "Nobody is logged in any more: the session %s ended, and its data goes on in another", name
             )
+        copy.end_unreadable(reason)
         copy.end_visitors_session(reason)
 
     def _leave_to_another_user(self, copy: WorkingCopy, *, keep_data: bool) -> None:
@@ -544,9 +546,7 @@ class WebSession(MutableMapping[str, Any]):
     def _open(self) -> Holder:
         holder = self._find_holder()
         copy = holder.working_copy
-        if self._request is not None and is_error_page(self._request):
-            copy.hide_unreadable()
-        elif copy.may_be_deleted:
+        if copy.may_be_deleted and not (self._request is not None and is_error_page(self._request)):
             copy.notice_deletions()
         return holder
 

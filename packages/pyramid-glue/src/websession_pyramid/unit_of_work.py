@@ -254,8 +254,10 @@ class UnitOfWork:
 
     def delete_all(self, but: UUID | None) -> int:
         """Delete all sessions of the model at once, but one if it is given; return how many there were."""
-        writer = self.working_copy.attached
-        count = writer.delete_all(but)
+        copy = self.working_copy
+        writer = copy.attached
+        count, deleted = writer.delete_all(but)
+        copy.pending = dataclasses.replace(copy.pending, deleted=(*copy.pending.deleted, *deleted))
         writer.mark_changed(self.transaction_manager)
         return count
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from websession_core.errors import TooManySessionsError
 from websession_core.settings import LimitPolicy
-from websession_models.user_limit import UsersSession, users_sessions
+from websession_models.user_limit import UsersSession, free_slot, users_sessions
 
 from .errors import StaleSessionError
 
@@ -51,7 +51,7 @@ def sessions_in_the_way(
     limit = kit.settings.max_per_user
     if limit is None or userid is None:
         return [], []
-    others = _others_of(kit, connection, contents, ended, userid)
+    others = [other for other in _others_of(kit, connection, contents, ended, userid) if other.is_theirs]
     active = [other.id for other in others if not other.has_ended]
     active.sort(key=lambda session_id: session_id not in shown)  # stable
     excess = max(len(active) + 1 - limit, 0)
@@ -78,8 +78,7 @@ def assign_slot(
     userid, limit = contents.value("userid"), kit.settings.max_per_user
     slot = None
     if userid is not None and limit is not None:
-        slots = {other.slot for other in _others_of(kit, connection, contents, ended, userid)}
-        slot = next((number for number in range(1, limit + 1) if number not in slots), None)
+        slot = free_slot(_others_of(kit, connection, contents, ended, userid), limit)
         if slot is None:
             raise StaleSessionError(LOGIN_ELSEWHERE)
     contents.changes["session_slot"] = slot

@@ -56,7 +56,7 @@ class WorkingCopy:
         is_writable: Whether a change can reach the database.
 
     Attributes:
-        opening: As given.
+        opening: As given; or that the row cannot be read.
         contents: What the session holds.
         pending: What the transaction will do to the row, and has done.
         writer: What reads and writes the row; None: it was not needed so far.
@@ -93,6 +93,10 @@ class WorkingCopy:
         self._has_warned = self._had_full_queue = False
         self.opening = opening
         self.contents = opening.contents(kit)
+        if problem := self.contents.problem:
+            # At once, and not when somebody looks at it: the same request would have a user, and then none.
+            self.opening = opening.as_unreadable(problem)
+            self.contents = self.opening.contents(kit)
         self.pending = Pending()
         self.writer = writer
         self.is_writable = is_writable
@@ -216,6 +220,7 @@ class WorkingCopy:
             self.pending = self.pending.starting_over(row, self._kit.fresh_seed())
             if row is not None:
                 self._announce(SessionInvalidated, row.id, reason)
+            self.end_unreadable(reason)
 
     def go_on_with(self, opening: Opening) -> None:
         """Let what was put in a new session be changes of one that was begun meanwhile."""
@@ -254,6 +259,21 @@ class WorkingCopy:
         self._delete_later([session_id])
         self._announce(SessionInvalidated, session_id, reason)
 
+    def end_unreadable(self, reason: str) -> None:
+        """Let the rows be deleted that the browser's tickets name and nobody can read."""
+        for session_id, _ in self.opening.problems if self.is_writable else ():
+            if session_id not in self.pending.ended:
+                self.end(session_id, reason)
+
+    def check_userid(self, userid: Any) -> None:
+        """Refuse a userid that the model's column cannot hold.
+
+        Raises:
+            UnstorableValueError: It cannot.
+        """
+        if self.writer is not None:  # else the change reaches no database
+            self._kit.check_userid(userid, self.writer.dialect)
+
     def end_excess_sessions(self, userid: Any) -> None:
         """Keep a user within the number of sessions that they may have, before they log in once more.
 
@@ -288,13 +308,6 @@ class WorkingCopy:
                 queue,
                 most,
             )
-
-    def hide_unreadable(self) -> None:
-        """Be empty if what is stored cannot be read: the error page shall render, and the row is kept."""
-        if not self.contents.is_readable:
-            log.info("An error page has an empty session, since what is stored of it cannot be read")
-            self.opening = dataclasses.replace(self.opening, row=None)
-            self.contents = Contents(rules=self._kit.rules)
 
     def reset(self) -> None:
         """Be what was read again."""

@@ -22,8 +22,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from websession_core.lifecycle import Duty
 
 from .companion import KEY
+from .emptying import close_companion, of_row
 from .executing import ID, PREFIX, execute
-from .own_transactions import is_in_the_way, may_connect, short_transaction
+from .own_transactions import is_in_the_way, may_connect, outlasting_refusal, short_transaction
 
 if TYPE_CHECKING:
     import uuid
@@ -53,6 +54,8 @@ class Outcome(enum.Enum):
 
     DONE = "done"
     """It took effect."""
+    EMPTIED = "the row was emptied, since it cannot be deleted"
+    """It took effect, but a foreign key of the application's keeps the row: see `emptying`."""
     NOT_NEEDED = "somebody else was first"
     """Something that it compares has changed or is being changed, or the model has no column for it."""
     IN_THE_WAY = "a lock was in the way"
@@ -75,7 +78,7 @@ class Bookkeeper:
     none of them from the others, with or without us.)
     """
 
-    __slots__ = ("_engine", "_prepare", "_statements")
+    __slots__ = ("_engine", "_prepare", "_statements", "_store")
 
     def __init__(
         self, store: Store, engine: Engine, *, prepare: Callable[[Connection], object] | None = None
@@ -94,6 +97,7 @@ class Bookkeeper:
         name = engine.dialect.name
         if name not in _SUPPORTED:
             raise ValueError(f"bookkeeping knows PostgreSQL, MariaDB, MySQL and SQLite, not {name}")
+        self._store = store
         self._engine = engine
         self._prepare = prepare
         by_dialect = _statements.setdefault(store, {})
@@ -122,7 +126,7 @@ class Bookkeeper:
             sqlalchemy.exc.SQLAlchemyError: Anything else: the database is gone, the table is missing, a
                 foreign key of the application's forbids the deletion. Its message shows no values.
         """
-        return self.attempt(entry, within=within) is Outcome.DONE
+        return self.attempt(entry, within=within) in {Outcome.DONE, Outcome.EMPTIED}
 
     def attempt(self, entry: Bookkeeping, *, within: Connection | None = None) -> Outcome:
         """Record one entry, as `perform()` does.
@@ -140,19 +144,31 @@ class Bookkeeper:
         work = self._statements.work(entry)
         if work is None:
             return Outcome.NOT_NEEDED
-        if within is not None:
-            return Outcome.DONE if work(within) else Outcome.NOT_NEEDED
         try:
-            return self._run(work, entry.duty.value, insists=entry.insists, entry=entry)
+            if within is None:
+                return self._run(work, entry.duty.value, insists=entry.insists, entry=entry)
+            with outlasting_refusal(within):
+                return Outcome.DONE if work(within) else Outcome.NOT_NEEDED
         except IntegrityError:
-            if entry.duty is not Duty.RECORD:
+            if entry.duty is Duty.RECORD and within is None:
+                return Outcome.NOT_NEEDED  # another request was quicker, and its row says the same
+            if entry.duty is not Duty.REVOKE:
                 raise
-            return Outcome.NOT_NEEDED  # another request was quicker, and its row says the same
+        work = self._emptying(entry.session_id)
+        if within is not None:
+            done = work(within)
+        else:
+            outcome = self._run(work, entry.duty.value, insists=entry.insists, entry=entry)
+            if outcome is not Outcome.DONE:
+                return outcome
+            done = True
+        return Outcome.EMPTIED if done else Outcome.NOT_NEEDED
 
     def forget(self, session_id: uuid.UUID, *, within: Connection | None = None) -> bool:
-        """Delete the companion row of a session that the application has deleted.
+        """Delete the companion row of a session that the application has ended.
 
-        To be called once that is committed; while the session's row exists nothing happens.
+        To be called once that is committed; while the session exists nothing happens. Of one whose row was
+        emptied the deadline stays, for the purge.
 
         Args:
             session_id: Whose.
@@ -164,12 +180,49 @@ class Bookkeeper:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: As for `perform()`.
         """
-        work = self._statements.forgetting(session_id)
-        if work is None:
+        orphan = self._statements.forgetting(session_id)
+        if orphan is None:
             return False
+
+        def work(connection: Connection) -> bool:
+            return orphan(connection) or close_companion(connection, self._store.features, session_id)
+
         if within is not None:
             return work(within)
         return self._run(work, "forget", insists=False) is Outcome.DONE
+
+    def change_row(
+        self,
+        session_id: uuid.UUID,
+        change: Callable[[Connection, Update], object],
+        *,
+        within: Connection | None = None,
+    ) -> None:
+        """Let the application change columns of its own in a row, in a transaction of our own.
+
+        Args:
+            session_id: The primary key.
+            change: Called with the connection and a statement that updates the row, without values.
+            within: As for `perform()`.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: As for `perform()`.
+        """
+        statement = of_row(self._store.features, session_id)
+        if within is not None:
+            change(within, statement)
+            return
+        with short_transaction(self._engine, insists=False, prepare=self._prepare) as connection:
+            change(connection, statement)
+
+    def _emptying(self, session_id: uuid.UUID) -> _Work:
+        def empty(connection: Connection) -> bool:
+            if not self._store.empty(connection, session_id):
+                return False
+            close_companion(connection, self._store.features, session_id)
+            return True
+
+        return empty
 
     def _run(self, work: _Work, what: str, *, insists: bool, entry: Bookkeeping | None = None) -> Outcome:
         engine = self._engine

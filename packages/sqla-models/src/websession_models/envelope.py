@@ -64,6 +64,10 @@ class Envelope:
             row, data=self.close(row.id, "data", row.data), flash=self.close(row.id, "flash", row.flash)
         )
 
+    def empty(self, session_id: uuid.UUID, column: str) -> str:
+        """Return what is stored in a column of a row that holds nothing."""
+        return "{}" if self._cipher is None else self.close(session_id, column, "{}")
+
     def open_row(self, row: SessionRow) -> SessionRow:
         """Return a stored row as it is read.
 

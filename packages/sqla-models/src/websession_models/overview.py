@@ -20,9 +20,11 @@ from websession_core.renaming import renamed
 from websession_core.state import short_name
 
 from . import own_transactions
+from .emptying import is_no_session
 from .features import features_of
 from .queries import ends_at, last_used, with_companion
 from .rows import OVERRIDES
+from .userids import exact_userid, is_same_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +113,7 @@ def overview(
     features = features_of(model)
     columns = features.columns
     expires = _ends(features, policies)
-    active = _is_active(features, expires, now)
+    active = and_(~is_no_session(features), _is_active(features, expires, now))
     size = _payload_size(columns["data"], connection.dialect.name)
     userid = columns.get("userid")
     age = now - last_used(features)
@@ -174,7 +176,7 @@ def _by_user(
         select(func.count().label("number"))
         .select_from(with_companion(features))
         .where(active, userid.is_not(None), features.criterion())
-        .group_by(userid)
+        .group_by(exact_userid(features, connection.dialect))
         .subquery()
     )
     statement = select(func.count(), func.max(by_user.c.number)).select_from(by_user)
@@ -308,11 +310,12 @@ def list_sessions(
     features = features_of(model)
     columns, last_use = features.columns, last_used(features)
     owner = columns.get("userid")
-    conditions = [features.criterion()]
+    conditions = [~is_no_session(features), features.criterion()]
     if userid is not _ANYBODY:
         if owner is None:
             raise ValueError("the session model has no userid")
-        conditions.append(owner.is_(None) if userid is None else owner == userid)
+        is_theirs = owner.is_(None) if userid is None else is_same_user(features, userid, connection.dialect)
+        conditions.append(is_theirs)
     if created_before is not None:
         conditions.append(columns["created"] < created_before)
     if used_before is not None:
@@ -355,7 +358,8 @@ def ids_by_prefix(
     features = features_of(model)
     key = features.columns["id"]
     lowest, highest = _range(prefix)
-    statement = select(key).where(key.between(lowest, highest), features.criterion())
+    is_one = ~is_no_session(features)
+    statement = select(key).where(key.between(lowest, highest), is_one, features.criterion())
     return tuple(connection.scalars(statement.order_by(key).limit(limit)))
 
 

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -142,6 +142,14 @@ def in_turn(engine: Engine, work: Callable[[], _T]) -> _T:
 
 # Another thread was quicker to begin a transaction on the one connection of an in-memory database.
 _SQLITE_NESTED: Final = "cannot start a transaction within a transaction"
+
+
+@contextmanager
+def outlasting_refusal(connection: Connection) -> Iterator[None]:
+    """Let a transaction go on after a statement that a constraint has refused."""
+    # PostgreSQL alone undoes no statement by itself. MySQL loses the savepoint with a deadlock.
+    with connection.begin_nested() if connection.dialect.name == "postgresql" else nullcontext():
+        yield
 
 
 def is_in_the_way(error: DBAPIError, dialect: str) -> bool:

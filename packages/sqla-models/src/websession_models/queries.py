@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, case, exists, func, inspect, literal, null, true
+from sqlalchemy import BigInteger, and_, case, exists, func, inspect, literal, null
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from websession_core.state import COUNTER_MAX
 
 from .companion import KEY
+from .emptying import ENDED
 from .features import features_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
         now: Unix seconds.
 
     Returns:
-        A condition; without timeouts in the model one that always holds.
+        A condition; without timeouts in the model one that all sessions meet.
 
     Raises:
         ModelError: The class cannot be a session model.
@@ -44,11 +45,12 @@ def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     features = features_of(entity.mapper.class_ if entity is not None and entity.is_aliased_class else model)
     deadline = features.activity.get("expires_at")
     companion = features.companion
+    is_one: ColumnElement[bool] = model.epoch != ENDED
     if companion is None or deadline is None:
-        return true()
+        return is_one
     has_ended = exists().where(companion.columns[KEY] == model.id, deadline <= now)
     # With a companion of its own, also in a query that joins that table.
-    return ~has_ended.correlate_except(companion)
+    return and_(is_one, ~has_ended.correlate_except(companion))
 
 
 def with_companion(features: ModelFeatures, key: ColumnElement[Any] | None = None) -> FromClause:

@@ -61,7 +61,7 @@ def _foreign_keys(connection: Connection, features: ModelFeatures) -> Iterator[S
             elif key["referred_table"] == table.name and key["referred_schema"] in {None, schema}:
                 problem = (
                     f"refers to {table.name} without ON DELETE, so no session that a row of it refers to can "
-                    "be purged, revoked or logged out"
+                    "be purged: of one that has ended an emptied row stays"
                 )
                 yield SchemaProblem(name, column, problem, remedy, fatal=False)
 
@@ -88,7 +88,7 @@ def _collation(connection: Connection, features: ModelFeatures) -> Iterator[Sche
             features.table.name,
             userid.name,
             f"has the collation {collation}, by which userids that differ in upper and lower case alone are "
-            "one user's: a login of BOB may end the sessions of bob",
+            "the same to queries of the application's own (ours tell them apart)",
             "give it a binary collation (utf8mb4_bin) by a migration",
             fatal=False,
         )

@@ -49,6 +49,8 @@ def revoke(
 ) -> RevokeReport:
     """End sessions: delete their rows, each in a short transaction of its own.
 
+    A row that a foreign key of the application's keeps is emptied; see `emptying`.
+
     A request that is at work with one of them loses: what it wants to write finds no row, and it has to run
     again. The next request of that browser has no session.
 
@@ -59,8 +61,7 @@ def revoke(
         progress: Called after each of them with 1.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: The database cannot be had, or a foreign key of the application's
-            forbids the deletion.
+        sqlalchemy.exc.SQLAlchemyError: The database cannot be had.
     """
     bookkeeper = Bookkeeper(store, engine)
     ended = gone = 0

@@ -45,6 +45,7 @@ class SessionRow:
             `Config…` mixin.
         activity: What was recorded about it; None: nothing (no companion table, or no row in it yet).
         knows_users: Whether the model has `UseridMixin`.
+        problem: Why the row cannot be read; empty: it can be. See `unreadable()`.
         values: The values of the features' other columns, by name.
     """
 
@@ -58,6 +59,7 @@ class SessionRow:
     overrides: Overrides | None
     activity: Activity | None
     knows_users: bool
+    problem: str
     values: Mapping[str, Any] = dataclasses.field(hash=False)
 
     def __init__(  # noqa: PLR0917 - as they always were
@@ -73,6 +75,7 @@ class SessionRow:
         overrides: Overrides | None = None,
         activity: Activity | None = None,
         knows_users: bool = False,
+        problem: str = "",
         values: Mapping[str, Any] = _NO_VALUES,
         **columns: Any,
     ) -> None:
@@ -80,8 +83,18 @@ class SessionRow:
         if len(values) > len(_NO_VALUES):
             raise TypeError(f"no feature has a column {', '.join(map(repr, values.keys() - _NO_VALUES))}")
         single = id, created, version, epoch, data, flash, rotated_at, overrides, activity, knows_users
-        for name, value in zip(self.__slots__, (*single, values), strict=True):
+        for name, value in zip(self.__slots__, (*single, problem, values), strict=True):
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def unreadable(cls, session_id: uuid.UUID, problem: str) -> SessionRow:
+        """Return what stands for a row that is there and cannot be read: it opens nothing.
+
+        Args:
+            session_id: Its primary key.
+            problem: Why.
+        """
+        return cls(session_id, created=0, version=0, epoch=0, data="{}", flash="{}", problem=problem)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _NO_VALUES:
@@ -98,6 +111,7 @@ class SessionRow:
             owned=self.values["userid"] is not None if self.knows_users else None,
             activity=self.activity,
             overrides=self.overrides,
+            is_readable=not self.problem,
         )
 
     def __repr__(self) -> str:

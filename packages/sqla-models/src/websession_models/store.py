@@ -12,17 +12,20 @@ may change what a session holds.
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
+from sqlalchemy import BigInteger, Integer, String, Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.orm import defer
-from websession_core.errors import SessionError
+from sqlalchemy.types import TypeDecorator
+from websession_core.errors import SessionError, UnreadableRowError
 from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
 from websession_core.state import COUNTER_MAX, Activity
 
 from .companion import KEY
+from .emptying import ENDED, empty_row, is_no_session
 from .envelope import Envelope
 from .executing import ID, PREFIX, execute, tell_plainly
 from .features import ModelFeatures, features_of
@@ -33,7 +36,7 @@ from .schema import SchemaError
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Delete, Dialect, Insert, Select, Update
     from sqlalchemy.orm import Session
@@ -103,12 +106,22 @@ class Store:
         """Return the row with that key as the connection's transaction sees it, or None.
 
         Raises:
+            UnreadableRowError: Something else has written to it.
             EncryptedDataError: Its data cannot be decrypted.
         """
         statements = self._for(connection.dialect)
-        # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
-        values: Any = execute(connection, statements.select, {ID: session_id}).first()
-        return None if values is None else self._open(statements.row(session_id, values))
+        try:
+            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
+            values: Any = execute(connection, statements.select, {ID: session_id}).first()
+        except _MAY_BE_NONSENSE as error:
+            if not _is_nonsense(error):
+                raise
+            raise _nonsense(error) from None
+        return (
+            None
+            if values is None or statements.is_ended(values)
+            else self._open(statements.row(session_id, values))
+        )
 
     def scan(
         self,
@@ -151,6 +164,9 @@ class Store:
             dbsession: The application's SQLAlchemy session, in whose transaction the row is read and to which
                 the object belongs. An object that it holds already is returned as it is.
             session_id: The primary key.
+
+        Raises:
+            UnreadableRowError: As for `load()`.
         """
         mapper = self.features.mapper()
         statements = self._for(dbsession.get_bind(mapper).dialect)
@@ -163,12 +179,17 @@ class Store:
             with dbsession.no_autoflush:
                 # A joined collection makes several lines, with one and the same object.
                 lines: Any = dbsession.execute(statement, {ID: session_id}).unique().all()
-        except StatementError as error:
-            tell_plainly(error, statement)
-            raise
+        except (StatementError, *_MAY_BE_NONSENSE) as error:
+            if isinstance(error, StatementError):
+                tell_plainly(error, statement)
+            if not isinstance(error, _MAY_BE_NONSENSE) or not _is_nonsense(error):
+                raise
+            raise _nonsense(error) from None
         if not lines:
             return None
         instance, *values = lines[0]
+        if statements.is_ended(values):
+            return None
         return instance, self._open(statements.row(session_id, values))
 
     def insert(self, connection: Connection, row: SessionRow) -> None:
@@ -271,6 +292,16 @@ class Store:
         """
         return execute(connection, self._for(connection.dialect).delete, {ID: session_id}).rowcount == 1
 
+    def empty(self, connection: Connection, session_id: uuid.UUID) -> bool:
+        """End a session whose row a foreign key of the application's keeps from being deleted.
+
+        The row stays, is nobody's, holds nothing, and no ticket opens it. See `emptying`.
+
+        Returns:
+            Whether there was one.
+        """
+        return empty_row(connection, self.features, self.envelope, session_id)
+
     def reorders_keys(self, connection: Connection) -> bool:
         """Return whether the engine keeps JSON objects' keys in an order of its own.
 
@@ -320,6 +351,8 @@ class _Statements:
         self._is_as_read = [*self._where, version == bindparam(_VERSION, type_=version.type)]
         # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
+        self._epoch = self._plain.index("epoch")
+        self._checks = tuple(_checks(features, self._plain))
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
         self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
         # A new session has no value for most of these. NULL where nothing else would be is as well left out.
@@ -356,15 +389,25 @@ class _Statements:
         others = [column for column in self._features.table.columns if column not in ours]
         return self._dialect == "postgresql" and all(column.default is None for column in others)
 
+    def is_ended(self, line: Sequence[Any]) -> bool:
+        """Return whether one line of `select` is what is left of an ended session."""
+        epoch: object = line[self._epoch]
+        return epoch == ENDED
+
     def row(self, session_id: uuid.UUID, line: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
         values = iter(line)
         plain = dict(zip(self._plain, values, strict=False))
-        if not isinstance(plain["created"], int):
-            # A DateTime, most likely; the rules would stumble over it without saying where it came from.
-            kind = type(plain["created"]).__name__
+        created = plain["created"]
+        if not isinstance(created, int) and (self._dialect != "sqlite" or str(created).isdecimal()):
+            # A DateTime, most likely. SQLite's columns hold anything, but a number as text only one of text.
+            kind = type(created).__name__
             table = self._features.table.name
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
+        for name, fits in self._checks:
+            value = plain[name]
+            if value is not None and not fits(value):
+                raise UnreadableRowError(f"there is nonsense in its column {self._columns[name].name!r}")
         overrides = activity = None
         if self._overrides:
             pairs = zip(self._overrides, values, strict=False)
@@ -454,7 +497,7 @@ class _Statements:
         return (
             select(key, *self._selection())
             .select_from(with_companion(self._features))
-            .where(self._features.criterion(), *bounds)
+            .where(~is_no_session(self._features), self._features.criterion(), *bounds)
             .order_by(key)
             .limit(limit)
         )
@@ -478,6 +521,44 @@ class _Statements:
         # Bound as text, so that no serializer sees it. PostgreSQL assigns no text to jsonb without a
         # cast; elsewhere the column takes the text as it is (and SQLite's CAST AS JSON makes a number of it).
         return cast(text, column.type) if self._dialect == "postgresql" else text
+
+
+# What types raise for a value that is none of theirs; and SQLite's driver, as `_is_nonsense()` knows.
+_MAY_BE_NONSENSE: Final = (ValueError, TypeError, ArithmeticError, LookupError, OperationalError)
+
+
+def _is_nonsense(error: BaseException) -> bool:
+    """Return whether a row could not be fetched because of what is in one of its columns."""
+    return not isinstance(error, OperationalError) or str(error.orig).startswith("Could not decode to UTF-8")
+
+
+def _nonsense(error: BaseException) -> UnreadableRowError:
+    # Without what it says: that repeats the value.
+    return UnreadableRowError(f"there is nonsense in one of its columns ({type(error).__name__})")
+
+
+def _checks(features: ModelFeatures, names: Iterable[str]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    """Yield the columns with what says of each whether a value can be what we have written there."""
+    for name in names:
+        if name == "userid":
+            kind: Any = features.userid_type
+            if kind is not None:
+                yield name, partial(_is_a, kind)
+        elif name in _TEXTS or isinstance(features.columns[name].type, TypeDecorator):
+            continue  # cast to text; or a type of the application's own
+        elif isinstance(features.columns[name].type, String):
+            yield name, partial(_is_a, str)
+        elif isinstance(features.columns[name].type, Integer):
+            is_big = isinstance(features.columns[name].type, BigInteger)
+            # One less than fits: it will be counted on.
+            yield name, partial(_fits, most=(COUNTER_MAX if is_big else _INTEGER_MAX) - 1)
+
+
+def _is_a(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+_INTEGER_MAX: Final = 2**31 - 1
 
 
 def _is_null_by_itself(column: Column[Any]) -> bool:

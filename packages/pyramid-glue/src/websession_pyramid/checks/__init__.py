@@ -45,6 +45,7 @@ CHECKS: Final = (
         "sessions and users can be deleted, and told apart",
         database.references,
         needs_database=True,
+        at_start=application.foreign_keys,
     ),
     Check("rows", "the rows can be read as sessions", database.rows, needs_database=True),
     # Does it keep its promises?

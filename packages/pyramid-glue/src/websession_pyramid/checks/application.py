@@ -18,6 +18,7 @@ from websession_core.settings import CookieSecure, SameSite, cookie_name_prefix
 from websession_core.state import SEED_LENGTH, Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
 from websession_models import fresh_session_id
+from websession_models.emptying import keeping_columns
 from zope.interface import implementedBy
 
 from ..factory import web_session_factories
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cookie",
+    "foreign_keys",
     "keys",
     "logging_of_statements",
     "retries",
@@ -109,6 +111,19 @@ def transactions(deployment: Deployment) -> Iterator[Finding]:
         )
     if settings.get("tm.activate_hook"):
         yield info("tm.activate_hook is set: in requests for which it says no, sessions can only be read.")
+
+
+def foreign_keys(registry: Registry) -> Iterator[Finding]:
+    """Yield the foreign keys of the application that keep ended sessions' rows from being deleted."""
+    for factory in web_session_factories(registry).values():
+        columns = sorted(keeping_columns(factory.store.features))
+        if columns:
+            yield warning(
+                f"{' and '.join(columns)} refers to {factory.store.features.table.name} without ON DELETE: a "
+                "session that a row of it refers to ends, but its emptied row stays, and a purge leaves it.",
+                "Make it ON DELETE CASCADE or ON DELETE SET NULL by a migration.",
+                name="foreign-key",
+            )
 
 
 def retries(deployment: Deployment) -> Iterator[Finding]:

@@ -1,0 +1,108 @@
+"""What becomes of an ended session whose row a foreign key of the application's keeps from being deleted.
+
+The row is emptied: it belongs to nobody, holds nothing, and has an epoch that no ticket has, by which it is
+known. It is no session any more: requests do not find it, and nothing counts or lists it. Of its companion
+only a deadline stays that has passed, so that the next purge tries to delete it. The columns of the
+application's own are the application's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, case, cast, delete, exists, insert, literal, select, update
+
+from .companion import KEY
+from .executing import ID, execute
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Connection, Update
+
+    from .envelope import Envelope
+    from .features import ModelFeatures
+
+__all__ = ["ENDED", "close_companion", "empty_row", "is_no_session", "keeping_columns", "of_row"]
+
+ENDED: Final = 2**31 - 1
+"""The epoch of a row that is no session any more: the highest that the column holds."""
+
+_FIRST_VERSION: Final = 1
+
+_LETS_GO: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
+
+
+def keeping_columns(features: ModelFeatures) -> Iterator[str]:
+    """Yield the columns of the application, as its metadata has them, that keep a row from being deleted."""
+    table = features.table
+    for other in table.metadata.tables.values():
+        for key in other.foreign_keys:
+            # By the name: what a key refers to may not be declared yet, and then cannot be asked for.
+            refers = (
+                key.target_fullname.rpartition(".")[0] == table.fullname and other is not features.companion
+            )
+            if refers and str(key.ondelete or "").upper() not in _LETS_GO:
+                yield f"{other.name}.{key.parent.name}"
+
+
+def is_no_session(features: ModelFeatures) -> ColumnElement[bool]:
+    """Return the condition that a row is what is left of an ended session."""
+    return features.columns["epoch"] == ENDED
+
+
+def of_row(features: ModelFeatures, session_id: uuid.UUID) -> Update:
+    """Return the statement that updates one row, without values."""
+    key = features.columns["id"]
+    return update(features.table).where(
+        key == bindparam(ID, session_id, type_=key.type), features.criterion()
+    )
+
+
+def empty_row(
+    connection: Connection, features: ModelFeatures, envelope: Envelope, session_id: uuid.UUID
+) -> bool:
+    """Empty a session's row; return whether there was one.
+
+    Its version moves, so that a request at work with it loses.
+    """
+    columns = features.columns
+    version = columns["version"]
+    kept = {"id", "created", "version", "epoch", "data", "flash"}
+    values: dict[Any, Any] = {column: None for name, column in columns.items() if name not in kept}
+    values[columns["epoch"]] = ENDED
+    values[version] = case((version < ENDED, version + 1), else_=_FIRST_VERSION)
+    for name in ("data", "flash"):
+        # As text, so that no serializer of the application's sees it; PostgreSQL wants it cast.
+        text = literal(envelope.empty(session_id, name))
+        is_postgresql = connection.dialect.name == "postgresql"
+        values[columns[name]] = cast(text, columns[name].type) if is_postgresql else text
+    statement = of_row(features, session_id).values(values)
+    return execute(connection, statement, {}).rowcount == 1
+
+
+def close_companion(connection: Connection, features: ModelFeatures, session_id: uuid.UUID) -> bool:
+    """Leave of the companion of an emptied row nothing but a deadline that has passed.
+
+    Returns:
+        Whether the row has been emptied; if not, nothing happens.
+    """
+    companion, key = features.companion, features.columns["id"]
+    if companion is None:
+        return False
+    is_emptied = [
+        key == bindparam(ID, session_id, type_=key.type),
+        is_no_session(features),
+        features.criterion(),
+    ]
+    deletion = delete(companion).where(
+        companion.columns[KEY] == session_id, exists(select(key).where(*is_emptied))
+    )
+    count = execute(connection, deletion, {}).rowcount
+    deadline = features.activity.get("expires_at")
+    if deadline is None:
+        return count == 1
+    source = select(key, cast(literal(0), deadline.type)).where(*is_emptied)
+    statement = insert(companion).from_select([KEY, deadline.name], source)
+    return execute(connection, statement.execution_options(preserve_rowcount=True), {}).rowcount == 1
