@@ -748,6 +748,24 @@ def test_clocks_that_differ_by_less_than_the_grace_do_not_quarrel_about_activity
     assert judge(CURRENT, row(active_at=T0 + 60, expires_at=T0 + 660), Policies(IDLE), T0).duties == ()
 
 
+HOUR, YEAR = 3600, 365 * 24 * 3600
+
+
+@pytest.mark.parametrize(("ahead", "lives"), [(HOUR, True), (HOUR + 1, False), (YEAR, False)])
+def test_an_hour_and_no_more_is_taken_for_a_clock_that_was_ahead(ahead: int, lives: bool) -> None:
+    # In plain numbers: by a longer step a session of a clock that was a year fast would live that year, too.
+    state = replace(ROW, created=T0 + ahead)
+    assert (standing(CURRENT, state, Policies(None, ABSOLUTE), T0) is Standing.CURRENT) is lives
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict"), [(T0 + 599, Standing.CURRENT), (T0 + 600, Standing.EXPIRED_DEADLINE)]
+)
+def test_a_session_has_ended_in_the_very_second_of_its_deadline(now: int, verdict: Standing) -> None:
+    state = row(active_at=T0, expires_at=T0 + 600)
+    assert standing(CURRENT, state, Policies(IdleTimeout(86_400)), now) is verdict
+
+
 def test_nothing_lives_for_ever_by_a_clock_that_was_far_ahead() -> None:
     later = T0 + CLOCK_STEP + 1
     state = replace(row(active_at=later, expires_at=later + 600, renewed_at=later), created=T0)

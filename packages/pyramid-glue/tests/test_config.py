@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import time
 import traceback
 
 import pyramid_tm
@@ -103,6 +104,15 @@ def test_all_mistakes_are_told_at_once():
     assert "cookie_name" in message
     assert "generate_secret_key" in message
     assert "hunter2" not in message
+
+
+def test_a_cut_off_that_has_yet_to_come_is_a_mistake_since_nobody_could_stay_logged_in():
+    with pytest.raises(ConfigurationError, match=r"session\.not_before.*has yet to come.*date \+%s"):
+        include({**GOOD, "session.not_before": int(time.time()) + 300})
+
+
+def test_one_of_now_by_a_clock_that_is_a_little_fast_is_none():
+    assert include({**GOOD, "session.not_before": int(time.time()) + 30})
 
 
 def test_settings_that_are_missing_are_named():
@@ -227,6 +237,7 @@ def test_includeme_needs_no_database():
     """Neither a driver nor a server: the model is enough."""
     script = f"""
 import sys
+import time
 sys.path[:0] = {sys.path!r}
 import sqlalchemy
 from pyramid.config import Configurator

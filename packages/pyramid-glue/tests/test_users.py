@@ -9,7 +9,7 @@ from pyramid.authorization import Allow, Authenticated
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import forget, remember
 from site_under_test import Base, FullSession, Session, User
-from sqlalchemy import ForeignKey, String, Uuid
+from sqlalchemy import ForeignKey, String, Uuid, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from websession_core.errors import UnstorableValueError
 from websession_models import BaseMixin, UseridMixin
@@ -72,6 +72,21 @@ def copy_of(site, browser):
     other = site.browser()
     other.set_cookie("session", browser.cookies["session"])
     return other
+
+
+def test_a_login_that_a_fail_over_has_forgotten_opens_nothing_after_the_next(make_site):
+    site = make_site(model=FullSession, settings={"session.renewal_timeout": 600})
+    browser = site.browser()
+    browser.get("/start")
+    other = copy_of(site, browser)
+    with site.engine.begin() as connection:
+        before = connection.execute(select(FullSession.__table__)).one()
+    browser.get("/login")
+    with site.engine.begin() as connection:
+        connection.execute(update(FullSession.__table__).values(**before._mapping))
+    other.get("/login")
+    assert other.get("/who").json == 7
+    assert browser.get("/who").json is None
 
 
 @pytest.mark.parametrize("how", ["login", "regenerate"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -316,11 +317,23 @@ def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
         )
 
 
+def _cut_off_has_come(draft: Draft) -> Iterator[Mistake]:
+    # Servers' clocks may differ by the grace, and one that is slow is no mistake of the setting.
+    ahead = draft["not_before"] - time.time() - draft["renewal_grace"]
+    if ahead > 0:
+        yield draft.mistake(
+            "not_before",
+            "has yet to come, and until then every login is forgotten with the response to it",
+            "give the time of now, as date +%s prints it on this machine",
+        )
+
+
 _CHECKS: Final = (
     _timeouts_have_mixins,
     _limit_has_its_mixins,
     _data_key_goes_with_the_mixin,
     _data_key_is_its_own,
+    _cut_off_has_come,
 )
 
 
