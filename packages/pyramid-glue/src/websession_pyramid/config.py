@@ -24,8 +24,9 @@ from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
 from .checks import start_up_findings
-from .factory import SessionFactory
+from .factory import SessionFactory, web_session_factories
 from .recent_login import recent_login_mistakes, recent_login_view
+from .security import login_keys
 from .types import session_types
 
 if TYPE_CHECKING:
@@ -351,6 +352,9 @@ def _check_application(event: ApplicationCreated) -> None:
     mistakes = list(recent_login_mistakes(registry))
     if mistakes:
         raise ConfigurationError(mistakes)
+    for factory in web_session_factories(registry).values():
+        if factory.attribute == "session":
+            factory.login_keys |= login_keys(registry)
     for finding in start_up_findings(registry):
         log.warning("%s", finding)
     # Said once. Pyramid sends no events at all while nobody listens, which saves every request 4 µs, a tenth

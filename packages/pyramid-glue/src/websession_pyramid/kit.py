@@ -9,8 +9,9 @@ import hashlib
 import logging
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from pyramid.authentication import SessionAuthenticationHelper
 from websession_core.errors import UnstorableValueError
 from websession_core.state import COUNTER_MAX
 from websession_crypto import ValueCodec
@@ -40,6 +41,9 @@ __all__ = ["SessionKit"]
 
 log = logging.getLogger(__name__)
 
+
+# The helper's default, for policies that make it while they are asked, so that nobody can find it in them.
+_LOGIN_KEYS: Final[frozenset[str]] = frozenset({SessionAuthenticationHelper().userid_key})
 
 # Part of what is authenticated, so never to be changed.
 _DATA_PURPOSE = "session data"
@@ -79,6 +83,8 @@ class SessionKit:
         rules: What sessions may hold.
         own_settings: The settings that a session of this model can have of its own.
         missing_rows: The rows that bookkeeping has not found.
+        login_keys: The keys under which Pyramid's `SessionAuthenticationHelper` keeps who is logged in:
+            setting one is a login, and rotates the session.
     """
 
     def __init__(
@@ -102,6 +108,7 @@ class SessionKit:
         self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self.missing_rows = MissingRows()
+        self.login_keys = _LOGIN_KEYS
         self._warned: set[str] = set()
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
