@@ -2,7 +2,8 @@
 
 `hatch run matrix:run` builds the wheels and tests them on SQLite, in an environment for each combination of
 Python, SQLAlchemy and Pyramid. `--python`, `--sqlalchemy` and `--pyramid` choose among them, and paths before
-these among the tests.
+these among the tests. The first Python, with the newest series, runs them on the MariaDB that `hatch run
+mariadb:get` has brought, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from database_servers import MARIADB
 from members import ROOT, members, pythons, tools_of_the_tests
 from wheels import CommandError, Environment, build, uv
 
@@ -26,6 +28,13 @@ TESTS = ("packages/sqla-models", "packages/pyramid-glue", "packages/meta")
 
 TESTS_OF_PYTHON = ("packages/core", "packages/crypto")
 """What knows neither, and runs once for each Python."""
+
+ENGINES: dict[str, dict[str, str]] = {
+    "sqlite": {},
+    # Its programs are looked for there first.
+    "mariadb": {"PATH": os.pathsep.join([str(MARIADB.folder), os.environ.get("PATH", os.defpath)])},
+}
+"""What tests run on, and the variables that let them find it."""
 
 
 def interpreter(version: str) -> str | None:
@@ -51,6 +60,13 @@ def main() -> int:
     args = vars(parser.parse_args())
     cells = list(itertools.product(*(args[name] for name in SERIES)))
 
+    runs = [(cell, "sqlite") for cell in cells]
+    if (MARIADB.folder / MARIADB.server).exists():
+        on_mariadb = [(cells[-1], "mariadb")]
+    else:
+        on_mariadb = []
+        print("Newer MariaDB: skipped: `hatch run mariadb:get` brings it", flush=True)
+
     failures = 0
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
@@ -62,22 +78,26 @@ def main() -> int:
                 verdict = "FAILED" if args["python"] else "skipped"
                 print(f"Python {version}: {verdict}: not on this machine", flush=True)
                 continue
-            for cell in cells:
+            for cell, engine in [*runs, *on_mariadb]:
                 series = dict(zip(SERIES, cell, strict=True))
-                name = ", ".join([f"Python {version}", *map(" ".join, series.items())])
+                name = ", ".join([f"Python {version}", *map(" ".join, series.items()), engine])
                 pins = [f"{package}=={number}.*" for package, number in series.items()]
-                paths = args["paths"] or [*TESTS, *(TESTS_OF_PYTHON if cell == cells[0] else ())]
+                with_python = (cell, engine) == runs[0]
+                paths = args["paths"] or [*TESTS, *(TESTS_OF_PYTHON if with_python else ())]
                 where = place / "-".join([version, *cell])
                 try:
                     environment = Environment.make(where, distributions, python=python)
                     wheels = [distribution.wheel for distribution in distributions]
                     environment.install(*pins, *tools_of_the_tests(), *wheels)
-                    outcome = environment.test("--websession-engines=sqlite", *paths, cwd=ROOT)
+                    outcome = environment.test(
+                        f"--websession-engines={engine}", *paths, cwd=ROOT, env=ENGINES[engine]
+                    )
                     print(f"{name}: {outcome}", flush=True)
                 except CommandError as error:
                     failures += 1
                     print(f"{name}: FAILED\n{error}", flush=True)
                 shutil.rmtree(where, ignore_errors=True)
+            on_mariadb = []
     return int(failures > 0)
 
 

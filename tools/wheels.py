@@ -138,9 +138,9 @@ class Environment:
         entries = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
         return {canonicalize_name(entry["name"]): entry["version"] for entry in entries}
 
-    def test(self, *arguments: object, cwd: Path) -> str:
+    def test(self, *arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> str:
         """Run pytest, by files, since many tests of a file share a server; return the last line it prints."""
         spread = "-n", "auto", "--maxprocesses=4", "--dist", "loadfile"
         options = "-q", "-p", "no:cacheprovider", "-rfE", *spread
-        output = run(self.python.with_name("pytest"), *options, *arguments, cwd=cwd)
+        output = run(self.python.with_name("pytest"), *options, *arguments, cwd=cwd, env=env)
         return output.strip().rpartition("\n")[2].strip("= ")

@@ -12,14 +12,19 @@ from pathlib import Path
 import click
 from websession_pyramid.checks import CHECKS
 from websession_pyramid.command import main
+from websession_pyramid.command.options import Subcommand
+from websession_pyramid.command.output import FORMAT_VERSION
 
 PAGE = Path(__file__).parents[1] / "reference" / "command-line.md"
 
-INTRODUCTION = """\
+INTRODUCTION = f"""\
 # The command line
 
 `pyramid-sessions SUBCOMMAND CONFIG_URI` comes with the library. CONFIG_URI is the application's configuration
-as Pyramid's own scripts take it: `production.ini`, `production.ini#section`.
+as Pyramid's own scripts take it: `production.ini`, `production.ini#section`. Filters, pipelines and
+composites around the application are no obstacle. An application without an ini file is named by
+`--app module:name` in place of CONFIG_URI: the WSGI application, a `Configurator`, or a function that makes
+it, called with nothing or as PasteDeploy calls it, `main({{}}, **settings)` with what `--var` says.
 
 | exit status | |
 |---|---|
@@ -28,10 +33,31 @@ as Pyramid's own scripts take it: `production.ini`, `production.ini#section`.
 | 2 | a mistake on the command line: an option, a file, a section |
 | 3 | the application does not start, or lacks what the command needs |
 | 4 | the database cannot be used |
+| 141 | nobody reads on: a pipe to `head` |
 
 What goes wrong is told in a sentence with a remedy on standard error. `--json` prints JSON on standard
 output. Nothing but `keygen` and `rotate-key` ever prints a secret, and nothing a whole identifier: a session
 is called by the first eight hexadecimal digits of its identifier, as in events and logs.
+
+Durations are written as `90`, `90s`, `30min` (or `30m`), `12h`, `14d`, `2w`, here and in the settings. A
+terminal is shown as much as it has room for, and no control characters, whatever a user id has in it.
+
+## Numbers for programs
+
+Every `--json` prints one object. Its `format_version` is {FORMAT_VERSION}; it changes if a name goes or means
+something else, and not if one comes. [This JSON Schema](command-line.schema.json) describes what `list`,
+`show` and `stats` print: a number that ends in `_seconds` or `_bytes` counts these, and null is what the
+model does not tell.
+`stats --format prometheus` prints the same numbers for [Prometheus](../how-to/metrics.md).
+
+## Completion
+
+click brings the completion of subcommands and options: for bash, this line in `~/.bashrc`; zsh and fish
+likewise.
+
+```console
+eval "$(_PYRAMID_SESSIONS_COMPLETE=bash_source pyramid-sessions)"
+```
 """
 
 CHECKED = """\
@@ -58,6 +84,8 @@ def section(command: click.Command) -> str:
     if options:
         rows = [f"| `{name}` | {text} |" for name, text in options]
         parts.append("\n".join(["| option | |", "|---|---|", *rows]))
+    if isinstance(command, Subcommand) and command.example:
+        parts.append(f"Example: `pyramid-sessions {command.example}`")
     if command.name == "doctor":
         rows = [f"| `{check.name}` | {check.title} |" for check in CHECKS]
         parts += [CHECKED.strip(), "\n".join(["| check | |", "|---|---|", *rows])]

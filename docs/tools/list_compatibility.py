@@ -22,6 +22,10 @@ What each distribution in its present version works with. Each is released alone
 `pip install -U "pyramid-sqlalchemy-sessions>=0.2"` finds versions that go together. The lower ends of the
 ranges and the newest versions inside them are what the tests run on.
 
+SQLAlchemy 2.0 and 2.1 are both tested. pip leaves a version alone that is in the range, and replaces an older
+one by the newest: to get from there to 2.0 and not to 2.1, where `postgresql://` means the driver psycopg and
+no longer psycopg2, name `"sqlalchemy>=2.0.36,<2.1"` in the same command.
+
 Within a series `0.N` of a distribution, names and signatures stay; they can change with the next one.
 
 Each change is tested on PostgreSQL 18, MariaDB 10.11, MySQL 9.7 and SQLite 3.40. MariaDB 10.3 and MySQL 8.0

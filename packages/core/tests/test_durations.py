@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websession_core.durations import DAY, HOUR, MINUTE, duration, exact_duration, rough_duration
+from websession_core.durations import (
+    DAY,
+    HOUR,
+    MINUTE,
+    duration,
+    exact_duration,
+    parse_duration,
+    rough_duration,
+)
 
 LENGTHS = {
     "d": DAY,
@@ -92,3 +100,34 @@ def test_a_rough_duration_is_in_the_largest_unit_of_which_there_are_two(seconds,
 def test_an_exact_duration_is_exact_and_a_rough_one_right_by_half(seconds):
     assert seconds_in(exact_duration(seconds)) == seconds
     assert seconds_in(rough_duration(seconds)) <= seconds < seconds_in(rough_duration(seconds)) * 1.5 + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        (" 90 s ", 90),
+        ("30m", 1800),
+        ("20min", 1200),
+        ("2h", 7200),
+        ("14d", 14 * DAY),
+        ("2W", 14 * DAY),
+        ("1 h 30 min", 5400),
+        ("1h30m", 5400),
+        ("3 days", 3 * DAY),
+    ],
+)
+def test_a_duration_is_read_as_people_write_it(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "min", "1 000", "1.5h", "-5", "5 mins", "10 h 5", "1e3", "٣"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ValueError, match="is no duration"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 10**9))
+def test_what_is_written_exactly_is_read_back(seconds):
+    assert parse_duration(exact_duration(seconds)) == seconds
+    assert parse_duration(duration(seconds, round_up=True)) >= seconds

@@ -112,7 +112,7 @@ def test_a_ticket_of_this_epoch_is(ticket: Ticket, age: int, expected: Standing)
         (2, 2 * G, Standing.SUPERSEDED),
         (2, 2 * G + 1, Standing.REPLAYED),
         (0, 2 * G, Standing.SUPERSEDED),
-        (0, 2 * G + 1, Standing.REPLAYED),
+        (0, 2 * G + 1, Standing.OUTLIVED),
         (4, 0, Standing.STALE_READ),
         (4, 10_000, Standing.STALE_READ),
     ],
@@ -173,7 +173,7 @@ def test_a_verdict_is_true_if_it_opens_the_session_and_knows_why_if_not(each: St
     opens = each in {Standing.CURRENT, Standing.ACKNOWLEDGEMENT, Standing.IN_FLIGHT}
     assert bool(verdict) is opens
     assert verdict.reason == each.value
-    only_login = each in {Standing.SUPERSEDED, Standing.STALE_READ}
+    only_login = each in {Standing.SUPERSEDED, Standing.STALE_READ, Standing.MISMATCHED}
     assert verdict.instead is (NewSession.LOGIN if only_login else NewSession.ANY)
 
 
@@ -858,7 +858,10 @@ BEFALLS: dict[str, tuple[SessionState | None, Policies, int]] = {
     "absolute timeout passes": (ROW, Policies(None, AbsoluteTimeout(1000)), T0),
     "stored deadline passes": (row(expires_at=T0), RENEWING, T0),
     "session ends": (None, RENEWING, T0),
+    "a visitor logs in": (replace(ROW, epoch=4, rotated_at=T0), RENEWING, T0),
+    "a rotation is forgotten": (ROW, RENEWING, T0),
 }
+BEFALLS_VISITORS = ("a visitor logs in", "a rotation is forgotten")
 
 
 @pytest.mark.parametrize(
@@ -870,8 +873,11 @@ def test_every_arrow_of_the_diagram_is_what_the_rules_do(transition) -> None:  #
         assert standing(*STAGES[source, event]) is target
     elif event in BEFALLS:
         state, policies, now = BEFALLS[event]
-        assert standing(OPEN[source], ROW, RENEWING, T0) is source
-        assert standing(OPEN[source], state, policies, now) is target
+        ticket, before = OPEN[source], ROW
+        if event in BEFALLS_VISITORS:
+            ticket, before = replace(ticket, owned=False, seed=bytes(16)), replace(ROW, owned=False)
+        assert standing(ticket, before, RENEWING, T0) is source
+        assert standing(ticket, state, policies, now) is target
     else:
         # A duty: what its write leaves behind.
         assert CONSEQUENCES[source].duty == event

@@ -167,8 +167,14 @@ class TestTheStandardTypes:
         payload = Payload()
         pair, tags, key = ([1],), {"x"}, b"k"
         payload.update(pair=pair, tags=tags, key=key)
+        for change in (lambda: tags.add("x1"), lambda: pair[0].append(0), tags.clear, pair[0].clear):
+            payload.rebase(payload.serialize())
+            assert not payload.is_changed
+            change()
+            assert payload.is_changed
+        tags.add("x")
+        pair[0].append(1)
         payload.rebase(payload.serialize())
-        assert not payload.is_changed
         payload["n"] = 1
         tags.add("y")
         pair[0].append(2)

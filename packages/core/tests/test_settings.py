@@ -18,7 +18,7 @@ from websession_core import (
     Settings,
     parse_settings,
 )
-from websession_core.settings import COOKIE_MAX_AGE_LIMIT
+from websession_core.settings import COOKIE_MAX_AGE_LIMIT, cookie_name_prefix
 
 from .configured import Model, mistakes, parse
 
@@ -67,6 +67,11 @@ class TestValues:
             ("cookie_name", "sid", "sid"),
             ("cookie_max_age", "3600", 3600),
             ("cookie_max_age", " 1 ", 1),
+            ("cookie_max_age", "14d", 1_209_600),
+            ("idle_timeout", "30min", 1800),
+            ("absolute_timeout", "12 h", 43_200),
+            ("renewal_timeout", "15m", 900),
+            ("renewal_grace", "2min", 120),
             ("cookie_max_age", 60, 60),
             ("cookie_max_age", COOKIE_MAX_AGE_LIMIT, 34_560_000),
             ("cookie_max_age", "", None),
@@ -90,6 +95,13 @@ class TestValues:
             ("cookie_httponly", False, False),
             ("cookie_samesite", "strict", SameSite.STRICT),
             ("cookie_samesite", SameSite.LAX, SameSite.LAX),
+            ("visitor_cookie_max_age", "60", 60),
+            ("visitor_cookie_max_age", "0", 0),
+            ("visitor_cookie_max_age", "", None),
+            ("visitor_cookie_samesite", "strict", SameSite.STRICT),
+            ("visitor_cookie_samesite", "", None),
+            ("visitor_cookie_samesite", None, None),
+            ("alongside_0_2", "true", True),
         ],
     )
     def test_text_and_python_values_are_read(self, name: str, given: Any, value: Any) -> None:
@@ -119,12 +131,11 @@ class TestValues:
             ("cookie_max_age", "0", "greater than 0"),
             ("cookie_max_age", -1, "greater than 0"),
             ("cookie_max_age", COOKIE_MAX_AGE_LIMIT + 1, "longer than browsers keep"),
-            ("cookie_max_age", "1h", "whole number"),
-            ("cookie_max_age", "1.5", "whole number"),
+            ("cookie_max_age", "1.5", "no duration"),
             ("cookie_max_age", 1.5, "whole number"),
             ("cookie_max_age", True, "whole number"),
-            ("cookie_max_age", "9" * 5000, "whole number"),
-            ("cookie_max_age", "१", "whole number"),
+            ("cookie_max_age", "9" * 5000, "no duration"),
+            ("cookie_max_age", "१", "no duration"),
             ("cookie_path", "shop", "must start with"),
             ("cookie_path", "/a;b", "semicolon"),
             ("cookie_path", "/a\r\nSet-Cookie: x=y", "control"),
@@ -191,8 +202,8 @@ class TestMistakes:
                 "like yourproject.models.session.Session"
             ),
             (
-                "  session.cookie_max_age = 'soon': must be a whole number; "
-                "give 1 to 34560000 seconds (400 days), or leave it out"
+                "  session.cookie_max_age = 'soon': is no duration; "
+                "give 1 to 34560000 seconds, or a duration up to 400d, or leave it out"
             ),
             (
                 "  session.cookie_path = 'x': must start with \"/\"; "
@@ -363,6 +374,19 @@ class TestCookieRules:
         assert found["cookie_secure"].value == repr(secure)
         assert parse(cookie_samesite="None", cookie_secure="true").cookie_samesite is SameSite.NONE
 
+    def test_so_must_that_of_visitors(self) -> None:
+        assert set(mistakes(visitor_cookie_samesite="None")) == {"cookie_secure"}
+        read = parse(visitor_cookie_samesite="None", cookie_secure="true")
+        assert read.visitor_cookie_samesite is SameSite.NONE
+
+    @pytest.mark.parametrize("name", ["session", "__Host-session", "__Secure-s", "s" * 255])
+    def test_the_name_of_the_visitors_cookie_keeps_the_prefix_and_is_not_too_long(self, name: str) -> None:
+        visitors = parse(cookie_name=name, cookie_secure="true").visitor_cookie_name
+        assert visitors != name
+        assert visitors.endswith("-visitor")
+        assert cookie_name_prefix(visitors) == cookie_name_prefix(name)
+        assert len(visitors) <= 255
+
     @pytest.mark.parametrize("secure", ["auto", "false"])
     def test_so_must_a_partitioned_one(self, secure: str) -> None:
         found = mistakes(cookie_partitioned="true", cookie_secure=secure)
@@ -479,7 +503,7 @@ class TestTable:
 
         assert [name for name, row in rows.items() if row.required] == ["secret_key", "model_class"]
         assert [name for name, row in rows.items() if row.secret] == ["secret_key", "data_secret_key"]
-        durations = {"cookie_max_age", "extension_delay", "renewal_grace"} | {
+        durations = {"cookie_max_age", "visitor_cookie_max_age", "extension_delay", "renewal_grace"} | {
             f"{kind}_timeout" for kind in ("idle", "absolute", "renewal")
         }
         assert {name for name, row in rows.items() if row.unit == "seconds"} == durations

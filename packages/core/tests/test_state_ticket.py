@@ -13,10 +13,19 @@ from websession_core.state import COUNTER_MAX, Ticket
 
 ID = uuid.UUID("12345678-9abc-def0-1234-56789abcdef0")
 TICKET = Ticket(ID, epoch=1, generation=2, attempt=3, cookie_version=4, issued_at=5)
+SEED = bytes(range(16))
+WITH_SEED = replace(TICKET, owned=True, seed=SEED)
 NUMBERS = ("epoch", "generation", "attempt", "cookie_version", "issued_at")
 
 numbers = st.integers(0, COUNTER_MAX)
-tickets = st.builds(Ticket, st.uuids(), numbers, numbers, numbers, numbers, numbers)
+old_tickets = st.builds(Ticket, st.uuids(), numbers, numbers, numbers, numbers, numbers)
+tickets = old_tickets | st.builds(
+    Ticket,
+    *(st.uuids(), numbers, numbers, numbers, numbers, numbers),
+    owned=st.none() | st.booleans(),
+    stored=st.booleans(),
+    seed=st.binary(min_size=16, max_size=16),
+)
 
 
 @given(tickets)
@@ -24,7 +33,7 @@ def test_a_ticket_comes_back_from_its_bytes(ticket: Ticket) -> None:
     assert Ticket.from_bytes(ticket.to_bytes()) == ticket
 
 
-@given(st.binary(max_size=70))
+@given(st.binary(max_size=80) | st.binary(min_size=73, max_size=73).map(lambda rest: b"\2" + rest))
 def test_other_bytes_are_refused_or_are_exactly_one_ticket(data: bytes) -> None:
     try:
         ticket = Ticket.from_bytes(data)
@@ -36,15 +45,64 @@ def test_other_bytes_are_refused_or_are_exactly_one_ticket(data: bytes) -> None:
 def test_the_byte_form_is_a_version_and_fixed_width_big_endian_fields() -> None:
     expected = b"\x01" + ID.bytes + b"".join(n.to_bytes(8, "big") for n in (1, 2, 3, 4, 5))
     assert TICKET.to_bytes() == expected
+    assert WITH_SEED.to_bytes() == b"\x02" + expected[1:] + b"\x02" + SEED
 
 
-@pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"\0", lambda b: b"", lambda b: b + b])
-def test_another_length_is_refused(change) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(TicketError, match="57 bytes"):
-        Ticket.from_bytes(change(TICKET.to_bytes()))
+@pytest.mark.parametrize(
+    ("owned", "stored", "flags"), [(None, True, 0), (False, True, 1), (True, True, 2), (False, False, 5)]
+)
+def test_flags_say_whose_it_is_and_whether_it_names_a_row(*, owned: bool, stored: bool, flags: int) -> None:
+    assert replace(WITH_SEED, owned=owned, stored=stored).to_bytes()[57] == flags
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("flags", [3, 7, 8, 255])
+def test_unknown_flags_are_refused(flags: int) -> None:
+    data = bytearray(WITH_SEED.to_bytes())
+    data[57] = flags
+    with pytest.raises(TicketError, match="flags"):
+        Ticket.from_bytes(bytes(data))
+
+
+def test_a_ticket_of_0_2_0_is_readable() -> None:
+    data = bytes.fromhex(
+        "01123456789abcdef0123456789abcdef0"
+        "00000000000000010000000000000002000000000000000300000000000000040000000000000005"
+    )
+    assert Ticket.from_bytes(data) == TICKET
+    assert Ticket.from_bytes(data).seed is None
+
+
+@pytest.mark.parametrize("change", [{"owned": True}, {"owned": False}, {"stored": False}])
+def test_a_ticket_without_a_seed_is_of_version_1_and_cannot_say_more(change: dict[str, bool]) -> None:
+    with pytest.raises(ValueError, match="without a seed"):
+        replace(TICKET, **change)
+
+
+@pytest.mark.parametrize("seed", [b"", bytes(15), bytes(17)])
+def test_a_seed_has_128_bits(seed: bytes) -> None:
+    with pytest.raises(ValueError, match="seed"):
+        replace(TICKET, seed=seed)
+
+
+@pytest.mark.parametrize("change", [{"owned": 1}, {"stored": None}, {"seed": "0" * 16}])
+def test_what_is_of_a_wrong_type_makes_no_ticket(change: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        replace(WITH_SEED, **change)
+
+
+@pytest.mark.parametrize("ticket", [TICKET, WITH_SEED], ids=["version 1", "version 2"])
+@pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"\0", lambda b: b + b])
+def test_another_length_is_refused(change, ticket: Ticket) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(TicketError, match=f"{len(ticket.to_bytes())} bytes"):
+        Ticket.from_bytes(change(ticket.to_bytes()))
+
+
+def test_nothing_is_no_ticket() -> None:
+    with pytest.raises(TicketError):
+        Ticket.from_bytes(b"")
+
+
+@pytest.mark.parametrize("version", [0, 3, 255])
 def test_another_version_is_refused_by_name(version: int) -> None:
     with pytest.raises(TicketError, match=f"version {version} "):
         Ticket.from_bytes(bytes([version]) + TICKET.to_bytes()[1:])
@@ -83,7 +141,9 @@ def test_a_ticket_cannot_be_changed() -> None:
 
 
 def test_the_repr_shows_four_digits_of_the_identifier_and_no_attempt() -> None:
-    shown = repr(replace(TICKET, attempt=987654321))
+    shown = repr(replace(WITH_SEED, attempt=987654321))
+    assert SEED.hex()[:8] not in shown
+    assert repr(SEED)[2:20] not in shown
     assert "1234…" in shown
     assert "12345" not in shown
     assert "987654321" not in shown

@@ -26,6 +26,8 @@ GOOD = {
 
 def main(global_config: dict[str, str], **settings: Any) -> Any:
     """Return the application that the ini file's settings describe."""
+    if name := settings.get("command_site.needs_global"):
+        assert name in global_config
     if message := settings.get("command_site.raise"):
         raise RuntimeError(message)
     level = settings.get("command_site.isolation_level")
@@ -49,6 +51,28 @@ def main(global_config: dict[str, str], **settings: Any) -> Any:
     if settings.get("command_site.dbsession", "true") == "true":
         config.add_request_method(dbsession, reify=True)
     return config.make_wsgi_app()
+
+
+def prefix_filter(global_config: dict[str, str]) -> Any:
+    """Return a filter as PasteDeploy knows them, which passes no registry on."""
+
+    def wrap(app: Any) -> Any:
+        def wrapped(environ: Any, start_response: Any) -> Any:
+            return app(environ, start_response)
+
+        return wrapped
+
+    return wrap
+
+
+def composite(loader: Any, global_config: dict[str, str], **names: str) -> Any:
+    """Return a composite as PasteDeploy knows them."""
+    apps = [loader.get_app(name, global_conf=global_config) for name in names.values()]
+
+    def first(environ: Any, start_response: Any) -> Any:
+        return apps[0](environ, start_response)
+
+    return first
 
 
 def write_ini(path: Path, url: str, **settings: str | None) -> str:

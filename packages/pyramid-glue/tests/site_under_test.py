@@ -13,10 +13,18 @@ from pyramid.config import Configurator
 from pyramid.interfaces import ISessionFactory
 from pyramid.response import Response
 from pytest_websession.clock import ManualClock
-from sqlalchemy import ForeignKey, String, create_engine, event, func, make_url, select
+from sqlalchemy import URL, ForeignKey, String, create_engine, event, func, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from websession_crypto import generate_secret_key
-from websession_models import BaseMixin, EncryptedDataMixin, FullyFeaturedSession, SessionLimitMixin
+from websession_models import (
+    BaseMixin,
+    ClientInfoMixin,
+    EncryptedDataMixin,
+    FullyFeaturedSession,
+    IdleMixin,
+    SessionLimitMixin,
+    UseridMixin,
+)
 from websession_models.sqlite import prepare_sqlite_engine
 
 if TYPE_CHECKING:
@@ -29,6 +37,12 @@ def of_driver(name: str) -> list[pytest.MarkDecorator]:
     """Return the marks of a test that uses a driver by its name in SQLAlchemy's URLs."""
     is_missing = name == "mysqldb" and importlib.util.find_spec("MySQLdb") is None
     return [pytest.mark.skipif(is_missing, reason="mysqlclient, which has to be built, is not installed")]
+
+
+def with_driver(url: str | URL, name: str) -> URL:
+    """Return a throw-away server's URL for another driver, by its name in SQLAlchemy's URLs."""
+    url = make_url(url).set(drivername=f"{make_url(url).get_backend_name()}+{name}")
+    return url.difference_update_query(["ssl_disabled"]) if name == "mysqldb" else url
 
 
 class Base(DeclarativeBase):
@@ -77,6 +91,13 @@ class LimitedSession(SessionLimitMixin, FullyFeaturedSession, Base):
     __tablename__ = "limited_session"
 
 
+class TextSession(ClientInfoMixin, UseridMixin, IdleMixin, BaseMixin, Base):
+    """A session model with text userids, which come from outside."""
+
+    __tablename__ = "text_session"
+    userid: Mapped[str | None] = mapped_column(String(200))
+
+
 SECRET_KEY = generate_secret_key()
 
 
@@ -96,6 +117,18 @@ STANDARD_VIEWS: dict[str, Callable[[Any], Any]] = {
     "who": lambda request: request.session.userid,
 }
 """The views of every site: `start` stores something, `login` is user 7's."""
+
+
+def cookie_of(browser: webtest.TestApp, name: str = "session") -> tuple[str, str]:
+    """Return name and value of a browser's cookie: the users' if it has one, else the visitors'."""
+    name = name if name in browser.cookies else f"{name}-visitor"
+    return name, browser.cookies[name]
+
+
+def copy_cookies(browser: webtest.TestApp, other: webtest.TestApp) -> None:
+    """Give another browser the cookies of the first."""
+    for name, value in browser.cookies.items():
+        other.set_cookie(name, value)
 
 
 class Site:

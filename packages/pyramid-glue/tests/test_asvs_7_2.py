@@ -6,7 +6,7 @@ import functools
 import operator
 
 import pytest
-from site_under_test import SECRET_KEY, FullSession
+from site_under_test import SECRET_KEY, FullSession, cookie_of
 from sqlalchemy import delete
 from websession_core import Ticket
 from websession_crypto import Keyring, TokenCodec
@@ -14,7 +14,7 @@ from websession_models import fresh_session_id
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
-CODEC = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
+VISITORS_CODEC = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session-visitor")
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def site(make_site):
     return make_site(model=FullSession)
 
 
-def holding(site, token):
+def holding(site, token, name="session"):
     """Return a browser with that cookie."""
     browser = site.browser()
-    browser.set_cookie("session", token)
+    browser.set_cookie(name, token)
     return browser
 
 
@@ -52,8 +52,9 @@ def test_7_2_2_every_session_has_a_token_of_its_own_made_when_it_begins(site):
         browser = site.browser()
         assert "Set-Cookie" not in browser.get("/who").headers
         browser.get("/start")
-        tokens.add(browser.cookies["session"])
-    assert len(tokens) == len({CODEC.decrypt(token) for token in tokens}) == len(site.rows()) == 20
+        tokens.add(browser.cookies["session-visitor"])
+    tickets = {VISITORS_CODEC.decrypt(token) for token in tokens}
+    assert len(tokens) == len(tickets) == len(site.rows()) == 20
 
 
 def test_7_2_3_an_identifier_has_128_random_bits(site):
@@ -65,7 +66,8 @@ def test_7_2_3_an_identifier_has_128_random_bits(site):
     browser = site.browser()
     browser.get("/start")
     # What identifies the session is in the cookie, and only in there, encrypted.
-    assert Ticket.from_bytes(CODEC.decrypt(browser.cookies["session"])).session_id == site.rows()[0].id
+    ticket = Ticket.from_bytes(VISITORS_CODEC.decrypt(browser.cookies["session-visitor"]))
+    assert ticket.session_id == site.rows()[0].id
 
 
 @pytest.mark.parametrize("before", ["nobody", "the same user", "another user"])
@@ -75,8 +77,9 @@ def test_7_2_4_a_login_makes_a_new_token_and_ends_the_old_one(site, before):
     if before != "nobody":
         site.views["before"] = lambda request: request.session.login(7 if before == "the same user" else 8)
         browser.get("/before")
-    old = browser.cookies["session"]
+    name, old = cookie_of(browser)
     browser.get("/login")
     assert browser.cookies["session"] != old
-    assert holding(site, old).get("/who").json_body is None
+    assert "session-visitor" not in browser.cookies
+    assert holding(site, old, name).get("/who").json_body is None
     assert browser.get("/who").json_body == 7

@@ -68,9 +68,9 @@ class Visit:
         text = self.browser.find_element(By.TAG_NAME, "body").text
         return json.loads(text) if text.startswith(("{", "[", "null")) else text
 
-    def follow(self, element, host=OTHER):
+    def follow(self, element, host=OTHER, path="/look"):
         """Open another site, follow the element to the shop, and return what the shop shows."""
-        self.open("/", host)
+        self.open(f"/?{path}", host)
         self.browser.find_element(By.CSS_SELECTOR, element).click()
         WebDriverWait(self.browser, 10).until(lambda browser: f"//{SHOP}:" in browser.current_url)
         return self.shown()
@@ -104,7 +104,7 @@ def visit(make_site, web, chromium):
 def test_the_cookie_has_the_attributes_that_were_asked_for(visit):
     visitor = visit()
     visitor.open("/start")
-    cookie = visitor.cookies()["session"]
+    cookie = visitor.cookies()["session-visitor"]
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
     assert (cookie["domain"], cookie["path"], cookie["session"]) == (SHOP, "/", True)
     assert cookie["size"] < 4096
@@ -130,6 +130,18 @@ def test_samesite_decides_which_requests_of_other_sites_carry_it(visit, samesite
     assert visitor.open("/look") == {"a": 1}
 
 
+@pytest.mark.parametrize(("samesite", "element"), [("Lax", "button"), ("Strict", "a"), ("Strict", "button")])
+def test_what_comes_from_another_site_without_the_cookie_does_not_end_a_login(visit, samesite, element):
+    visitor = visit(cookie_samesite=samesite, cookie_secure="true")
+    visitor.site.views["put"] = lambda request: request.session.update(b=2)
+    visitor.open("/login")
+    visitor.follow(element, path="/put")
+    # What was put in without it began a session of a visitor.
+    assert set(visitor.cookies()) == {"session", "session-visitor"}
+    assert visitor.open("/who") == "7"
+    assert visitor.open("/look") == {}
+
+
 def test_secure_keeps_it_from_plain_http(visit):
     visitor = visit(cookie_secure="true")
     visitor.open("/start")
@@ -152,20 +164,20 @@ def test_httponly_hides_it_from_scripts(visit, httponly):
     visitor.open("/start")
     visitor.open("/page")
     seen = visitor.browser.execute_script("return document.cookie")
-    assert ("session=" in seen) is not httponly
+    assert ("session-visitor=" in seen) is not httponly
 
 
 def test_a_subdomain_can_plant_a_cookie_of_the_plain_name_but_none_with_the_host_prefix(visit):
     visitor = visit(cookie_name="__Host-session", cookie_secure="true")
     visitor.open("/start")
     visitor.open("/", SUBDOMAIN)
-    for name in ("session", "__Host-session", "__host-session"):
+    for name in ("session", "__Host-session", "__host-session", "__Host-session-visitor"):
         plant = f"document.cookie = '{name}=planted; Domain={SHOP}; Path=/; Secure'"
         visitor.browser.execute_script(plant)
     jar = visitor.cookies()
-    assert set(jar) == {"session", "__Host-session"}
+    assert set(jar) == {"session", "__Host-session-visitor"}
     assert jar["session"]["domain"] == f".{SHOP}"
-    assert jar["__Host-session"]["value"] != "planted"
+    assert jar["__Host-session-visitor"]["value"] != "planted"
     assert visitor.open("/look") == {"a": 1}
 
 

@@ -33,6 +33,13 @@ def told(finding):
     return "{severity}: {problem} {remedy}".format_map(finding)
 
 
+PERFECT = {
+    **SOUND,
+    "session__model_class": "site_under_test.SealedSession",
+    "session__data_secret_key": generate_secret_key(),
+}
+
+
 @pytest.fixture
 def doctor(command, ini):
     """Examine an application that is sound but for what is given; return its findings by check."""
@@ -52,12 +59,12 @@ def add_expired(ago, since=None):
     """Store a session whose deadline was `ago` seconds before the present of the real clock."""
     row = SessionRow(
         uuid.uuid4(),
-        created=1_700_000_000,
+        created=int(time.time()) - ago - 2000,
         version=1,
         epoch=0,
         data="{}",
         flash="{}",
-        activity=Activity(active_at=1_700_000_000, expires_at=int(time.time()) - ago),
+        activity=Activity(active_at=int(time.time()) - ago - 1800, expires_at=int(time.time()) - ago),
     )
     with command_site.engines[-1].begin() as connection:
         Store.for_model(FullSession).insert(connection, row)
@@ -67,7 +74,14 @@ def test_a_sound_application_has_neither_errors_nor_warnings(doctor):
     found = doctor(command_site__isolation_level=None)
     told = [each for findings in found.values() for each in findings]
     assert not [each for each in told if not each.startswith("info")]
-    assert found["schema"] == found["connection"] == found["clock"] == found["cookie"] == []
+    assert (
+        found["schema"]
+        == found["connection"]
+        == found["references"]
+        == found["rows"]
+        == found["cookie"]
+        == []
+    )
     (first, _) = found["timeouts"]
     assert "within the limits of AAL2 of SP 800-63B-3 (12 h, 30 min), AAL2 (24 h, 1 h)" in first
 
@@ -267,3 +281,133 @@ def test_a_database_that_is_down_is_an_error_and_no_traceback(command, tmp_path,
     assert "The database cannot be reached" in result.stdout
     assert "not looked at" in result.stdout
     assert "nothing@" not in result.output
+
+
+@ON_SQLITE
+class TestTenFaultsAreFoundAndNoneWhereThereAreNone:
+    @pytest.fixture
+    def looked(self, command, ini):
+        """Look at a deployment; return its findings that matter by their checks, and its exit status."""
+
+        def look(*options, mode=0o600, **settings):
+            file = Path(ini(**{**PERFECT, **settings}))
+            file.chmod(mode)
+            result = command("doctor", "--json", "--fail-on", "warning", *options, str(file))
+            report = json.loads(result.stdout)
+            found = {
+                check["check"]: [
+                    told(finding) for finding in check["findings"] if finding["severity"] != "info"
+                ]
+                for check in report["checks"]
+            }
+            return result.exit_code, {name: findings for name, findings in found.items() if findings}
+
+        return look
+
+    def test_a_perfect_deployment(self, looked):
+        assert looked() == (0, {})
+
+    def test_a_deployment_with_ten_faults(self, looked, tmp_path, monkeypatch):
+        looked()
+        engine = command_site.engines[-1]
+        now = int(time.time())
+        rows = {
+            uuid.uuid4(): Activity(active_at=now - 864_000, expires_at=now - 864_000 + 1800),
+            uuid.uuid4(): Activity(active_at=now - 864_000),
+        }
+        with engine.begin() as connection:
+            for session_id, activity in rows.items():
+                connection.execute(
+                    text(
+                        "INSERT INTO sealed_session (id, created, version, epoch, data, flash) "
+                        "VALUES (:id, :created, 1, 0, '{}', '{}')"
+                    ),
+                    {"id": session_id.bytes, "created": now - 864_000},
+                )
+                connection.execute(
+                    text(
+                        "INSERT INTO sealed_session_activity (id, active_at, expires_at) "
+                        "VALUES (:id, :active_at, :expires_at)"
+                    ),
+                    {
+                        "id": session_id.bytes,
+                        "active_at": activity.active_at,
+                        "expires_at": activity.expires_at,
+                    },
+                )
+            connection.execute(text("DROP INDEX ix_sealed_session_activity_expires_at"))
+            connection.execute(text("CREATE TABLE basket (session_id BLOB REFERENCES sealed_session (id))"))
+        usual = command_site.make_engine
+
+        def make_engine(url, **options):
+            made = usual(url, **options)
+            event.listen(made, "connect", lambda driver, _: driver.execute("PRAGMA foreign_keys = ON"))
+            return made
+
+        monkeypatch.setattr(command_site, "make_engine", make_engine)
+        key_file = tmp_path / "key"
+        key_file.write_text(generate_secret_key())
+        key_file.chmod(0o644)
+        status, found = looked(
+            mode=0o644,
+            command_site__tables="false",
+            command_site__retry="false",
+            session__secret_key=f"file:{key_file}",
+            session__cookie_httponly="false",
+            tm__manager_hook=None,
+        )
+        assert status == 1
+        expected = {
+            "schema": ["expires_at has no index"],
+            "references": ["basket.session_id refers to sealed_session without ON DELETE"],
+            "rows": ["2 rows, 2 cannot be read as sessions"],
+            "transactions": ["explicit_manager"],
+            "retries": ["pyramid_retry is not included"],
+            "cookie": ["Scripts in the page can read"],
+            "keys": ["the key file of session.secret_key", "read session.data_secret_key in site.ini"],
+            "purging": [
+                "1 sessions are past their deadline",
+                "2 rows that were looked at, 1 have no deadline",
+            ],
+        }
+        assert sum(map(len, expected.values())) == 10
+        assert found.keys() == expected.keys()
+        for check, words in expected.items():
+            assert len(found[check]) == len(words), found[check]
+            for finding, part in zip(found[check], words, strict=True):
+                assert part in finding
+
+    @pytest.mark.parametrize("option", ["secret_key", "data_secret_key"])
+    def test_a_readable_file_that_only_says_where_the_keys_are_is_none(
+        self, looked, tmp_path, monkeypatch, option
+    ):
+        monkeypatch.setenv("KEY_OF_DOCTOR", generate_secret_key())
+        file = tmp_path / "key"
+        file.write_text(generate_secret_key())
+        file.chmod(0o640)
+        monkeypatch.setenv("OTHER_KEY", generate_secret_key())
+        other = "data_secret_key" if option == "secret_key" else "secret_key"
+        settings = {f"session__{option}": "env:KEY_OF_DOCTOR", f"session__{other}": f"file:{file}"}
+        assert looked(mode=0o644, **settings) == (0, {})
+
+    def test_all_rows_are_looked_at_if_that_is_wanted(self, looked):
+        looked()
+        status, found = looked("--all-rows")
+        assert (status, found) == (0, {})
+
+
+def test_what_does_not_apply_is_no_ok(command, ini, websession_database_url):
+    result = command("doctor", ini(**SOUND))
+    marks = {line[7:]: line[:7].strip() for line in result.stdout.splitlines() if not line.startswith("   ")}
+    is_sqlite = websession_database_url.startswith("sqlite")
+    (mark,) = [mark for title, mark in marks.items() if title.startswith("SQLite's set-up")]
+    assert mark == ("ok" if is_sqlite else "-")
+    (mark,) = [mark for title, mark in marks.items() if title.startswith("clock difference")]
+    assert mark == ("-" if is_sqlite else "ok")
+
+
+@pytest.mark.parametrize(("level", "status"), [("error", 0), ("warning", 1)])
+@ON_SQLITE
+def test_warnings_can_fail_it(command, ini, level, status):
+    uri = ini(**{**SOUND, "session__cookie_httponly": "false"})
+    assert command("doctor", "--fail-on", level, uri).exit_code == status

@@ -37,7 +37,7 @@ def add(*deadlines):
                 epoch=0,
                 data="{}",
                 flash="{}",
-                activity=Activity(active_at=now - 9000, expires_at=now + deadline),
+                activity=Activity(active_at=now + deadline - 1800, expires_at=now + deadline),
             )
             store.insert(connection, row)
 
@@ -83,7 +83,9 @@ def test_numbers_for_machines(command, config):
         "left": 0,
         "refused": 0,
         "finished": True,
+        "rescheduled": 0,
         "dry_run": False,
+        "format_version": 1,
     }
 
 

@@ -83,11 +83,12 @@ def test_one_by_the_beginning_of_its_identifier(command, config, four):
 )
 def test_sessions_are_ended_by_user_by_age_or_all(command, config, four, options, ended):
     assert json.loads(command("revoke", "--json", "--dry-run", *options, config).stdout) == {
-        "would_end": len(ended)
+        "would_end": len(ended),
+        "format_version": 1,
     }
     assert len(left()) == 4
     found = json.loads(command("revoke", "--json", *options, config).stdout)
-    assert found == {"ended": len(ended), "gone": 0, "held": 0}
+    assert found == {"ended": len(ended), "gone": 0, "held": 0, "format_version": 1}
     assert left() == {each for number, each in enumerate(four) if number not in ended}
 
 

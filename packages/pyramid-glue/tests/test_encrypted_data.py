@@ -167,6 +167,22 @@ class TestTheEncryptCommand:
         assert result.exit_code == 1
         assert "No key of data_secret_key opens the data of 1 sessions" in result.stderr
 
+    def test_refuses_a_row_that_somebody_has_written_by_hand(self, make_sealed, command, ini):
+        site = make_sealed(OLD)
+        browser = served(site)
+        browser.get("/put?what=apples")
+        with site.engine.begin() as connection:
+            connection.execute(update(SealedSession.__table__).values(data={"role": "admin"}))
+        uri = ini(session__model_class="site_under_test.SealedSession", session__data_secret_key=OLD)
+        result = command("encrypt", uri)
+        assert (result.exit_code, result.stdout) == (1, "1 sessions: 0 encrypted, 1 refused\n")
+        assert "--plaintext" in result.stderr
+        with pytest.raises(EncryptedDataError, match="not encrypted"):
+            browser.get("/look")
+        told = command("encrypt", "--plaintext", uri).stdout
+        assert told == "1 sessions: 1 encrypted (1 for the first time), 0 refused\n"
+        assert browser.get("/look").json["cart"] is None
+
     @ON_SQLITE
     def test_says_that_the_model_does_not_encrypt(self, command, ini):
         result = command("encrypt", ini())

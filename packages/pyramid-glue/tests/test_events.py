@@ -207,9 +207,9 @@ def test_a_subscriber_may_look_at_the_session_it_hears_of(make_site):
     browser.get("/start")
     browser.get("/start")
     browser.get("/off")
-    browser.set_cookie("session", "junk")
+    browser.set_cookie("session-visitor", "junk")
     browser.get("/start")
-    browser.set_cookie("session", "junk")
+    browser.set_cookie("session-visitor", "junk")
     browser.get("/off")
     assert seen == [
         ("SessionCreated", {"a": 1}),

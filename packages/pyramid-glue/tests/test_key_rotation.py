@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from site_under_test import SECRET_KEY, FullSession, Session
+from site_under_test import SECRET_KEY, FullSession, Session, cookie_of
 from websession_core.key_retirement import old_key_lifetime
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
 
@@ -34,8 +34,8 @@ class Servers:
     @property
     def key(self):
         """The position, among both keys, of the one that made the browser's cookie."""
-        codec = TokenCodec(Keyring.from_text(BOTH), purpose="session")
-        return ("new", "old")[codec.open(self.browser.cookies["session"]).key_index]
+        name, token = cookie_of(self.browser)
+        return ("new", "old")[TokenCodec(Keyring.from_text(BOTH), purpose=name).open(token).key_index]
 
 
 @pytest.mark.parametrize("path", ["/look", "/put"])

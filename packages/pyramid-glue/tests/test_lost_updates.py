@@ -13,8 +13,8 @@ from collections import Counter
 
 import pytest
 from pyramid_retry import IBeforeRetry
-from site_under_test import of_driver
-from sqlalchemy import event, make_url
+from site_under_test import of_driver, with_driver
+from sqlalchemy import event
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 DRIVERS = {
@@ -55,7 +55,6 @@ class Contest:
     """Threads that use one session at the same time, each until all its requests are through."""
 
     def __init__(self, make_site, url, *, driver, level, snapshot, threads):
-        url = make_url(url)
         options = {"pool_size": threads}
         if level is not None:
             options["isolation_level"] = level
@@ -63,7 +62,7 @@ class Contest:
             options["connect_args"] = {"timeout": 60}
         self.retries = Counter()
         self.site = make_site(
-            url=url.set(drivername=f"{url.get_backend_name()}+{driver}"),
+            url=with_driver(url, driver),
             engine_options=options,
             # However often it takes: what is counted here is what is lost, not how long it takes.
             settings={"retry.attempts": 1000},

@@ -112,6 +112,8 @@ class Stage:
             token = make(ticket)
             self.secrets.add("a token", token)
             self.secrets.add("a ticket", ticket.to_bytes())
+            if any(ticket.seed or ()):
+                self.secrets.add("a seed", ticket.seed)
             self.ear.hear(ticket)
             return token
 
@@ -192,7 +194,7 @@ def thieves(stage):
 def hostile_cookies(stage):
     site = stage.site()
     browser = site.browser()
-    browser.get("/put")
+    browser.get("/login")
     token = browser.cookies["session"]
     codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
     stranger = TokenCodec(Keyring.from_text(stage.key()), purpose="session")
@@ -372,8 +374,16 @@ def another_user(stage):
         request.session["a"] = stage.data()
         request.session.login(8)
 
+    def go_on(request):
+        request.session.login(None)
+        for token in (request.session.get_csrf_token(), request.session.new_csrf_token()):
+            stage.secrets.add("a token of forms", token)
+            request.session.accepts_csrf_token(token)
+
     site.views["enter"] = enter
-    browser.get("/enter")
+    site.views["go_on"] = go_on
+    for path in ("/enter", "/look", "/go_on", "/look"):
+        browser.get(path)
 
 
 def recent_logins(stage):
@@ -782,7 +792,9 @@ def encrypted_data(stage):
         stage.secrets.add("encrypted data", first.data)
         connection.execute(update(table).where(table.c.id == second.id).values(data=first.data))
     copied_to = [
-        TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session").decrypt(each.cookies["session"])
+        TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session-visitor").decrypt(
+            each.cookies["session-visitor"]
+        )
         for each in (one, other)
     ]
     identifiers = [Ticket.from_bytes(raw).session_id for raw in copied_to]
@@ -795,7 +807,7 @@ def encrypted_data(stage):
         one.get("/look")
     with site.engine.connect() as connection, stage.ear.error():
         Store(SealedSession).load(connection, first.id)
-    stage.ear.hear(encrypt_all(site.engine, site.factory.store))
+    stage.ear.hear(encrypt_all(site.engine, site.factory.store, plaintext=True))
     codec = ValueCodec(Keyring.from_text(key), purpose="session data")
     with stage.ear.error():
         codec.open(stage.data(), b"place")

@@ -6,6 +6,7 @@ import contextlib
 import threading
 
 import pytest
+from site_under_test import copy_cookies
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from websession_models import BaseMixin, UseridMixin
 
@@ -38,11 +39,11 @@ def site(make_site, request, websession_engine_name):
 
 def at_once(site, browser, path, number):
     """Let some browsers with the same cookie ask for a path; return the statuses of the answers."""
-    token, answers = browser.cookies["session"], []
+    answers = []
 
     def ask():
         other = site.browser()
-        other.set_cookie("session", token)
+        copy_cookies(browser, other)
         answers.append(other.get(path).status_code)
 
     threads = [threading.Thread(target=ask) for _ in range(number)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyramid.response import Response
 from read_only_database import MySQLServer
-from site_under_test import FullSession, Site, User, of_driver
+from site_under_test import FullSession, Site, User, of_driver, with_driver
 from sqlalchemy import create_engine, event, insert, text
 from sqlalchemy.exc import DBAPIError
 
@@ -103,7 +103,7 @@ def test_a_write_finds_the_new_primary_by_itself(
 def test_every_driver_finds_the_new_primary(
     make_readable: Callable[..., Site], server: MySQLServer, driver: str
 ) -> None:
-    server.url = server.url.set(drivername=f"{server.url.get_backend_name()}+{driver}")
+    server.url = with_driver(server.url, driver)
     site = make_readable()
     browser = site.browser()
     browser.get("/count")

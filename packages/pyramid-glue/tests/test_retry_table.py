@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import pytest
 from pyramid.response import Response
-from site_under_test import Order, User, of_driver
-from sqlalchemy import event, insert, make_url, select, text, update
+from site_under_test import Order, User, of_driver, with_driver
+from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from websession_models import has_ended_transaction, is_conflict, is_read_only_refusal
 
@@ -48,10 +48,6 @@ def error_page(request):
     if not request.param:
         return None
     return lambda exception, request: Response("sorry", status=500)
-
-
-def with_driver(url, driver):
-    return make_url(url).set(drivername=f"{make_url(url).get_backend_name()}+{driver}")
 
 
 # Each makes an application lose a conflict once: `provoke(site, request, place)` is called by its view.

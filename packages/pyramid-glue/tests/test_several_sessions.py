@@ -14,11 +14,12 @@ from pyramid.exceptions import ConfigurationConflictError
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
-from site_under_test import SECRET_KEY, Base, FullSession, Order, Session
+from site_under_test import SECRET_KEY, Base, FullSession, Order, SealedSession, Session
 from sqlalchemy import event, func, insert, select
 from sqlalchemy.exc import OperationalError
 from websession_core.errors import ConfigurationError
-from websession_models import FullyFeaturedSession
+from websession_crypto import generate_secret_key
+from websession_models import EncryptedDataMixin, FullyFeaturedSession
 from websession_pyramid import SessionEvent, SessionSecurityPolicy, StaleSessionError, web_session_factories
 
 
@@ -74,7 +75,10 @@ class TestTwoSessionsTogether:
     def test_one_response_carries_both_cookies(self, site):
         browser = site.browser()
         cookies = browser.get("/add").headers.getall("Set-Cookie")
-        assert sorted(cookie.partition("=")[0] for cookie in cookies) == ["admin", "session"]
+        assert sorted(cookie.partition("=")[0] for cookie in cookies) == [
+            "admin-visitor",
+            "session-visitor",
+        ]
         assert browser.get("/add").headers.getall("Set-Cookie") == []
         assert browser.get("/look").json_body == [{"n": 2}, {"n": 20}]
 
@@ -217,7 +221,7 @@ class TestTwoSessionsApart:
         browser.get("/add")
         site.views["logout"] = lambda request: request.admin_session.invalidate()
         (cookie,) = browser.get("/logout").headers.getall("Set-Cookie")
-        assert cookie.startswith("admin=;")
+        assert cookie.startswith("admin-visitor=;")
         assert browser.get("/look").json_body == [{"n": 1}, {}]
         assert (site.count(FullSession), site.count(AdminSession)) == (1, 0)
 
@@ -231,8 +235,10 @@ class TestTwoSessionsApart:
         browser = site.browser()
         browser.get("/add")
         thief = site.browser()
-        thief.set_cookie("admin", browser.cookies["session"])
-        thief.set_cookie("session", browser.cookies["admin"])
+        thief.set_cookie("admin", browser.cookies["session-visitor"])
+        thief.set_cookie("admin-visitor", browser.cookies["session-visitor"])
+        thief.set_cookie("session", browser.cookies["admin-visitor"])
+        thief.set_cookie("session-visitor", browser.cookies["admin-visitor"])
         assert thief.get("/look").json_body == [{}, {}]
 
     def test_a_request_that_touches_one_reads_one(self, site):
@@ -334,6 +340,26 @@ class TestConfiguration:
         }
         assert "request.session (session.cookie_name)" in str(caught.value)
         assert "'full_session'" in str(caught.value)
+
+    def test_two_sessions_cannot_share_a_key_of_their_data(self):
+        # What is stored is bound to its row and column, and not to its table.
+        key = generate_secret_key()
+        sealed = {"session.model_class": SealedSession, "session.data_secret_key": key}
+        bases = (EncryptedDataMixin, FullyFeaturedSession, Base)
+        admin = type("SealedAdmin", bases, {"__tablename__": "sealed_admin"})
+        admin_settings = {"admin_session.model_class": admin, "admin_session.data_secret_key": key}
+        try:
+            with pytest.raises(ConfigurationError) as caught:
+                self.configured({**sealed, **admin_settings})
+            (mistake,) = caught.value.mistakes
+            assert mistake.setting == "admin_session.data_secret_key"
+            assert "session.data_secret_key" in mistake.problem
+            assert key not in str(caught.value)
+            own = {"admin_session.data_secret_key": generate_secret_key()}
+            self.configured({**sealed, **admin_settings, **own})
+        finally:
+            for name in ("sealed_admin", "sealed_admin_activity"):
+                Base.metadata.remove(Base.metadata.tables[name])
 
     def test_settings_that_are_missing_are_named_with_their_prefix(self):
         with pytest.raises(ConfigurationError) as caught:

@@ -377,19 +377,19 @@ class TestWithAnotherSessionsCookie:
         other = site.browser()
         site.views["other"] = lambda request: request.session.update(whose="other")
         other.get("/other")
-        return other.cookies["session"]
+        return other.cookies["session-visitor"]
 
     def test_in_the_same_transaction(self, site, browser, known, other):
         @site.view
         def outer(request):
             request.session["outer"] = "hello"
-            subrequest = Request.blank("/inner", headers={"Cookie": f"session={other}"})
+            subrequest = Request.blank("/inner", headers={"Cookie": f"session-visitor={other}"})
             seen = request.invoke_subrequest(subrequest).json_body
             return [seen, request.session.get("inner"), site.engine.pool.checkedout()]
 
         assert browser.get("/outer").json_body == [{"whose": "other", "inner": "nothing"}, None, 1]
         assert "inner" not in browser.get("/look").json_body
-        browser.set_cookie("session", other)
+        browser.set_cookie("session-visitor", other)
         assert browser.get("/look").json_body == {"whose": "other", "inner": "nothing"}
         assert len(site.rows()) == 2
 
@@ -398,7 +398,7 @@ class TestWithAnotherSessionsCookie:
 
         @site.view
         def outer(request):
-            subrequest = Request.blank("/inner", headers={"Cookie": f"session={other}"})
+            subrequest = Request.blank("/inner", headers={"Cookie": f"session-visitor={other}"})
             return request.invoke_subrequest(subrequest).json_body
 
         before = {row["id"]: row for row in site.activity()}
@@ -414,7 +414,7 @@ class TestWithAnotherSessionsCookie:
         @site.view
         def outer(request):
             request.session["outer"] = 1
-            subrequest = Request.blank("/between", headers={"Cookie": f"session={other}"})
+            subrequest = Request.blank("/between", headers={"Cookie": f"session-visitor={other}"})
             return request.invoke_subrequest(subrequest).json_body
 
         assert browser.get("/outer").json_body == {"whose": "other", "inner": "nothing"}

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 from pyramid.security import forget, remember
-from site_under_test import SECRET_KEY, FullSession, User
+from site_under_test import SECRET_KEY, FullSession, User, copy_cookies
 from sqlalchemy import delete, insert, select, update
 from websession_core import Ticket
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
@@ -113,10 +113,18 @@ class TestACopyOfTheDatabase:
 class TestWriteAccessToTheDatabase:
     def test_it_is_enough_to_be_anybody(self, site):
         mine = site.browser()
-        mine.get("/start")
+        for path in ("/start", "/login"):
+            mine.get(path)
         with site.engine.begin() as connection:
             connection.execute(update(FullSession.__table__).values(userid=8))
         assert mine.get("/look").json_body == [8, {"cart": ["tea"]}]
+
+    def test_an_anonymous_session_becomes_nobodys_login_by_it(self, site):
+        mine = site.browser()
+        mine.get("/start")
+        with site.engine.begin() as connection:
+            connection.execute(update(FullSession.__table__).values(userid=8))
+        assert mine.get("/look").json_body == DEAD
 
     def test_a_nonsensical_row_is_no_error(self, site, victim):
         with site.engine.begin() as connection:
@@ -164,7 +172,7 @@ class TestASessionFixatedInTheVictimsBrowser:
         planter, victim = site.browser(), site.browser()
         planter.get("/start")
         form = planter.get("/token").json_body
-        victim.set_cookie("session", planter.cookies["session"])
+        copy_cookies(planter, victim)
         victim.get("/login")
         assert victim.get("/look").json_body == ALIVE
         assert planter.get("/look").json_body == DEAD
@@ -182,27 +190,36 @@ class TestASessionFixatedInTheVictimsBrowser:
         for path, expected in (("/login", ALIVE), ("/clean_login", [7, {}])):
             victim = site.browser()
             planter.get("/start")
-            victim.set_cookie("session", planter.cookies["session"])
+            copy_cookies(planter, victim)
             victim.get(path)
             assert victim.get("/look").json_body == expected
 
 
 class TestASubdomain:
-    def test_a_planted_session_may_take_the_place_of_the_users(self, site, victim):
+    def test_a_login_of_the_planter_may_take_the_place_of_the_users(self, site, victim):
+        planter = site.browser()
+        site.clock.advance(1)
+        site.views["enter"] = lambda request: remember(request, 8)
+        planter.get("/enter")
+        both = [victim.cookies["session"], planter.cookies["session"]]
+        header = "; ".join(f"session={token}" for token in both)
+        assert site.browser().get("/look", headers={"Cookie": header}).json_body == [8, {}]
+
+    def test_a_visitors_session_that_is_planted_does_not(self, site, victim):
         planter = site.browser()
         site.clock.advance(1)
         planter.get("/start")
-        both = [victim.cookies["session"], planter.cookies["session"]]
-        header = "; ".join(f"session={token}" for token in both)
-        assert site.browser().get("/look", headers={"Cookie": header}).json_body == [None, {"cart": ["tea"]}]
+        copy_cookies(planter, victim)
+        assert victim.get("/look").json_body == ALIVE
 
     def test_under_the_host_prefix_a_cookie_of_the_plain_name_is_nothing(self, make):
         site = make(cookie_name="__Host-session", cookie_secure="true")
         plain = make()
         planter = plain.browser()
         planter.get("/start")
-        assert opens(site, planter.cookies["session"]) == DEAD
-        renamed = {"Cookie": f"__Host-session={planter.cookies['session']}"}
+        token = planter.cookies["session-visitor"]
+        assert opens(site, token) == DEAD
+        renamed = {"Cookie": f"__Host-session={token}; __Host-session-visitor={token}"}
         assert site.browser().get("/look", headers=renamed).json_body == DEAD
 
 

@@ -9,7 +9,7 @@ from pyramid.authentication import SessionAuthenticationHelper, SessionAuthentic
 from pyramid.authorization import ACLAuthorizationPolicy, Allow, Authenticated
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import forget, remember
-from site_under_test import Base, FullSession, Session, User
+from site_under_test import Base, FullSession, Session, User, copy_cookies
 from sqlalchemy import ForeignKey, String, Uuid, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from websession_core.errors import UnstorableValueError
@@ -58,6 +58,7 @@ def site(make_site):
         request.session.userid = None
 
     site.views["regenerate"] = lambda request: request.session.regenerate()
+    site.views["login_again"] = lambda request: request.session.login(7)
     return site
 
 
@@ -71,7 +72,7 @@ def browser(site):
 def copy_of(site, browser):
     """Return a second browser that has the first one's cookie."""
     other = site.browser()
-    other.set_cookie("session", browser.cookies["session"])
+    copy_cookies(browser, other)
     return other
 
 
@@ -150,7 +151,9 @@ class TestRotation:
     def test_the_old_cookie_is_dead_at_once(self, site, browser, how):
         fixated = copy_of(site, browser)
         response = browser.get(f"/{how}")
-        assert len(response.headers.getall("Set-Cookie")) == 1
+        set_cookies = [header.partition("=")[0] for header in response.headers.getall("Set-Cookie")]
+        assert len(set_cookies) == len(set(set_cookies))
+        assert ("session" in set_cookies) is (how == "login")
         assert fixated.get("/look").json_body == [None, {}]
         assert browser.get("/look").json_body == [7 if how == "login" else None, {"a": 1}]
 
@@ -190,23 +193,42 @@ class TestRotation:
         assert "Set-Cookie" not in browser.get(f"/{how}").headers
         assert browser.get("/look").json_body == [None, {"a": 1}]
 
-    def test_a_late_request_with_the_old_cookie_puts_nothing_in_the_way_of_the_new_one(
+    @pytest.mark.parametrize("seconds", [0, 121, 10_000])
+    def test_the_visitors_old_cookie_accuses_nobody_however_late(self, site, browser, how, seconds):
+        planter = copy_of(site, browser)
+        browser.get(f"/{how}")
+        site.clock.advance(seconds)
+        assert planter.get("/look").json_body == [None, {}]
+        assert browser.get("/look").json_body == [7 if how == "login" else None, {"a": 1}]
+
+    def test_a_late_request_with_the_users_old_cookie_puts_nothing_in_the_way_of_the_new_one(
         self, site, browser, how
     ):
+        browser.get("/login")
         late = copy_of(site, browser)
-        browser.get(f"/{how}")
+        browser.get("/login_again" if how == "login" else f"/{how}")
         response = late.get("/start")
         assert "Set-Cookie" not in response.headers
         assert len(site.rows()) == 1
 
     def test_much_later_it_is_a_replay_and_both_are_dead(self, site, browser, how):
+        browser.get("/login")
         thief = copy_of(site, browser)
-        browser.get(f"/{how}")
+        browser.get("/login_again" if how == "login" else f"/{how}")
         site.clock.advance(121)
         assert thief.get("/look").json_body == [None, {}]
         assert browser.get("/look").json_body == [None, {}]
         assert site.rows() == []
         assert site.activity() == []
+
+
+def test_what_a_visitor_puts_in_late_does_not_overwrite_the_login(site, browser):
+    late = copy_of(site, browser)
+    browser.get("/login")
+    response = late.get("/start")
+    (header,) = response.headers.getall("Set-Cookie")
+    assert header.startswith("session-visitor=")
+    assert browser.get("/look").json_body == [7, {"a": 1}]
 
 
 def test_a_login_from_a_late_cookie_starts_a_session_of_its_own(site, browser):
@@ -256,9 +278,12 @@ def test_the_token_against_request_forgery_is_replaced_with_a_login(site, make_s
 def test_the_token_has_a_column_of_its_own(site):
     browser = site.browser()
     site.views["token"] = lambda request: request.session.get_csrf_token()
-    token = browser.get("/token").json_body
+    site.views["another"] = lambda request: request.session.new_csrf_token()
+    token = browser.get("/another").json_body
+    assert browser.get("/token").json_body == token
     (row,) = site.rows()
-    assert row.csrf_token == token
+    assert row.csrf_token is not None
+    assert row.csrf_token not in token  # a number, of which it is made
     assert row.data == {}
     site.views["clear"] = lambda request: request.session.clear()
     browser.get("/clear")

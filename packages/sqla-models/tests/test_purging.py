@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import ForeignKey, String, event, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
+from websession_core.forecast import forecast
 from websession_core.lifecycle import judge
-from websession_core.policies import AbsoluteTimeout, IdleTimeout, Policies
+from websession_core.policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies
 from websession_core.state import Activity, Ticket
 from websession_models import (
     BaseMixin,
@@ -24,6 +25,10 @@ from websession_models import (
     prepare_sqlite_engine,
     purge,
 )
+from websession_models.overview import list_sessions, overview
+from websession_models.own_transactions import reading
+from websession_models.purging import outdated_in_sample
+from websession_models.queries import ends_at, with_companion
 
 NOW = 1_800_000_000
 
@@ -301,3 +306,114 @@ def test_its_cost_follows_the_expired_and_not_the_table(application, model, stor
         plans = list(connection.exec_driver_sql(f"EXPLAIN {compiled}").scalars())
     assert any("Index" in line and "expires_at" in line for line in plans)
     assert not any("Seq Scan" in line for line in plans)
+
+
+class TestByThePoliciesOfNow:
+    """Rows from before a timeout was switched on or made shorter, or from before its mixin was added."""
+
+    POLICIES = Policies(idle=IdleTimeout(1800), absolute=AbsoluteTimeout(43200))
+
+    @pytest.fixture
+    def old(self, application, store):
+        """Sessions last used 5000 s ago, of which the policies say that they ended 3200 s ago."""
+        return [
+            *add(application, store, None, 86400),
+            *add(application, store, None, companion=False),
+        ]
+
+    @pytest.fixture
+    def living(self, application, store):
+        """Sessions that a request would accept: by overrides of their own, or not past their deadlines."""
+        rows = [
+            SessionRow(
+                fresh_session_id(),
+                NOW - age,
+                version=1,
+                epoch=0,
+                data="{}",
+                flash="{}",
+                activity=Activity(active_at=NOW - age, expires_at=stored),
+                overrides=overrides,
+            )
+            for age, stored, overrides in [
+                (100_000, None, Overrides(idle_timeout=0, absolute_timeout=0)),
+                (100_000, None, Overrides(idle_timeout=200_000, absolute_timeout=400_000)),
+                (100, None, None),
+                (100, NOW + 1700, None),
+                (1800, None, None),
+            ]
+        ]
+        with application.begin() as connection:
+            for row in rows:
+                store.insert(connection, row)
+        return [row.id for row in rows]
+
+    def test_what_a_request_would_refuse_goes_and_the_rest_stays(
+        self, application, model, store, old, living
+    ):
+        assert purge(application, model, now=NOW).sessions == 0
+        counted = purge(application, model, now=NOW, policies=self.POLICIES, dry_run=True)
+        assert (counted.sessions, counted.rescheduled) == (3, 3)
+        report = purge(application, model, now=NOW, policies=self.POLICIES)
+        assert (report.sessions, report.orphans, report.left, report.finished) == (3, 0, 0, True)
+        assert report.rescheduled == 6
+        assert left(application, store) == (set(living), set(living))
+        again = purge(application, model, now=NOW, policies=self.POLICIES)
+        assert (again.sessions, again.rescheduled) == (0, 0)
+
+    @pytest.mark.usefixtures("old", "living")
+    def test_they_are_counted_so(self, application, model):
+        with reading(application) as connection:
+            recorded = overview(connection, model, now=NOW)
+            numbers = overview(connection, model, now=NOW, policies=self.POLICIES)
+            listed = list_sessions(
+                connection, model, limit=None, policies=self.POLICIES, active=False, now=NOW
+            )
+            outdated = outdated_in_sample(connection, model, policies=self.POLICIES)
+            every = outdated_in_sample(connection, model, policies=self.POLICIES, all_rows=True)
+        assert (recorded.active, recorded.expired) == (8, 0)
+        assert (numbers.active, numbers.expired, numbers.without_deadline) == (4, 4, 1)
+        assert len(listed) == 4
+        assert outdated == every == (6, 8)
+
+    def test_few_of_many_are_found_if_all_rows_are_looked_at(self, application, model, store, old):
+        add(application, store, *[500] * 30)
+        report = purge(application, model, now=NOW, policies=self.POLICIES, all_rows=True, max_rows=2)
+        assert (report.sessions, report.finished) == (2, False)
+        assert purge(application, model, now=NOW, policies=self.POLICIES).sessions == 31
+
+    def test_the_database_says_when_a_session_ends_as_the_rules_do(self, application, model, store):
+        choices = [None, 0, 50, 700]
+        rows = [
+            SessionRow(
+                fresh_session_id(),
+                NOW - 1000,
+                version=1,
+                epoch=0,
+                data="{}",
+                flash="{}",
+                rotated_at=rotated_at,
+                overrides=Overrides(idle_timeout=idle, absolute_timeout=absolute),
+                activity=activity,
+            )
+            for idle in choices
+            for absolute in choices
+            for rotated_at in (None, NOW - 300)
+            for activity in (None, Activity(active_at=NOW - 100), Activity(expires_at=NOW - 10))
+        ]
+        with application.begin() as connection:
+            for row in rows:
+                store.insert(connection, row)
+        features = store.features
+        for policies in (
+            Policies(),
+            Policies(idle=IdleTimeout(60)),
+            Policies(absolute=AbsoluteTimeout(800)),
+            self.POLICIES,
+        ):
+            statement = select(features.columns["id"], ends_at(features, policies)).select_from(
+                with_companion(features)
+            )
+            with application.connect() as connection:
+                ends = dict(connection.execute(statement).all())
+            assert ends == {row.id: forecast(row.state, policies).end for row in rows}

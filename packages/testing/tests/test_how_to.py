@@ -616,7 +616,7 @@ def test_a_cart_is_carried_over_from_the_old_cookie_once_and_a_login_is_not(serv
     browser.get("/old")
     assert set(browser.cookies) == {"session"}
     assert browser.get("/cart").json == {"apples": 3}
-    assert set(browser.cookies) == {"shop"}
+    assert set(browser.cookies) == {"shop-visitor"}
     assert browser.get("/everything").json == {"cart": {"apples": 3}}
 
 
@@ -741,3 +741,31 @@ def test_a_login_beyond_the_limit_ends_the_session_that_was_logged_in_longest_ag
         browser.get("/login")
     assert [browser.get("/who").json for browser in browsers].count(7) == 5
     assert browsers[-1].get("/who").json == 7
+
+
+@pytest.fixture(params=["freezegun", "time_machine"])
+def stand_at(request):
+    """Return what lets the time stand still at a moment, by one of the libraries for it."""
+    library = pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+    if request.param == "time_machine":
+        return lambda moment: library.travel(moment, tick=False)
+    return lambda moment: library.freeze_time(datetime.fromtimestamp(moment, UTC))
+
+
+def test_sessions_go_by_the_time_that_libraries_for_it_say(serve, stand_at):
+    base = type("Base", (DeclarativeBase,), {})
+    browser, _ = serve(
+        type("TimedSession", (FullyFeaturedSession, base), {"__tablename__": "timed_session"}),
+        settings={"session.idle_timeout": "30min"},
+        start=lambda request: request.session.update(a=1),
+        look=lambda request: request.session.get("a"),
+    )
+    moment = int(datetime.now(UTC).timestamp())
+    with stand_at(moment):
+        browser.get("/start")
+    with stand_at(moment + 1700):
+        assert browser.get("/look").json == 1
+    with stand_at(moment + 1700 + 1700):
+        assert browser.get("/look").json == 1
+    with stand_at(moment + 1700 + 1700 + 1801):
+        assert browser.get("/look").json is None

@@ -42,7 +42,8 @@ class Browser(pytest_websession.browser.Browser):
 
     @property
     def session_cookie(self) -> str | None:
-        return self.cookies.get("session")
+        """The user's cookie, or else the visitor's."""
+        return self.cookies.get("session") or self.cookies.get("session-visitor")
 
     def add(self, slug: str, quantity: int = 1) -> TestResponse:
         form = self.get(f"/products/{slug}").forms["buy"]

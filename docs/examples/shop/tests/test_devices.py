@@ -123,7 +123,8 @@ def test_the_admin_page_is_for_who_looks_after_the_shop(logged_in):
 
 def test_the_admin_page_counts_devices(logged_in, new_browser):
     pim, _one, _other = logged_in(PIM), logged_in(ADA), logged_in(ADA)
-    new_browser().get("/")
+    new_browser().get("/")  # looks at forms only
+    new_browser().add("round-teapot")
     html = pim.get("/admin").html
     numbers = {user: html.select_one(f"#user-{user.name} .number").text for user in DEMO_USERS}
     assert numbers == {ADA: "2", NOOR: "0", PIM: "1"}

@@ -33,10 +33,12 @@ from .lifecycle import (
     freshest,
     judge,
     last_use,
+    ranked,
     reissue,
     reschedule,
     rotate,
     transitions,
+    unstored_ticket,
 )
 from .payload import FlashQueues, Payload, Snapshot, dumps, loads
 from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
@@ -122,10 +124,12 @@ __all__ = [
     "loads",
     "old_key_lifetime",
     "parse_settings",
+    "ranked",
     "reissue",
     "reschedule",
     "rotate",
     "transitions",
+    "unstored_ticket",
 ]
 
 # The module is there for its old names, and this package's own `outlook` was the function.

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from .choices import CookieSecure, SameSite
+from .durations import parse_duration
 from .policies import LONGEST
 from .presets import PRESETS, Preset
 
@@ -24,7 +25,7 @@ _LATEST: Final = 10**11  # Unix seconds, the year 5138: beyond it somebody has g
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
-_LONGEST_COOKIE_NAME: Final = 255  # browsers keep 4096 bytes of name and value together
+LONGEST_COOKIE_NAME: Final = 255  # browsers keep 4096 bytes of name and value together
 # RFC 6265 section 4.1.1: cookie-name is an RFC 2616 token.
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 6265 section 4.1.1: path-value is any US-ASCII character except controls and ";".
@@ -69,6 +70,13 @@ def _integer(value: Any) -> int:
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
     raise ValueError("must be a whole number")
+
+
+def _seconds(value: Any) -> int:
+    """Return a number of seconds, which text may give with a unit: ``30min``."""
+    if isinstance(value, str) and not _INTEGER.fullmatch(value.strip()):
+        return parse_duration(value)
+    return _integer(value)
 
 
 def boolean(value: Any) -> bool:
@@ -116,18 +124,36 @@ def positive(value: Any, most: int = LONGEST, problem: str = f"must not be great
     return number
 
 
+def positive_duration(
+    value: Any, most: int = LONGEST, problem: str = f"must not be greater than {LONGEST}"
+) -> int:
+    return positive(_seconds(value), most, problem)
+
+
 def duration(value: Any) -> int | None:
-    return None if _is_none(value) else positive(value)
+    return None if _is_none(value) else positive_duration(value)
 
 
 def cookie_max_age(value: Any) -> int | None:
     if _is_none(value):
         return None
-    return positive(value, COOKIE_MAX_AGE_LIMIT, "is longer than browsers keep any cookie")
+    return positive_duration(value, COOKIE_MAX_AGE_LIMIT, "is longer than browsers keep any cookie")
+
+
+def visitor_cookie_max_age(value: Any) -> int | None:
+    if not _is_none(value) and _integer(value) == 0:
+        return 0
+    return cookie_max_age(value)
+
+
+def visitor_cookie_samesite(value: Any) -> SameSite | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return cookie_samesite(value)
 
 
 def extension_delay(value: Any) -> int | None:
-    number = None if _is_none(value) else _integer(value)
+    number = None if _is_none(value) else _seconds(value)
     if number is not None and number < 0:
         raise ValueError("must not be negative")
     return number
@@ -169,8 +195,8 @@ def cookie_name(value: Any) -> str:
     text = _text(value)
     if not _TOKEN.fullmatch(text):
         raise ValueError("contains a character that the name of a cookie must not contain")
-    if len(text) > _LONGEST_COOKIE_NAME:
-        raise ValueError(f"is longer than {_LONGEST_COOKIE_NAME} characters")
+    if len(text) > LONGEST_COOKIE_NAME:
+        raise ValueError(f"is longer than {LONGEST_COOKIE_NAME} characters")
     return text
 
 

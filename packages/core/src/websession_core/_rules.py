@@ -195,9 +195,11 @@ def _promised_secure(draft: Draft) -> Iterator[Mistake]:
 
 
 def _cross_site_cookies(draft: Draft) -> Iterator[Mistake]:
-    if draft["cookie_samesite"] is SameSite.NONE:
-        name = draft.name("cookie_samesite")
-        yield from _must_be_secure(draft, f"with {name} = None", f"set {name} to Lax or Strict")
+    for option in ("cookie_samesite", "visitor_cookie_samesite"):
+        if draft[option] is SameSite.NONE:
+            name = draft.name(option)
+            yield from _must_be_secure(draft, f"with {name} = None", f"set {name} to Lax or Strict")
+            return
 
 
 def _partitioned_cookies(draft: Draft) -> Iterator[Mistake]:

@@ -1,16 +1,48 @@
-"""Seconds in words: the units, and the forms in which people read a duration."""
+"""Seconds in words: the units, and the forms in which people read and write a duration."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-__all__ = ["DAY", "HOUR", "MINUTE", "duration", "exact_duration", "rough_duration"]
+__all__ = ["DAY", "HOUR", "MINUTE", "duration", "exact_duration", "parse_duration", "rough_duration"]
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
 _UNITS: Final = ((DAY, "d", "days"), (HOUR, "h", "hours"), (MINUTE, "min", "minutes"), (1, "s", "seconds"))
+
+_SPELLINGS: Final = {
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), MINUTE),
+    **dict.fromkeys(("h", "hour", "hours"), HOUR),
+    **dict.fromkeys(("d", "day", "days"), DAY),
+    **dict.fromkeys(("w", "week", "weeks"), 7 * DAY),
+}
+_PART: Final = re.compile(r"([0-9]+)\s*([a-z]*)", re.ASCII)
+_LONGEST_NUMBER: Final = 18
+
+
+def parse_duration(text: str) -> int:
+    """Return in seconds a duration as people write it: ``90``, ``30m``, ``20min``, ``2h``, ``2 d 3 h``.
+
+    What `duration()` and `exact_duration()` write is among what it takes.
+
+    Args:
+        text: A whole number of seconds, or numbers with a unit each: s, m or min, h, d, w.
+
+    Raises:
+        ValueError: It is none; a clause.
+    """
+    normal = text.strip().lower()
+    parts = [] if _PART.sub("", normal).strip() else _PART.findall(normal)
+    units = [unit for _, unit in parts]
+    # Several numbers need a unit each: 1 000 is more likely a thousand than 1000 seconds.
+    is_sound = bool(parts) and _SPELLINGS.keys() >= set(units) and (len(units) == 1 or "" not in units)
+    if not is_sound or any(len(number) > _LONGEST_NUMBER for number, _ in parts):
+        raise ValueError("is no duration")
+    return sum(int(number) * _SPELLINGS[unit] for number, unit in parts)
 
 
 def duration(seconds: int | None, *, round_up: bool = False) -> str:

@@ -38,17 +38,41 @@ jar. That is why two candidates, and an acknowledgement and the next candidate, 
 standby that lost the last commits), the same candidate is sent again, under the same name. Were attempts
 random, a browser could be on its way with two different ones, and be taken for two browsers.
 
-*Identity.* A change of user, or ``regenerate()``, moves the epoch (`rotate`), in the application's
-transaction. A ticket of an old epoch opens nothing (session fixation, OWASP ASVS 5.0, 7.2.4). Within 2
-*G* of the rotation it may be an honest request: sent up to *G* after it, and *G* under way. Later it is a
-second jar. The new ticket leaps `GENERATION_LEAP` generations ahead. The companion row is not written by
-the rotation; the new ticket acknowledges itself at its first use, and no acknowledgement of the old epoch
-that is written late can come near it.
+*Identity.* A login, or ``regenerate()``, moves the epoch (`rotate`), in the application's transaction. A
+ticket of an old epoch opens nothing (session fixation, OWASP ASVS 5.0, 7.2.4). If it was a user's: within 2
+*G* of the rotation it may be an honest request, sent up to *G* after it, and *G* under way; later it is a
+second jar. The new ticket leaps `GENERATION_LEAP` generations ahead. The companion row is not written by the
+rotation; the new ticket acknowledges itself at its first use, and no acknowledgement of the old epoch that is
+written late can come near it.
 
-*An anonymous session* is not renewed: it is not worth stealing, and a late candidate cannot overwrite the
-login's cookie. If its cookie is outdated, by a new key for example, a request that writes it brings another:
-a write and a login of one session exclude each other, so that only a response to the write that is overtaken
-by the login's own could still land after it.
+*Whose an epoch was* is in the ticket. A row has anonymous epochs, then epochs of one user, until it is ended:
+when another user logs in, or nobody is to be logged in any more, the adapter ends the row and begins another.
+So a ticket of an old anonymous epoch is no copy of a login, whoever shows it and however late: somebody may
+have planted it in the user's browser before the login, and now shows his own copy to have her thrown out. It
+opens nothing, accuses nobody and, in a cookie of its own, is in nobody's way. Only a ticket of a login's own
+old epoch is evidence. A ticket of the present epoch that says otherwise about it than the row is of a
+rotation that a fail-over has forgotten, and another took its number: it opens nothing.
+
+Where the model knows no users, and in tickets of version 1, which do not say whose, the first epoch counts as
+anonymous and all others as somebody's.
+
+*Two cookies.* Where the model knows users, tickets of users and anonymous tickets are in cookies of two
+names, so that nothing that is sent late for the one can overwrite or end the other. The user's is judged
+first. The visitor's is asked only if the user's is absent or dead: not while the rules say that only a login
+may follow (`NewSession.LOGIN`), so that nobody types into a visitor's session what she means for her own, and
+not beside a replay, which must be acted upon. A model without users has one cookie for both.
+
+*Forms.* A token against request forgery is made of the ticket's `seed` (and of a number in the row, if the
+application asks for another token). Nothing is stored to show a form, and a ticket that opens nothing any
+more still verifies the form that it has asked for: a login whose answer was lost can be sent again. Every
+ticket of an epoch has the same seed, and a rotation draws a new one. A visitor who only looks at forms has a
+ticket that names no row (`unstored_ticket`); the row that is begun in its place has an identifier of its own
+and inherits the seed.
+
+*An anonymous session* is not renewed: it is not worth stealing. If its cookie is outdated, by a new key for
+example, a request that writes it brings another. Where both share one name, a write and a login of one
+session exclude each other, so that only a response to the write that is overtaken by the login's own could
+still land after it.
 
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row is about another user, but
@@ -59,12 +83,13 @@ What looks like a theft
 
 - A browser that loses cookies it has already used (restored after a crash from a copy on disk, a cloned
   virtual machine): that is a second jar.
-- A candidate for a session that belongs to a user, still under way when the same browser logs in again,
-  or a cookie that a write of an anonymous session has brought up to date, still under way when it logs in:
-  it can land after the login's cookie. The user must log in once more.
-- A rotation whose response never arrives: the old cookie is dead all the same. The user, whose login
-  failed visibly, logs in again (`NewSession.LOGIN`); the row left behind is revoked if the old ticket is
-  shown later than 2 *G*.
+- A candidate for a session that belongs to a user, still under way when the same browser logs in again: it
+  can land after the login's cookie. The user must log in once more. With one cookie name also the cookie of
+  an anonymous session, new or brought up to date by a write, that is still under way at the login.
+- A rotation of a login whose response never arrives (she has confirmed her password, or ``regenerate()`` was
+  called): the old cookie is dead all the same, and the row left behind is revoked if it is shown later than 2
+  *G*. The user, whose request failed visibly, logs in again. The first login of a visitor accuses nobody.
+- A thief who logs in as himself over the stolen session, or logs out, ends it, and the evidence with it.
 - A backup, restored while browsers are active: keep the application closed for 2 *G*, or set `not_before`.
   Activity that the backup does not know of is forgotten.
 
@@ -129,10 +154,12 @@ __all__ = [
     "freshest",
     "judge",
     "last_use",
+    "ranked",
     "reissue",
     "reschedule",
     "rotate",
     "transitions",
+    "unstored_ticket",
 ]
 
 CLOCK_STEP: Final = 3600
@@ -153,9 +180,12 @@ class Standing(StrEnum):
     ACKNOWLEDGEMENT = "acknowledges a renewal"
     IN_FLIGHT = "still under way"
     REFUSED = "issued before the cut-off"
+    UNSTORED = "nothing was stored yet"
     UNKNOWN = "no such session"
     STALE_READ = "newer than the row"
+    OUTLIVED = "anonymous, and identity has changed since"
     SUPERSEDED = "identity has changed"
+    MISMATCHED = "of an identity that the database has forgotten"
     EXPIRED_IDLE = "idle timeout"
     EXPIRED_ABSOLUTE = "absolute timeout"
     EXPIRED_DEADLINE = "stored deadline"
@@ -218,9 +248,12 @@ CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
         Standing.ACKNOWLEDGEMENT: Consequence(opens=True, duty=Duty.ACKNOWLEDGE, becomes=Standing.CURRENT),
         Standing.IN_FLIGHT: Consequence(opens=True),
         Standing.REFUSED: Consequence(opens=False),
+        Standing.UNSTORED: Consequence(opens=False),
         Standing.UNKNOWN: Consequence(opens=False),
         Standing.STALE_READ: Consequence(opens=False, instead=NewSession.LOGIN),
+        Standing.OUTLIVED: Consequence(opens=False),
         Standing.SUPERSEDED: Consequence(opens=False, instead=NewSession.LOGIN),
+        Standing.MISMATCHED: Consequence(opens=False, instead=NewSession.LOGIN),
         Standing.EXPIRED_IDLE: _REMOVED,
         Standing.EXPIRED_ABSOLUTE: _REMOVED,
         Standing.EXPIRED_DEADLINE: _REMOVED,
@@ -270,11 +303,16 @@ WRITTEN: Final[Mapping[Duty, tuple[str, ...]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Timing:
-    """The windows, in graces. A parameter only for the tests that show what shorter ones would do."""
+    """The windows, in graces, and the rules about whose an epoch was.
+
+    A parameter only for the tests that show what shorter ones would do, and what would be without the rules.
+    """
 
     in_flight: int = 1
     superseded: int = 2
     gap: int = 2
+    knows_whose: bool = True
+    compares_whose: bool = True
 
 
 _TIMING: Final = _Timing()
@@ -339,6 +377,10 @@ def _is_refused(case: _Case) -> bool:
     return case.ticket.issued_at < case.policies.not_before
 
 
+def _is_unstored(case: _Case) -> bool:
+    return not case.ticket.stored
+
+
 def _is_unknown(case: _Case) -> bool:
     return not case.is_known
 
@@ -369,6 +411,18 @@ def _is_past_deadline(case: _Case) -> bool:
     return activity is not None and activity.expires_at is not None and case.now >= activity.expires_at
 
 
+def _is_outlived(case: _Case) -> bool:
+    ticket, row = case.ticket, case.row
+    if ticket.epoch >= row.epoch or not case.timing.knows_whose:
+        return False
+    if ticket.owned is not None:
+        return not ticket.owned
+    # It does not say. The first epoch is anonymous as a rule; but its cookie is shared with users.
+    return ticket.epoch == 0 and (
+        row.rotated_at is None or not case.within(row.rotated_at, case.timing.superseded)
+    )
+
+
 def _is_superseded(case: _Case) -> bool:
     row = case.row
     if case.ticket.epoch == row.epoch:
@@ -379,6 +433,11 @@ def _is_superseded(case: _Case) -> bool:
 
 def _is_of_an_old_epoch(case: _Case) -> bool:
     return case.ticket.epoch < case.row.epoch
+
+
+def _is_mismatched(case: _Case) -> bool:
+    owners = {case.ticket.owned, case.row.owned}
+    return case.timing.compares_whose and owners == {True, False}
 
 
 def _is_acknowledgement(case: _Case) -> bool:
@@ -437,13 +496,16 @@ class Rule:
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule(Standing.REFUSED, "issued before not_before", _is_refused),
+    Rule(Standing.UNSTORED, "it never named a row", _is_unstored),
     Rule(Standing.UNKNOWN, "there is no row", _is_unknown),
     Rule(Standing.STALE_READ, "a higher epoch than the row's", _is_stale_read),
     Rule(Standing.EXPIRED_IDLE, "unused for the idle timeout", _is_past_idle),
     Rule(Standing.EXPIRED_ABSOLUTE, "as old as the absolute timeout", _is_past_absolute),
     Rule(Standing.EXPIRED_DEADLINE, "the stored deadline has come", _is_past_deadline),
-    Rule(Standing.SUPERSEDED, "a lower epoch, within 2 G of the rotation", _is_superseded),
-    Rule(Standing.REPLAYED, "a lower epoch, later", _is_of_an_old_epoch),
+    Rule(Standing.OUTLIVED, "a lower epoch, an anonymous one", _is_outlived),
+    Rule(Standing.SUPERSEDED, "any other lower epoch, within 2 G of the rotation", _is_superseded),
+    Rule(Standing.REPLAYED, "any other lower epoch, later", _is_of_an_old_epoch),
+    Rule(Standing.MISMATCHED, "the same epoch, but anonymous for somebody's or the reverse", _is_mismatched),
     Rule(Standing.ACKNOWLEDGEMENT, "a higher generation, or nothing was counted yet", _is_acknowledgement),
     Rule(Standing.UNACKNOWLEDGED, "current, due for renewal, and no try is left", _is_unacknowledged),
     Rule(Standing.CURRENT, "this generation and the attempt that won it", _is_current),
@@ -615,12 +677,23 @@ def freshest(tickets: Iterable[Ticket]) -> Ticket | None:
         The one that was issued last, among those of one session the one of the highest epoch and
         generation; None if there is none.
     """
+    return next(iter(ranked(tickets)), None)
+
+
+def ranked(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
+    """Return the tickets that may be judged if a request carries several cookies of one name.
+
+    One of each session, in the order of :func:`freshest`.
+
+    Args:
+        tickets: All that the request carried and that could be decrypted.
+    """
     best: dict[UUID, Ticket] = {}
     for ticket in tickets:
         rival = best.get(ticket.session_id)
         if rival is None or _rank(ticket) > _rank(rival):
             best[ticket.session_id] = ticket
-    return max(best.values(), key=lambda ticket: ticket.issued_at, default=None)
+    return tuple(sorted(best.values(), key=lambda ticket: -ticket.issued_at))
 
 
 def _rank(ticket: Ticket) -> tuple[int, int, int]:
@@ -662,7 +735,9 @@ class Bookkeeping:
         return f"<Bookkeeping {self.duty} of {self.session_id.hex[:4]}…: {', '.join(self.values)}>"
 
 
-def bookkeeping(verdict: Verdict, now: int, *, rotated: bool = False) -> tuple[Bookkeeping, ...]:
+def bookkeeping(
+    verdict: Verdict, now: int, *, rotated: bool = False, seed: bytes | None = None
+) -> tuple[Bookkeeping, ...]:
     """Return what is to be written when the request has ended.
 
     Args:
@@ -670,16 +745,18 @@ def bookkeeping(verdict: Verdict, now: int, *, rotated: bool = False) -> tuple[B
         now: The time of writing, Unix seconds.
         rotated: Whether the request rotated the session's identity meanwhile: its cookie is the new one, and
             nothing more is to be said of the old ticket.
+        seed: 128 fresh random bits, for the candidate of a ticket that has none yet; None: the candidate has
+            to have none, either.
 
     Returns:
         The writes, independent of each other; at most one carries a candidate. If the application has
         deleted the session, write none of them.
     """
     excluded_duties = {Duty.RENEW, Duty.ACKNOWLEDGE} if rotated else set()
-    return tuple(_write(verdict, duty, now) for duty in verdict.duties if duty not in excluded_duties)
+    return tuple(_write(verdict, duty, now, seed) for duty in verdict.duties if duty not in excluded_duties)
 
 
-def _write(verdict: Verdict, duty: Duty, now: int) -> Bookkeeping:
+def _write(verdict: Verdict, duty: Duty, now: int, seed: bytes | None = None) -> Bookkeeping:
     ticket, state, policies = verdict.ticket, verdict.state, verdict.policies
     activity = (state and state.activity) or Activity()
     tries = (activity.tries or 0) + 1
@@ -705,7 +782,7 @@ def _write(verdict: Verdict, duty: Duty, now: int) -> Bookkeeping:
         values={column: available[column] for column in WRITTEN[duty]},
         insists=duty is Duty.REVOKE or (duty is Duty.TOUCH and verdict.insists),
         epoch=state.epoch if state is not None and duty in _BOUND_TO_EPOCH else None,
-        candidate=_successor(ticket, tries, policies, now) if duty is Duty.RENEW else None,
+        candidate=_successor(verdict, tries, now, seed) if duty is Duty.RENEW else None,
     )
 
 
@@ -715,14 +792,17 @@ def _as_read(state: SessionState | None, duty: Duty) -> dict[str, int | None]:
     return {column: getattr(state.activity, column) for column in COMPARED[duty]}
 
 
-def _successor(ticket: Ticket, attempt: int, policies: Policies, now: int) -> Ticket:
-    return replace(
-        ticket,
-        generation=ticket.generation + 1,
-        attempt=attempt,
-        cookie_version=policies.cookie_version,
-        issued_at=now,
-    )
+def _successor(verdict: Verdict, attempt: int, now: int, seed: bytes | None) -> Ticket:
+    ticket = _sent_again(verdict, now, seed)
+    return replace(ticket, generation=ticket.generation + 1, attempt=attempt)
+
+
+def _sent_again(verdict: Verdict, now: int, seed: bytes | None) -> Ticket:
+    """Return the ticket as it is sent now; one of version 1 with a seed, if there is one for it."""
+    ticket, state = verdict.ticket, verdict.state
+    if ticket.seed is None and seed is not None:
+        ticket = replace(ticket, seed=seed, owned=None if state is None else state.owned)
+    return replace(ticket, cookie_version=verdict.policies.cookie_version, issued_at=now)
 
 
 def reschedule(ticket: Ticket, state: SessionState, policies: Policies, now: int) -> Bookkeeping:
@@ -743,7 +823,7 @@ def reschedule(ticket: Ticket, state: SessionState, policies: Policies, now: int
     return replace(_write(verdict, duty, now), insists=True)
 
 
-def reissue(verdict: Verdict, now: int, *, written: bool = False) -> Ticket | None:
+def reissue(verdict: Verdict, now: int, *, written: bool = False, seed: bytes | None = None) -> Ticket | None:
     """Return the ticket to send again because its cookie is outdated; None if it is not.
 
     For sessions that are not renewed: the attributes or the key of the cookie have changed, or a persistent
@@ -755,6 +835,7 @@ def reissue(verdict: Verdict, now: int, *, written: bool = False) -> Ticket | No
         verdict: What was decided when the request arrived.
         now: The time of sending, Unix seconds.
         written: Whether the request has written the session, in a transaction that compared its version.
+        seed: As for :func:`bookkeeping`.
     """
     state, policies = verdict.state, verdict.policies
     if verdict.standing is not Standing.CURRENT or state is None:
@@ -763,7 +844,7 @@ def reissue(verdict: Verdict, now: int, *, written: bool = False) -> Ticket | No
         return None
     if not _is_cookie_outdated(verdict.ticket, policies, now):
         return None
-    return replace(verdict.ticket, cookie_version=policies.cookie_version, issued_at=now)
+    return _sent_again(verdict, now, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -786,6 +867,8 @@ def begin(
     *,
     owned: bool | None = None,
     overrides: Overrides | None = None,
+    epoch: int = 0,
+    seed: bytes | None = None,
 ) -> Beginning:
     """Return a new session and its first ticket.
 
@@ -795,6 +878,10 @@ def begin(
         now: When it begins, Unix seconds.
         owned: Whether it belongs to a user; None: the model knows no users.
         overrides: What this session has otherwise than the settings say.
+        epoch: 1 for one that begins with a change of identity, where the model knows no users: a ticket of
+            its first epoch would count as anonymous.
+        seed: 128 random bits: fresh ones, or for an anonymous session those of the anonymous ticket that it
+            takes the place of; None: the ticket is one of version 1.
     """
     policies = policies.effective(overrides)
     activity = Activity(
@@ -806,9 +893,29 @@ def begin(
         tries=0,
     )
     return Beginning(
-        SessionState(created=now, owned=owned, activity=activity, overrides=overrides),
-        Ticket(session_id, cookie_version=policies.cookie_version, issued_at=now),
+        SessionState(created=now, epoch=epoch, owned=owned, activity=activity, overrides=overrides),
+        Ticket(
+            session_id,
+            epoch=epoch,
+            cookie_version=policies.cookie_version,
+            issued_at=now,
+            owned=None if seed is None else owned,
+            seed=seed,
+        ),
     )
+
+
+def unstored_ticket(session_id: UUID, policies: Policies, now: int, seed: bytes) -> Ticket:
+    """Return the ticket of a visitor for whom nothing is stored: it verifies the forms that she was shown.
+
+    Args:
+        session_id: A fresh identifier, that no row will have.
+        policies: What the settings say now.
+        now: The time, Unix seconds.
+        seed: 128 fresh random bits.
+    """
+    version = policies.cookie_version
+    return Ticket(session_id, cookie_version=version, issued_at=now, owned=False, stored=False, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -826,7 +933,16 @@ class Rotation:
     ticket: Ticket
 
 
-def rotate(ticket: Ticket, state: SessionState, policies: Policies, now: int, attempt: int) -> Rotation:
+def rotate(
+    ticket: Ticket,
+    state: SessionState,
+    policies: Policies,
+    now: int,
+    attempt: int,
+    *,
+    owned: bool | None = None,
+    seed: bytes | None = None,
+) -> Rotation:
     """Return a session's next identity; every ticket before is worthless once it is committed.
 
     The companion row is not written: the new ticket is of a higher generation than any before, and
@@ -839,6 +955,8 @@ def rotate(ticket: Ticket, state: SessionState, policies: Policies, now: int, at
         now: When it is rotated, Unix seconds.
         attempt: A fresh random number from 0 to `COUNTER_MAX`: if a fail-over forgets this rotation and
             another one takes its place, their tickets still differ.
+        owned: Whether the new epoch is somebody's; None: the model knows no users.
+        seed: 128 fresh random bits; None: the ticket is one of version 1.
     """
     generation = state.activity.generation if state.activity is not None else None
     epoch = state.epoch + 1
@@ -852,6 +970,8 @@ def rotate(ticket: Ticket, state: SessionState, policies: Policies, now: int, at
             attempt=attempt,
             cookie_version=policies.effective(state.overrides).cookie_version,
             issued_at=now,
+            owned=None if seed is None else owned,
+            seed=seed,
         ),
     )
 
@@ -885,6 +1005,8 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
     Transition(Standing.STALE_READ, "the row is read again", Standing.CURRENT),
     Transition(Standing.CURRENT, "max_tries candidates are lost", Standing.UNACKNOWLEDGED),
     *(Transition(source, "identity rotated", Standing.SUPERSEDED) for source in _OPEN),
+    *(Transition(source, "a visitor logs in", Standing.OUTLIVED) for source in _OPEN),
+    *(Transition(source, "a rotation is forgotten", Standing.MISMATCHED) for source in _OPEN),
     *(Transition(source, "not_before is set", Standing.REFUSED) for source in _OPEN),
     *(Transition(source, "idle timeout passes", Standing.EXPIRED_IDLE) for source in _OPEN),
     *(Transition(source, "absolute timeout passes", Standing.EXPIRED_ABSOLUTE) for source in _OPEN),

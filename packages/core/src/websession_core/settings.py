@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _parsers as parsers
-from ._parsers import COOKIE_MAX_AGE_LIMIT
+from ._parsers import COOKIE_MAX_AGE_LIMIT, LONGEST_COOKIE_NAME
 from ._rules import CHECKS, LONGEST_SHOWN, Check, Converter, Draft, Option, cookie_name_prefix
 from .choices import ClientAddress, CookieSecure, LimitPolicy, SameSite
 from .errors import ConfigurationError, Mistake
@@ -46,9 +46,22 @@ __all__ = [
     "Settings",
     "cookie_name_prefix",
     "parse_settings",
+    "visitor_cookie_name",
 ]
 
 DEFAULT_PREFIX: Final = "session."
+
+_VISITOR_SUFFIX: Final = "-visitor"
+
+
+def visitor_cookie_name(cookie_name: str) -> str:
+    """Return the name of the cookie of visitors, with the prefix of the users' and no longer than one may be.
+
+    Args:
+        cookie_name: The name of the users' cookie.
+    """
+    return f"{cookie_name[: LONGEST_COOKIE_NAME - len(_VISITOR_SUFFIX)]}{_VISITOR_SUFFIX}"
+
 
 _OPTION: Final = "websession_core.option"
 
@@ -110,7 +123,9 @@ class Settings:
         "session",
         parsers.cookie_name,
         doc="The name of the cookie. If it starts with __Host- or __Secure-, browsers insist on the "
-        "attributes that this prefix stands for, and they are checked here, too.",
+        "attributes that this prefix stands for, and they are checked here, too. If the model has "
+        "UseridMixin, users have this cookie, and visitors who are not logged in one whose name has -visitor "
+        "at its end.",
         expects="use letters, digits, hyphens and underscores",
     )
     cookie_max_age: int | None = _option(
@@ -118,7 +133,7 @@ class Settings:
         parsers.cookie_max_age,
         doc="How long the browser keeps the cookie. Without it, the cookie ends with the browser's own "
         "session; but many browsers restore their cookies after a restart.",
-        expects=f"give 1 to {COOKIE_MAX_AGE_LIMIT} seconds (400 days), or leave it out",
+        expects=f"give 1 to {COOKIE_MAX_AGE_LIMIT} seconds, or a duration up to 400d, or leave it out",
         unit="seconds",
     )
     cookie_path: str = _option(
@@ -164,6 +179,30 @@ class Settings:
         expects="use true or false",
     )
 
+    visitor_cookie_max_age: int | None = _option(
+        None,
+        parsers.visitor_cookie_max_age,
+        doc="How long the browser keeps the cookie of a visitor who is not logged in; 0: until it is closed. "
+        "Without it: as cookie_max_age says. The model needs UseridMixin.",
+        expects=f"give up to {COOKIE_MAX_AGE_LIMIT} seconds (400 days), or leave it out",
+        unit="seconds",
+    )
+    visitor_cookie_samesite: SameSite | None = _option(
+        None,
+        parsers.visitor_cookie_samesite,
+        doc="Whether requests that other sites start carry the cookie of a visitor who is not logged in. "
+        "Without it: as cookie_samesite says. The model needs UseridMixin.",
+        expects="use Lax, Strict or None, as text, or leave it out",
+    )
+    alongside_0_2: bool = _option(
+        False,
+        parsers.boolean,
+        doc="Whether workers of version 0.2 still serve the same browsers: cookies and the tokens of forms "
+        "are then made as these can read them, with one cookie for visitors and users. Set it for all "
+        "sessions while an upgrade from 0.2 rolls out, and remove it afterwards.",
+        expects="use true or false",
+    )
+
     preset: Preset | None = _option(
         None,
         parsers.preset,
@@ -176,7 +215,7 @@ class Settings:
         None,
         parsers.duration,
         doc="A session ends after this time without a request. The model needs IdleMixin.",
-        expects="give a number of seconds above 0, or leave it out for no such timeout",
+        expects="give seconds, or a duration like 30min, 12h or 14d, or leave it out for no such timeout",
         unit="seconds",
     )
     extension_delay: int | None = _option(
@@ -185,14 +224,14 @@ class Settings:
         doc="Activity is recorded again when the last record is at least this old. A longer delay means "
         "fewer writes, but the idle timeout may come that much earlier. Without it: a tenth of the idle "
         "timeout, at most 60 seconds.",
-        expects="give a number of seconds shorter than idle_timeout; 0 records every request",
+        expects="give seconds, or a duration like 1min, shorter than idle_timeout; 0 records every request",
         unit="seconds",
     )
     absolute_timeout: int | None = _option(
         None,
         parsers.duration,
         doc="A session ends this time after its creation, used or not. The model needs AbsoluteMixin.",
-        expects="give a number of seconds above 0, or leave it out for no such timeout",
+        expects="give seconds, or a duration like 30min, 12h or 14d, or leave it out for no such timeout",
         unit="seconds",
     )
     renewal_timeout: int | None = _option(
@@ -200,16 +239,17 @@ class Settings:
         parsers.duration,
         doc="How often the cookie of a logged-in user's session changes, so that a stolen one is soon "
         "worthless and a copy is noticed. The model needs RenewalMixin.",
-        expects="give a number of seconds, at least twice renewal_grace, or leave it out for no renewal",
+        expects="give seconds, or a duration like 15min, at least twice renewal_grace, or leave it out for "
+        "no renewal",
         unit="seconds",
     )
     renewal_grace: int = _option(
         DEFAULT_GRACE,
-        parsers.positive,
+        parsers.positive_duration,
         doc="The longest time that may pass from the moment a browser sends a request until it has processed "
         "the response, including differences between the servers' clocks. Make it longer where uploads "
         "take longer.",
-        expects="give a number of seconds above 0",
+        expects="give seconds above 0, or a duration like 2min",
         unit="seconds",
     )
     renewal_max_tries: int = _option(
@@ -282,6 +322,11 @@ class Settings:
         "the log.",
         expects="give a number; 0 for no limit",
     )
+
+    @property
+    def visitor_cookie_name(self) -> str:
+        """The name of the cookie of visitors, where they have one of their own."""
+        return visitor_cookie_name(self.cookie_name)
 
     @property
     def policies(self) -> Policies:

@@ -15,14 +15,35 @@ from ._numbers import COUNTER_MAX, checked_int
 from .errors import TicketError
 from .policies import Overrides
 
-__all__ = ["COUNTER_MAX", "SHORT_NAME_LENGTH", "Activity", "SessionState", "Ticket", "short_name"]
+__all__ = [
+    "COUNTER_MAX",
+    "SEED_LENGTH",
+    "SHORT_NAME_LENGTH",
+    "Activity",
+    "SessionState",
+    "Ticket",
+    "short_name",
+]
 
 SHORT_NAME_LENGTH: Final = 8
 """Hexadecimal digits of an identifier by which people know a session: they tell sessions apart in a log."""
 
+SEED_LENGTH: Final = 16
+"""Bytes of a ticket's seed."""
+
 # Version byte, identifier, then epoch, generation, attempt, cookie version and issued at.
-_WIRE = struct.Struct(">B16sQQQQQ")
-_WIRE_VERSION = 1
+_WIRE_1 = struct.Struct(">B16sQQQQQ")
+# The same, then a byte of flags and the seed.
+_WIRE_2 = struct.Struct(f">B16sQQQQQB{SEED_LENGTH}s")
+_WIRES = {1: _WIRE_1, 2: _WIRE_2}
+
+_UNSTORED_FLAG = 4
+_OWNED_FLAGS: Final = {None: 0, False: 1, True: 2}
+_FLAGS: Final = {
+    flag | (0 if stored else _UNSTORED_FLAG): (owned, stored)
+    for owned, flag in _OWNED_FLAGS.items()
+    for stored in (True, False)
+}
 
 
 def short_name(session_id: uuid.UUID) -> str:
@@ -34,7 +55,8 @@ def short_name(session_id: uuid.UUID) -> str:
 class Ticket:
     """What the browser's cookie carries, before encryption: which session, and which of its tickets.
 
-    Every number is from 0 to :data:`COUNTER_MAX` (2**63 - 1).
+    Every number is from 0 to :data:`COUNTER_MAX` (2**63 - 1). A ticket without a seed is one of version 1, of
+    websession-core 0.2: it does not know whose its epoch was, and names a row.
 
     Args:
         session_id: The identifier of the session's row (128 bits).
@@ -44,10 +66,15 @@ class Ticket:
             for the candidates of a renewal, random after a rotation.
         cookie_version: The version of the cookie's attributes and encryption key it was sent with.
         issued_at: When it was issued, Unix seconds.
+        owned: Whether its epoch was somebody's; None: the model knows no users, or it is of version 1.
+        stored: Whether it names a row; False: nothing was stored for the visitor, and its identifier will
+            never be that of a row.
+        seed: 128 random bits, from which the tokens of forms are made; None: it is of version 1.
 
     Raises:
-        TypeError: `session_id` is no UUID, or a number is not an integer.
-        ValueError: A number is out of range.
+        TypeError: `session_id` is no UUID, a number is not an integer, or something else is of a wrong type.
+        ValueError: A number is out of range, the seed is of another length, or a ticket of version 1 is to
+            say what it has no place for.
     """
 
     session_id: uuid.UUID
@@ -56,35 +83,46 @@ class Ticket:
     attempt: int = 0
     cookie_version: int = 0
     issued_at: int = 0
+    owned: bool | None = None
+    stored: bool = True
+    seed: bytes | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.session_id, uuid.UUID):
             raise TypeError(f"session_id must be a UUID, not {type(self.session_id).__name__}")
-        for name in self.__slots__[1:]:
+        for name in _NUMBERS:
             checked_int(name, getattr(self, name))
+        _check_kind("owned", self.owned, bool)
+        _check_kind("seed", self.seed, bytes)
+        if not isinstance(self.stored, bool):
+            raise TypeError(f"stored must be bool, not {type(self.stored).__name__}")
+        if self.seed is None:
+            if self.owned is not None or not self.stored:
+                raise ValueError("a ticket without a seed has no place for `owned` and `stored`")
+        elif len(self.seed) != SEED_LENGTH:
+            raise ValueError(f"seed must be {SEED_LENGTH} bytes long")
 
     def __repr__(self) -> str:
-        # Four digits tell sessions apart in a log; the whole identifier and the attempt stay out of it.
+        # Four digits tell sessions apart in a log; the whole identifier, attempt and seed stay out of it.
         return (
             f"<Ticket {self.session_id.hex[:4]}… epoch={self.epoch} generation={self.generation} "
             f"cookie_version={self.cookie_version} issued_at={self.issued_at}>"
         )
 
     def to_bytes(self) -> bytes:
-        """Return the 57 bytes of this ticket: a version byte, then fixed-width big-endian fields."""
-        return _WIRE.pack(
-            _WIRE_VERSION,
-            self.session_id.bytes,
-            self.epoch,
-            self.generation,
-            self.attempt,
-            self.cookie_version,
-            self.issued_at,
-        )
+        """Return the 74 bytes of this ticket, or the 57 of one without a seed: a version byte, then fields.
+
+        They are of fixed width, numbers big-endian.
+        """
+        numbers = self.epoch, self.generation, self.attempt, self.cookie_version, self.issued_at
+        if self.seed is None:
+            return _WIRE_1.pack(1, self.session_id.bytes, *numbers)
+        flags = _OWNED_FLAGS[self.owned] | (0 if self.stored else _UNSTORED_FLAG)
+        return _WIRE_2.pack(2, self.session_id.bytes, *numbers, flags, self.seed)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Ticket:
-        """Return the ticket that `data` stands for.
+        """Return the ticket that `data` stands for, of this version or the one before.
 
         Args:
             data: What :meth:`to_bytes` returned, no byte more or less.
@@ -93,17 +131,34 @@ class Ticket:
             TicketError: Another length, another version, or a number above :data:`COUNTER_MAX`. The
                 message repeats nothing of the content.
         """
-        if len(data) != _WIRE.size:
-            raise TicketError(f"a ticket is {_WIRE.size} bytes long, not {len(data)}")
-        version, session_id, *numbers = _WIRE.unpack(data)
-        if version != _WIRE_VERSION:
-            raise TicketError(
-                f"a ticket of version {version} is unknown here (this is version {_WIRE_VERSION})"
-            )
+        version = data[0] if data else 0
+        wire = _WIRES.get(version)
+        if wire is None:
+            raise TicketError(f"a ticket of version {version} is unknown here (1 and 2 are known)")
+        if len(data) != wire.size:
+            raise TicketError(f"a ticket of version {version} is {wire.size} bytes long, not {len(data)}")
+        _, session_id, epoch, generation, attempt, cookie_version, issued_at, *rest = wire.unpack(data)
+        flags, seed = rest or (0, None)
         try:
-            return cls(uuid.UUID(bytes=session_id), *numbers)
+            owned, stored = _FLAGS[flags]
+            return cls(
+                uuid.UUID(bytes=session_id),
+                epoch,
+                generation,
+                attempt,
+                cookie_version,
+                issued_at,
+                owned,
+                stored,
+                seed,
+            )
+        except KeyError:
+            raise TicketError("the flags in the ticket are unknown here") from None
         except ValueError:
             raise TicketError("a number in the ticket is out of range") from None
+
+
+_NUMBERS: Final = ("epoch", "generation", "attempt", "cookie_version", "issued_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from .events import (
     SessionRenewed,
 )
 from .factory import SessionFactory, web_session_factories
+from .form_tokens import SessionTokenPolicy
 from .overrides import InvalidPreferenceError, SessionOverrides
 from .recent_login import RecentLoginRequired
 from .security import SessionSecurityPolicy
@@ -55,6 +56,7 @@ __all__ = [
     "SessionRegenerated",
     "SessionRenewed",
     "SessionSecurityPolicy",
+    "SessionTokenPolicy",
     "StaleSessionError",
     "UnsupportedSetupError",
     "WebSession",

@@ -17,7 +17,9 @@ from .contents import OVERRIDES
 if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
+    from websession_core.state import Ticket
 
+    from .cookies import CookieJar
     from .kit import SessionKit
     from .working_copy import WorkingCopy
 
@@ -37,45 +39,83 @@ class Answer:
     """What goes out with the response.
 
     Attributes:
-        order: What the browser has to do.
+        order: What the browser has to do with the session's cookie.
         token: The encrypted ticket that it stores.
         max_age: How long it keeps the cookie, in seconds; None: until it is closed.
+        jar: The cookie in which it stores it.
+        forgotten: The cookies that it forgets.
     """
 
     order: CookieOrder
     token: str = dataclasses.field(default="", repr=False)
     max_age: int | None = None
+    jar: CookieJar | None = None
+    forgotten: tuple[CookieJar, ...] = ()
 
-    def send(self, kit: SessionKit, request: Request, response: Response) -> None:
-        """Add the header to `response`."""
-        if self.order is CookieOrder.SET:
-            kit.jar.set(request, response, self.token, self.max_age)
-        elif self.order is CookieOrder.DELETE:
-            kit.jar.delete(request, response)
+    def send(self, request: Request, response: Response) -> None:
+        """Add the headers to `response`."""
+        for jar in self.forgotten:
+            jar.delete(request, response)
+        if self.jar is not None:
+            self.jar.set(request, response, self.token, self.max_age)
 
 
 KEEP = Answer(CookieOrder.KEEP)
-"""The browser keeps the cookie that it has."""
+"""The browser keeps the cookies that it has."""
 
 
-def prepare_answer(kit: SessionKit, copy: WorkingCopy, request: Request, *, follows: bool) -> Answer:
+def prepare_answer(
+    kit: SessionKit, copy: WorkingCopy, request: Request, *, given: frozenset[CookieJar]
+) -> Answer:
     """Decide what the browser is told, and encrypt the cookie.
 
-    `follows` says whether the request has committed a session before, and so given the browser a cookie.
+    `given` are the cookies that the browser gets by what the request has committed before.
     """
     row, pending = copy.contents.row, copy.pending
     if row is None:
         # Only a logout removes a cookie: one whose session was not found may just have been replaced by a
         # parallel login, and one that does not decrypt may need a key this server has yet to get.
-        forgets = copy.is_logged_out and (follows or kit.tickets.has_cookie(request))
-        return Answer(CookieOrder.DELETE) if forgets else KEEP
-    ticket, verdict, row_before = pending.ticket, copy.opening.verdict, copy.opening.row
-    if ticket is None and verdict is not None:
-        if not pending.written.isdisjoint(OVERRIDES):
-            verdict = dataclasses.replace(verdict, policies=kit.effective_policies(row.overrides))
-        is_written = row_before is not None and row.version != row_before.version
-        ticket = reissue(verdict, kit.clock(), written=is_written)
+        forgets = pending.forgets_cookies and not copy.is_barred
+        forgotten = _brought(kit, request, given) if forgets else ()
+        return Answer(CookieOrder.DELETE, forgotten=forgotten) if forgotten else KEEP
+    ticket = pending.ticket or _sent_again(kit, copy)
     if ticket is None:
         return KEEP
-    max_age = kit.effective_policies(row.overrides).cookie_max_age
-    return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age)
+    jar = kit.tickets.jar_for(ticket)
+    # The other name's: a login's takes the place of the visitor's.
+    is_login = pending.ticket is not None and jar is kit.jar and kit.separates_visitors
+    forgets = pending.forgets_cookies or is_login
+    forgotten = _brought(kit, request, given, but=jar) if forgets else ()
+    max_age = kit.effective_policies(row.overrides, row.state.owned).cookie_max_age
+    return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age, jar, forgotten)
+
+
+def _sent_again(kit: SessionKit, copy: WorkingCopy) -> Ticket | None:
+    """Return the ticket to send again because its cookie is outdated, None if it is not."""
+    row, verdict, row_before = copy.contents.row, copy.opening.verdict, copy.opening.row
+    if verdict is None or row is None:
+        return None
+    if not copy.pending.written.isdisjoint(OVERRIDES):
+        policies = kit.effective_policies(row.overrides, row.state.owned)
+        verdict = dataclasses.replace(verdict, policies=policies)
+    is_written = row_before is not None and row.version != row_before.version
+    ticket = reissue(verdict, kit.clock(), written=is_written, seed=kit.fresh_seed())
+    if ticket is None or not kit.separates_visitors or ticket.owned is not False:
+        return ticket
+    # Version 0.2 gave visitors the users' cookie, where it stays: the visitor may have this one besides.
+    visitors = copy.opening.presented.visitors.first
+    has_it = visitors is not None and verdict.ticket.owned is None and _is_as_good(visitors, ticket)
+    return None if has_it else ticket
+
+
+def _is_as_good(ticket: Ticket, other: Ticket) -> bool:
+    names = "session_id", "epoch", "cookie_version"
+    return all(getattr(ticket, name) == getattr(other, name) for name in names)
+
+
+def _brought(
+    kit: SessionKit, request: Request, given: frozenset[CookieJar], but: CookieJar | None = None
+) -> tuple[CookieJar, ...]:
+    """Return the cookies that the browser has sent, or been given in this request."""
+    jars = [jar for jar in kit.tickets.jars if jar is not but]
+    return tuple(jar for jar in jars if jar in given or jar.is_in(request))

@@ -181,9 +181,8 @@ def after_transaction(
     """
     opening, pending, row = copy.opening, copy.pending, copy.contents.row
     origin = None if copy.writer is None else copy.writer.origin
-    verdict = opening.verdict
     is_resettled = not pending.written.isdisjoint(OVERRIDES)
-    has_duties = verdict is not None and bool(verdict.duties)
+    has_duties = any(verdict.duties for verdict in opening.verdicts)
     if copy.writer is None or origin is None or not (pending.deleted or is_resettled or has_duties):
         return ()  # as in most requests: do not touch the engine for nothing
     if within_test:
@@ -203,13 +202,16 @@ def after_transaction(
     if is_resettled and row is not None and ticket is not None:
         # Before anything that was decided by the settings from before.
         keeper.perform(reschedule(ticket, row.state, kit.policies(row.overrides), kit.clock()))
-    if verdict is not None and (opening.row is None or opening.row.id not in pending.deleted):
-        for entry in bookkeeping(verdict, kit.clock(), rotated=pending.ticket is not None):
+    for verdict in opening.verdicts:
+        if verdict.ticket.session_id in pending.deleted:
+            continue
+        rotated = pending.ticket is not None
+        for entry in bookkeeping(verdict, kit.clock(), rotated=rotated, seed=kit.fresh_seed()):
             if entry.duty is Duty.RENEW and (response is None or not can_renew):
                 continue
             if keeper.perform(entry) and entry.candidate is not None and response is not None:
-                token = kit.tickets.token(entry.candidate)
-                kit.jar.set(request, response, token, verdict.policies.cookie_max_age)
+                token, jar = kit.tickets.token(entry.candidate), kit.tickets.jar_for(entry.candidate)
+                jar.set(request, response, token, verdict.policies.cookie_max_age)
                 name = short_name(entry.candidate.session_id)
                 announce(request, kit.attribute, SessionRenewed, name, "a renewal was due")
     return keeper.entries

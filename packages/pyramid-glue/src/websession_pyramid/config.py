@@ -18,13 +18,15 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
-from websession_core.settings import OPTIONS, parse_settings
+from websession_core.settings import OPTIONS, parse_settings, visitor_cookie_name
 from websession_crypto import Keyring, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
 from .checks import start_up_findings
 from .factory import SessionFactory, web_session_factories
+from .form_tokens import put_in_the_default_policys_place
+from .kit import knows_users
 from .recent_login import recent_login_mistakes, recent_login_view
 from .security import login_keys
 from .types import session_types
@@ -48,6 +50,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX = "session."
 PREFIX_SETTING = "pyramid_sqlalchemy_sessions.prefix"
+# Behind what an application sets by an action.
+_AFTER_OTHERS = 9999
 # Where the registry has what was configured so far: prefix and settings by request attribute.
 _CONFIGURED = "websession_pyramid.configured"
 
@@ -75,6 +79,8 @@ def includeme(config: Configurator) -> None:
     # Not by `add_subscriber`, whose wrapper could not be unregistered.
     config.action(None, config.registry.registerHandler, (_check_application, (ApplicationCreated,)))
     config.action("websession_pyramid.debug_panel", _add_debug_panel, (config.registry,))
+    policy = partial(put_in_the_default_policys_place, config.registry)
+    config.action("websession_pyramid.csrf", policy, order=_AFTER_OTHERS)
 
 
 def _add_debug_panel(registry: Registry) -> None:
@@ -113,6 +119,7 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
             config.maybe_dotted,
             partial(_cookie_is_its_own, others=others),
             partial(_table_is_its_own, others=others),
+            partial(_data_key_is_not_anothers, others=others),
         )
     except ConfigurationError as error:
         mistakes += error.mistakes
@@ -174,6 +181,31 @@ def _cookie_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]])
                 "browsers keep one cookie of a name",
                 "give another name",
             )
+    ours = _cookie_names(draft["cookie_name"], draft["model_class"])
+    for attribute, (prefix, settings) in others.items():
+        theirs = _cookie_names(settings.cookie_name, settings.model_class)
+        if draft["cookie_name"] != settings.cookie_name:
+            for name in sorted(ours & theirs):
+                yield draft.mistake(
+                    "cookie_name",
+                    f"makes, of users and visitors, {name!r} a cookie, as for request.{attribute} "
+                    f"({prefix}cookie_name), and browsers keep one cookie of a name",
+                    "give another name",
+                )
+
+
+def _cookie_names(name: str, model: type) -> frozenset[str]:
+    return frozenset({name, visitor_cookie_name(name)} if knows_users(model) else {name})
+
+
+def _visitors_have_a_cookie(draft: Draft) -> Iterator[Mistake]:
+    for setting in ("visitor_cookie_max_age", "visitor_cookie_samesite"):
+        if draft[setting] is not None and not knows_users(draft["model_class"]):
+            yield draft.mistake(
+                setting,
+                f"has no effect: {draft['model_class'].__name__} lacks UseridMixin, so there is one cookie",
+                "leave it out",
+            )
 
 
 def _table_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]]) -> Iterator[Mistake]:
@@ -185,6 +217,18 @@ def _table_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]]) 
                 f"keeps its sessions in the table {table.name!r}, as request.{attribute} "
                 f"({prefix}model_class) does",
                 "give a model with a table of its own",
+            )
+
+
+def _data_key_is_not_anothers(draft: Draft, others: Mapping[str, tuple[str, Settings]]) -> Iterator[Mistake]:
+    keys = draft["data_secret_key"]
+    for attribute, (prefix, settings) in others.items():
+        if keys is not None and set(keys) & set(settings.data_secret_key or ()):
+            yield draft.mistake(
+                "data_secret_key",
+                f"is also a key of {prefix}data_secret_key, so that what is stored for request.{attribute} "
+                "could be put into these sessions",
+                "make one of its own with generate_secret_key()",
             )
 
 
@@ -335,6 +379,7 @@ _CHECKS: Final = (
     _data_key_goes_with_the_mixin,
     _data_key_is_its_own,
     _cut_off_has_come,
+    _visitors_have_a_cookie,
 )
 
 

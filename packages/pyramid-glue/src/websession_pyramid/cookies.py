@@ -29,13 +29,38 @@ _TOKENS_LOOKED_AT = 4
 
 
 class CookieJar:
-    """Reads and writes the cookie that one session factory uses."""
+    """Reads and writes a cookie that one session factory uses.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Its attributes.
+        visitors: The users' cookie, if this is to be the visitors': each thing is warned of once for both.
+
+    Attributes:
+        name: The name of the cookie.
+    """
+
+    def __init__(self, settings: Settings, visitors: CookieJar | None = None) -> None:
         self._settings = settings
-        self._pair = f"{settings.cookie_name}="
-        self._attributes: dict[bool, str] = {}  # of a cookie that goes when the browser is closed, by Secure
+        self._samesite = settings.cookie_samesite
+        self.name = settings.cookie_name
         self._warned: set[str] = set()
+        if visitors is not None:
+            self._samesite = settings.visitor_cookie_samesite or settings.cookie_samesite
+            self.name = settings.visitor_cookie_name
+            self._warned = visitors._warned
+        self._pair = f"{self.name}="
+        self._attributes: dict[bool, str] = {}  # of a cookie that goes when the browser is closed, by Secure
+
+    def is_in(self, request: Request) -> bool:
+        """Return whether `request` carries the cookie, valid or not."""
+        return next(self.tokens(request), None) is not None
+
+    def is_stored_by(self, response: Response) -> bool:
+        """Return whether `response` has the browser store the cookie."""
+        return any(
+            name.lower() == "set-cookie" and value.startswith(self._pair) and value[len(self._pair)] != ";"
+            for name, value in response.headerlist
+        )
 
     def tokens(self, request: Request) -> Iterator[str]:
         """Yield the values that `request` carries under the cookie's name, a few at most.
@@ -48,10 +73,12 @@ class CookieJar:
         if header is None:
             # A bare request (`pyramid.testing.DummyRequest`) has a dictionary and no header.
             cookies = request.cookies
-            value = cookies.get(self._settings.cookie_name) if isinstance(cookies, dict) else None
+            value = cookies.get(self.name) if isinstance(cookies, dict) else None
             if isinstance(value, str):
                 yield value
             return
+        if self._pair not in header:
+            return  # of any length
         count = 0
         for part in header.split(";"):
             pair = part.strip()
@@ -107,14 +134,14 @@ class CookieJar:
     def _make(self, token: str | None, max_age: int | None, *, is_secure: bool) -> str:
         settings = self._settings
         header: str = make_cookie(
-            settings.cookie_name,
+            self.name,
             token,
             max_age=max_age,
             path=settings.cookie_path,
             domain=settings.cookie_domain,
             secure=is_secure,
             httponly=settings.cookie_httponly,
-            samesite=settings.cookie_samesite.value,
+            samesite=self._samesite.value,
         )
         if settings.cookie_partitioned:
             header += "; Partitioned"  # WebOb does not know it

@@ -85,7 +85,7 @@ class SessionInvalidated(SessionEvent):
 
 @dataclass(frozen=True, slots=True)
 class SessionRegenerated(SessionEvent):
-    """The session gets a new identity: by a login, a logout that keeps it, or `regenerate()`.
+    """The session gets a new identity: by a login, or by `regenerate()`.
 
     True once the transaction commits.
     """
@@ -111,8 +111,9 @@ class CookieRefused(SessionEvent):
     Attributes:
         kind: ``malformed``, ``not authentic`` (another key, another cookie, or tampered with),
             ``unknown`` (authentic, but there is no such session), ``superseded`` (the session's identity has
-            changed since), ``stale read`` (the row that was read is older than the ticket) or
-            ``not before`` (issued before the cut-off).
+            changed since), ``outlived`` (the same, and the ticket was a visitor's), ``mismatched`` (of an
+            identity that a fail-over has made the database forget), ``stale read`` (the row that was read is
+            older than the ticket) or ``not before`` (issued before the cut-off).
     """
 
     kind: str

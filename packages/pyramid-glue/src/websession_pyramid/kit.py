@@ -7,15 +7,16 @@ import dataclasses
 import functools
 import hashlib
 import logging
+import secrets
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.authentication import SessionAuthenticationHelper
 from websession_core.errors import UnstorableValueError
-from websession_core.state import COUNTER_MAX
+from websession_core.state import COUNTER_MAX, SEED_LENGTH
 from websession_crypto import ValueCodec
-from websession_models import Store, fresh_session_id
+from websession_models import Store, UseridMixin, fresh_session_id
 from websession_models.engine_faults import engine_faults
 
 from .contents import OVERRIDES, Rules
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from websession_core.session_types import SessionTypes
     from websession_core.settings import Settings
 
-__all__ = ["SessionKit"]
+__all__ = ["SessionKit", "knows_users"]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,11 @@ def _store(settings: Settings) -> Store:
         return Store.for_model(settings.model_class)
     cipher = ValueCodec(settings.data_secret_key, purpose=_DATA_PURPOSE)
     return Store(settings.model_class, cipher=cipher)
+
+
+def knows_users(model: type) -> bool:
+    """Return whether visitors of a model have a cookie of their own: it has `UseridMixin`."""
+    return issubclass(model, UseridMixin)
 
 
 def _system_clock() -> int:
@@ -75,7 +81,8 @@ class SessionKit:
         settings: As given.
         attribute: As given.
         store: Reads and writes the model's rows.
-        jar: Reads and writes the cookie.
+        jar: Reads and writes the cookie of the name that is configured.
+        visitor_jar: The same for the visitors' cookie; None: the model knows no users, so there is none.
         tickets: Decrypts and encrypts what is in the cookie.
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
@@ -100,7 +107,8 @@ class SessionKit:
         self.attribute = attribute
         self.store = _store(settings)
         self.jar = CookieJar(settings)
-        self.tickets = TicketReader(settings, self.jar)
+        self.visitor_jar = CookieJar(settings, self.jar) if knows_users(settings.model_class) else None
+        self.tickets = TicketReader(settings, self.jar, self.visitor_jar)
         self.clock = clock
         self.fresh_session_id = fresh_id
         self.types = pyramid_types() if types is None else types
@@ -111,7 +119,7 @@ class SessionKit:
         self.login_keys = _LOGIN_KEYS
         self._warned: set[str] = set()
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
-        self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_max_age)
+        self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_cookie)
         install_listeners()
         install_row_listeners()
         install_listener()
@@ -137,31 +145,50 @@ class SessionKit:
                 f"the column takes {expected.__name__}, not {type(userid).__name__}; convert it first",
             )
 
+    @property
+    def separates_visitors(self) -> bool:
+        """Whether visitors who are not logged in get a cookie of their own."""
+        return self.visitor_jar is not None and not self.settings.alongside_0_2
+
+    def fresh_seed(self) -> bytes | None:
+        """Return a new random seed for a ticket; None: workers of version 0.2 have to read it."""
+        return None if self.settings.alongside_0_2 else secrets.token_bytes(SEED_LENGTH)
+
     # -- what was agreed -----------------------------------------------------------------------------------
 
-    def policies(self, overrides: Overrides | None) -> Policies:
+    def policies(self, overrides: Overrides | None, owned: bool | None = None) -> Policies:
         """Return what the settings say now, for a session with these overrides of its own.
 
         They are not applied (the rules do that), but they decide the version of the cookie: one whose
         Max-Age has changed is due to be sent again.
+
+        Args:
+            overrides: The session's own; None: it has none.
+            owned: Whether it belongs to a user; False may mean another cookie, with settings of its own.
         """
-        return self._versioned(None if overrides is None else overrides.cookie_max_age)
+        is_visitors = owned is False and self.separates_visitors
+        return self._versioned(None if overrides is None else overrides.cookie_max_age, is_visitors)
 
-    def effective_policies(self, overrides: Overrides | None) -> Policies:
-        """Return what holds for a session with these overrides of its own."""
-        return self.policies(overrides).effective(overrides)
+    def effective_policies(self, overrides: Overrides | None, owned: bool | None = None) -> Policies:
+        """Return what holds for a session with these overrides of its own; arguments as for `policies`."""
+        return self.policies(overrides, owned).effective(overrides)
 
-    def _policies_for_max_age(self, override: int | None) -> Policies:
+    def _policies_for_cookie(self, override: int | None, is_visitors: bool) -> Policies:
         settings = self.settings
-        max_age = settings.cookie_max_age if override is None else override or None
+        name, default, samesite = settings.cookie_name, settings.cookie_max_age, settings.cookie_samesite
+        if is_visitors:
+            own = settings.visitor_cookie_max_age
+            name, default = settings.visitor_cookie_name, default if own is None else own or None
+            samesite = settings.visitor_cookie_samesite or samesite
+        max_age = default if override is None else override or None
         looks = (
-            settings.cookie_name,
+            name,
             max_age,
             settings.cookie_path,
             settings.cookie_domain,
             settings.cookie_secure,
             settings.cookie_httponly,
-            settings.cookie_samesite,
+            samesite,
             settings.secret_key.current.fingerprint,
             # Not where it is off: cookies from before there was this setting are of the same version.
             *(["partitioned"] if settings.cookie_partitioned else []),
@@ -169,7 +196,7 @@ class SessionKit:
         # A digest, so that every server and every later process calls the same cookie by the same number.
         digest = hashlib.sha256("\n".join(map(str, looks)).encode()).digest()
         version = int.from_bytes(digest[:8], "big") & COUNTER_MAX
-        return dataclasses.replace(settings.policies, cookie_version=version)
+        return dataclasses.replace(settings.policies, cookie_version=version, cookie_max_age=default)
 
     def warn_once(self, message: str) -> None:
         """Log a warning, unless the same one was logged before."""

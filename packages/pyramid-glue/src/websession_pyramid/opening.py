@@ -6,24 +6,29 @@ The rules are in `websession_core.lifecycle`; here is only who gets to hear of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
 from websession_core.state import short_name
 
 from .contents import Contents
 from .events import CookieRefused, ReplayDetected, SessionExpired, SessionLoaded, announce
+from .tickets import NOTHING_PRESENTED, Presented
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
     from pyramid.request import Request
-    from websession_core.policies import Policies
     from websession_core.state import Ticket
     from websession_models import SessionRow
 
     from .kit import SessionKit
     from .tickets import Refusal
 
-__all__ = ["NO_COOKIE", "Opening", "announce_opening", "judge_cookie"]
+    ReadRow: TypeAlias = Callable[[UUID], tuple[SessionRow | None, bool]]
+
+__all__ = ["NO_COOKIE", "Opening", "announce_opening", "judge_cookies", "judge_ticket"]
 
 _EXPIRED = frozenset(
     {Standing.EXPIRED_IDLE, Standing.EXPIRED_ABSOLUTE, Standing.EXPIRED_DEADLINE, Standing.UNACKNOWLEDGED}
@@ -31,6 +36,8 @@ _EXPIRED = frozenset(
 _REFUSED = {
     Standing.UNKNOWN: "unknown",
     Standing.SUPERSEDED: "superseded",
+    Standing.OUTLIVED: "outlived",
+    Standing.MISMATCHED: "mismatched",
     Standing.STALE_READ: "stale read",
     Standing.REFUSED: "not before",
 }
@@ -41,16 +48,25 @@ class Opening:
     """What became of the browser's cookie.
 
     Attributes:
-        verdict: What the rules say of its ticket; None: there was none.
+        verdict: What the rules say of the ticket that decided; None: there was none.
         row: The row that the ticket opened; None: it opened none.
         reorder: Whether the engine gives the keys of JSON objects back in an order of its own.
         refusals: What else the browser sent under the cookie's name: why it is no ticket, and its kind.
+        passed: What the rules say of the tickets that were judged before, and opened nothing.
+        presented: All that the browser sent.
     """
 
     verdict: Verdict | None = None
     row: SessionRow | None = None
     reorder: bool = False
     refusals: tuple[Refusal, ...] = ()
+    passed: tuple[Verdict, ...] = ()
+    presented: Presented = NOTHING_PRESENTED
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the rules say of all tickets that were judged."""
+        return self.passed if self.verdict is None else (*self.passed, self.verdict)
 
     def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
@@ -67,18 +83,57 @@ NO_COOKIE = Opening()
 """What became of the cookie that was not there."""
 
 
-def judge_cookie(
-    ticket: Ticket,
-    row: SessionRow | None,
-    policies: Policies,
-    now: int,
-    *,
-    reorder: bool,
-    refusals: tuple[Refusal, ...],
-) -> Opening:
-    """Return what becomes, now, of a cookie with a ticket that names `row`; the rest is as for `Opening`."""
-    verdict = judge(ticket, None if row is None else row.state, policies, now)
-    return Opening(verdict, row if verdict else None, reorder, refusals)
+def judge_ticket(kit: SessionKit, ticket: Ticket, row: SessionRow | None) -> Verdict:
+    """Return what the rules say, now, of a ticket that names `row`."""
+    if row is None:
+        return judge(ticket, None, kit.policies(None, ticket.owned), kit.clock())
+    state = row.state
+    return judge(ticket, state, kit.policies(row.overrides, state.owned), kit.clock())
+
+
+def judge_cookies(kit: SessionKit, presented: Presented, read: ReadRow) -> Opening:
+    """Return what becomes of a browser's cookies.
+
+    The users' is judged first, and further ones of its name only after a replay. The visitors' is asked if
+    that is absent or dead: not where only a login may follow, and not beside a replay.
+
+    Args:
+        kit: Whose sessions these are.
+        presented: What the browser sent.
+        read: Reads a row; and says whether the engine gives the keys of JSON objects back in an order of its
+            own. It is called for no ticket that names no row.
+    """
+    verdicts: list[Verdict] = []
+
+    def look(ticket: Ticket) -> Opening | None:
+        row, reorder = read(ticket.session_id) if ticket.stored else (None, False)
+        verdict = judge_ticket(kit, ticket, row)
+        if verdict:
+            return Opening(verdict, row, reorder, presented.refusals, tuple(verdicts), presented)
+        verdicts.append(verdict)
+        return None
+
+    for ticket in presented.users.all:
+        opening = look(ticket)
+        if opening is not None:
+            return opening
+        if verdicts[-1].standing is not Standing.REPLAYED:
+            break
+    if all(verdict.instead is NewSession.ANY and not _is_replay(verdict) for verdict in verdicts):
+        visitors = presented.visitors.first
+        opening = None if visitors is None else look(visitors)
+        if opening is not None:
+            return opening
+    return Opening(
+        verdicts[-1] if verdicts else None,
+        refusals=presented.refusals,
+        passed=tuple(verdicts[:-1]),
+        presented=presented,
+    )
+
+
+def _is_replay(verdict: Verdict) -> bool:
+    return verdict.standing is Standing.REPLAYED
 
 
 def announce_opening(request: Request, attribute: str, opening: Opening, before: Opening | None) -> None:
@@ -95,9 +150,13 @@ def announce_opening(request: Request, attribute: str, opening: Opening, before:
     if opening.refusals != previous.refusals:
         for refusal in opening.refusals:
             announce(request, attribute, CookieRefused, "", *refusal)
-    verdict = opening.verdict
-    if verdict is None or (previous.verdict is not None and previous.verdict.standing is verdict.standing):
-        return
+    announced = {verdict.standing for verdict in previous.verdicts}
+    for verdict in opening.verdicts:
+        if verdict.standing not in announced:
+            _announce_verdict(request, attribute, verdict)
+
+
+def _announce_verdict(request: Request, attribute: str, verdict: Verdict) -> None:
     name, reason, standing = short_name(verdict.ticket.session_id), verdict.reason, verdict.standing
     if CONSEQUENCES[standing].opens:
         announce(request, attribute, SessionLoaded, name, reason)
@@ -105,5 +164,5 @@ def announce_opening(request: Request, attribute: str, opening: Opening, before:
         announce(request, attribute, SessionExpired, name, reason, standing)
     elif standing is Standing.REPLAYED:
         announce(request, attribute, ReplayDetected, name, reason)
-    else:
+    elif standing is not Standing.UNSTORED:
         announce(request, attribute, CookieRefused, name, reason, _REFUSED[standing])

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
 
     from .contents import Contents
-    from .opening import Opening
 
 __all__ = ["Pending"]
 
@@ -31,6 +30,9 @@ class Pending:
         starts_over: Whether the application has ended the session that the browser came with.
         is_wanted: Whether a new session is stored even if it is empty.
         ticket: The ticket of the row as it was written, if that needs a new one.
+        seed: The seed of the session's next identity; None: it stays, or workers of version 0.2 have to read
+            its ticket.
+        forgets_cookies: Whether the browser forgets each cookie that it came with and is not sent again.
         written: The columns that were written beside data and flash messages, by their attributes.
         own_columns: Whether the application has written columns of its own in the row, whose version is yet
             to grow.
@@ -42,6 +44,8 @@ class Pending:
     starts_over: bool = False
     is_wanted: bool = False
     ticket: Ticket | None = None
+    seed: bytes | None = None
+    forgets_cookies: bool = False
     written: frozenset[str] = frozenset()
     own_columns: bool = False
     by_error_page: bool = False
@@ -56,21 +60,37 @@ class Pending:
         """The sessions that the transaction deletes, or has deleted already."""
         return frozenset((*self.to_delete, *self.deleted))
 
-    def starting_over(self, row: SessionRow | None) -> Pending:
-        """Return this for a session that the application has ended, with the row that it had."""
+    def starting_over(self, row: SessionRow | None, seed: bytes | None) -> Pending:
+        """Return this for a session that the application has ended, with the row that it had.
+
+        The seed is that of what may take its place.
+        """
         to_delete = self.to_delete if row is None else (*self.to_delete, row.id)
-        return Pending(to_delete, self.deleted, starts_over=True, by_error_page=self.by_error_page)
+        return Pending(
+            to_delete,
+            self.deleted,
+            starts_over=True,
+            seed=seed,
+            forgets_cookies=True,
+            by_error_page=self.by_error_page,
+        )
 
     def without(self, gone: AbstractSet[UUID]) -> Pending:
         """Return this after the application's own statements have deleted some rows."""
         to_delete = tuple(session_id for session_id in self.to_delete if session_id not in gone)
         return dataclasses.replace(self, to_delete=to_delete, deleted=(*self.deleted, *gone))
 
-    def stores(self, contents: Contents, opening: Opening, *, changed: bool) -> bool:
-        """Return whether the session is to be inserted, or updated because its contents have changed."""
+    def stores(self, contents: Contents, *, barred: bool, changed: bool) -> bool:
+        """Return whether the session is to be inserted, or updated because its contents have changed.
+
+        Args:
+            contents: What it holds.
+            barred: Whether only a login may begin a session.
+            changed: Whether the contents differ from what was read or last written.
+        """
         if contents.row is not None:
             return changed or self.own_columns
         if not self.is_wanted and contents.is_empty:
             return False
         # The browser's newest cookie may be under way to it: only a login may take its place.
-        return not opening.only_a_login_may_follow or contents.value("userid") is not None
+        return not barred or contents.value("userid") is not None

@@ -22,7 +22,7 @@ from websession_models import has_free_connection
 from .answering import KEEP
 from .bookkeeping import after_transaction
 from .events import announce_own_transaction
-from .opening import Opening, announce_opening, judge_cookie
+from .opening import Opening, announce_opening, judge_cookies
 from .request_transaction import TransactionState, database_session
 from .row_writer import RowWriter
 from .taking_part import has_committed
@@ -30,16 +30,17 @@ from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from uuid import UUID
 
     from pyramid.request import Request
     from pyramid.response import Response
     from sqlalchemy import Connection
     from transaction import Transaction
-    from websession_core.state import Ticket
+    from websession_models import SessionRow
 
     from .kit import SessionKit
     from .request_transaction import Sharing
-    from .tickets import Refusal
+    from .tickets import Presented
 
 __all__ = ["ReadOnlySession"]
 
@@ -155,10 +156,10 @@ class ReadOnlySession:
 
     def _read(self, requests: Sharing) -> Opening:
         kit = self._kit
-        ticket, refusals = kit.tickets.read(requests.browser)
-        nothing = Opening(refusals=refusals)
-        if ticket is None:
-            return nothing
+        presented = kit.tickets.presented(requests.browser)
+        if not any(ticket.stored for ticket in (*presented.users.all, *presented.visitors.all)):
+            return judge_cookies(kit, presented, _no_row)
+        nothing = Opening(refusals=presented.refusals, presented=presented)
         try:
             dbsession = database_session(requests.database, kit.settings.dbsession_name)
             bind = dbsession.get_bind(kit.settings.model_class)
@@ -176,7 +177,7 @@ class ReadOnlySession:
             # that has just committed refuses, and holds no lock any more.
             with contextlib.suppress(SQLAlchemyError):
                 mapper = {"mapper": kit.settings.model_class}
-                return self._load(dbsession.connection(bind_arguments=mapper), ticket, refusals)
+                return self._load(dbsession.connection(bind_arguments=mapper), presented)
         if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
             # In-memory SQLite: a second connection is the same one, and ending ours would roll back its work.
             log.info("The session was not read outside of a transaction: the engine has a single connection")
@@ -187,19 +188,25 @@ class ReadOnlySession:
         try:
             with engine.connect() as connection, _patience(connection, patient=self._patient):
                 announce_own_transaction(requests.browser, kit.attribute, connection)
-                return self._load(connection, ticket, refusals)
+                return self._load(connection, presented)
         except Exception as error:  # noqa: BLE001 - the application's listeners: this page shall render
             why = error if isinstance(error, (SQLAlchemyError, SessionError)) else type(error).__name__
             log.info("The session could not be read outside of a transaction: %s", why)
             return nothing
 
-    def _load(self, connection: Connection, ticket: Ticket, refusals: tuple[Refusal, ...]) -> Opening:
-        kit = self._kit
+    def _load(self, connection: Connection, presented: Presented) -> Opening:
+        store = self._kit.store
         if self._writer is not None:
             self._writer.origin = connection
-        row, reorder = kit.store.load(connection, ticket.session_id), kit.store.reorders_keys(connection)
-        policies = kit.policies(None if row is None else row.overrides)
-        return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
+
+        def read(session_id: UUID) -> tuple[SessionRow | None, bool]:
+            return store.load(connection, session_id), store.reorders_keys(connection)
+
+        return judge_cookies(self._kit, presented, read)
+
+
+def _no_row(_session_id: UUID) -> tuple[None, bool]:
+    return None, False
 
 
 @contextlib.contextmanager

@@ -162,7 +162,14 @@ class RowWriter:
         return dataclasses.replace(pending, to_delete=(), deleted=deleted)
 
     def store(
-        self, contents: Contents, pending: Pending, ticket: Ticket | None, data: str | None, flash: str | None
+        self,
+        contents: Contents,
+        pending: Pending,
+        ticket: Ticket | None,
+        data: str | None,
+        flash: str | None,
+        *,
+        seed: bytes | None,
     ) -> Pending:
         """Insert the session's row, or update it.
 
@@ -172,6 +179,7 @@ class RowWriter:
             ticket: The ticket of the row as it is now; None: there is no row.
             data: The text of its data; None: unchanged.
             flash: The text of its flash queues; None: unchanged.
+            seed: For a new ticket; None: it has to have none.
 
         Returns:
             What is pending then.
@@ -186,9 +194,11 @@ class RowWriter:
             assign_slot(self._kit, self.connection(), contents, pending.ended)
         try:
             if contents.row is None:
-                contents.row, first = self._insert(contents, data, flash)
+                contents.row, first = self._insert(contents, data, flash, seed)
                 return dataclasses.replace(pending, ticket=first)
-            contents.row, rotated, names = self._update(contents, contents.row, ticket, data, flash)
+            contents.row, rotated, names = self._update(
+                contents, contents.row, ticket, data, flash, seed=seed
+            )
         except IntegrityError as error:
             dialect = self.connection().dialect
             if not takes_slot or not is_slot_taken(error, self._kit.store.features, dialect):
@@ -196,16 +206,21 @@ class RowWriter:
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
         return dataclasses.replace(pending, ticket=rotated or pending.ticket, written=pending.written | names)
 
-    def _insert(self, contents: Contents, data: str | None, flash: str | None) -> tuple[SessionRow, Ticket]:
+    def _insert(
+        self, contents: Contents, data: str | None, flash: str | None, seed: bytes | None
+    ) -> tuple[SessionRow, Ticket]:
         kit = self._kit
         overrides = contents.overrides if kit.own_settings else None
         userid = contents.value("userid")
+        owned = (userid is not None) if kit.has("userid") else None
         beginning = begin(
             kit.fresh_session_id(),
-            kit.policies(overrides),
+            kit.policies(overrides, owned),
             kit.clock(),
-            owned=(userid is not None) if kit.has("userid") else None,
+            owned=owned,
             overrides=overrides,
+            epoch=1 if contents.rotating and owned is None else 0,
+            seed=seed,
         )
         columns = {name: value for name, value in contents.changes.items() if name not in OVERRIDES}
         row = SessionRow(
@@ -228,7 +243,14 @@ class RowWriter:
         return row, beginning.ticket
 
     def _update(
-        self, contents: Contents, row: SessionRow, ticket: Ticket | None, data: str | None, flash: str | None
+        self,
+        contents: Contents,
+        row: SessionRow,
+        ticket: Ticket | None,
+        data: str | None,
+        flash: str | None,
+        *,
+        seed: bytes | None,
     ) -> tuple[SessionRow, Ticket | None, frozenset[str]]:
         kit, model = self._kit, self._kit.settings.model_class
         changes = dict(contents.changes)
@@ -236,10 +258,11 @@ class RowWriter:
         if contents.rotating:
             if ticket is None:  # cannot be: a row was either opened by a ticket or has got its first one here
                 raise LateChangeError("a session without a ticket cannot get a new identity")
-            policies = kit.policies(contents.overrides)
+            owned = (contents.value("userid") is not None) if kit.has("userid") else None
+            policies = kit.policies(contents.overrides, owned)
             # Random, so that a rotation a fail-over has forgotten and the one that takes its place differ.
             attempt = secrets.randbelow(COUNTER_MAX + 1)
-            rotation = rotate(ticket, row.state, policies, kit.clock(), attempt)
+            rotation = rotate(ticket, row.state, policies, kit.clock(), attempt, owned=owned, seed=seed)
             changes.update(epoch=rotation.epoch, rotated_at=rotation.rotated_at, **self._client_info())
             new_ticket = rotation.ticket
         if not kit.store.update(

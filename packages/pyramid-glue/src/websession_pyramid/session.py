@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
-import secrets
 import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -18,6 +18,7 @@ from zope.interface import implementer
 from .bookkeeping import will_be_retried
 from .contents import Contents
 from .errors import MissingFeatureError
+from .form_tokens import form_token, is_number, made_ticket, new_number, new_stored_token
 from .overrides import SessionOverrides
 from .read_only import ReadOnlySession
 from .request_transaction import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
     from transaction import Transaction, TransactionManager
+    from websession_core.state import Ticket
 
     from .kit import SessionKit
     from .working_copy import WorkingCopy
@@ -122,15 +124,18 @@ class WebSession(MutableMapping[str, Any]):
         return self._open().working_copy.began_here
 
     def invalidate(self) -> None:
-        """End the session: its row is deleted in the transaction, and the browser's cookie with it.
+        """End the session: its row is deleted in the transaction, and the browser's cookies with it.
 
-        The session is usable at once for new data, under a new identifier and a new cookie: call this before
-        a login if nothing of the anonymous session shall survive.
+        Where visitors have a cookie of their own, a session that waits under a login ends, too. The session
+        is usable at once for new data, under a new identifier and a new cookie: call this before a login if
+        nothing of the anonymous session shall survive.
 
         Raises:
             NoTransactionError: There is no transaction to delete the row in.
         """
-        self._open_for_change().start_over(Contents(rules=self._kit.rules), "ended by the application")
+        copy = self._open_for_change()
+        copy.start_over(Contents(rules=self._kit.rules), "ended by the application")
+        copy.end_visitors_session("ended by the application")
 
     def changed(self) -> None:
         """Have the session written even if no change can be seen. Never needed for nested changes."""
@@ -163,16 +168,49 @@ class WebSession(MutableMapping[str, Any]):
         return self._read().flash.peek(queue)
 
     def new_csrf_token(self) -> str:
-        """Make, keep and return a new token against cross-site request forgery (256 random bits)."""
-        return self._put_token(self._for_change())
+        """Make another token against cross-site request forgery; those from before are refused."""
+        return self._put_token(self._open_for_change())
 
     def get_csrf_token(self) -> str:
-        """Return the session's token against cross-site request forgery, made if there is none yet."""
-        in_column = self._kit.has(_CSRF_COLUMN)
-        token = self._read().value(_CSRF_COLUMN) if in_column else self.get(_CSRF_KEY)
-        if isinstance(token, str):
+        """Return the token against cross-site request forgery, for the forms of this page.
+
+        It is the session's. If the browser's cookies open none, it is that of the visitor's cookie, or else
+        of the users'. If it has brought none, the response brings one, and no row is stored for it (where
+        visitors share a cookie with users, a row is).
+        """
+        holder = self._open()
+        copy = holder.working_copy
+        token = self._own_token(copy)
+        if token is not None:
             return token
-        return self._put_token(self._open().prepare_change(is_token=True).contents)
+        if copy.contents.row is not None or self._kit.settings.alongside_0_2:
+            return self._put_token(holder.prepare_change(is_token=True))  # its ticket has no seed
+        shown = None if copy.pending.forgets_cookies else self._ticket_shown(copy)
+        if shown is not None:
+            return _token_of(shown)
+        if self._kit.separates_visitors:
+            return _token_of(copy.ticket_for_forms())
+        copy = holder.prepare_change(is_token=True)
+        copy.want_row()
+        return form_token(copy.certain_seed() or b"")
+
+    def accepts_csrf_token(self, supplied: str) -> bool:
+        """Return whether a form with this token may be acted upon.
+
+        In a login only its own is accepted. While none is open, so is that of either cookie: the form may
+        have been shown before the session began, or before a login whose answer was lost.
+
+        Args:
+            supplied: What came with the form.
+        """
+        copy = self._open().working_copy
+        own = self._own_token(copy)
+        tokens = [] if own is None else [own]
+        has_login = self._kit.has("userid") and copy.contents.value("userid") is not None
+        if not has_login and not copy.pending.forgets_cookies:
+            tokens += self._tokens_of_cookies(copy)
+        given = supplied.encode(errors="backslashreplace")
+        return any(hmac.compare_digest(token.encode(), given) for token in tokens)
 
     # -- the mapping ---------------------------------------------------------------------------------------
 
@@ -301,8 +339,9 @@ class WebSession(MutableMapping[str, Any]):
           :meth:`invalidate`, and a new one begins.
 
         Args:
-            userid: A value of the type of the model's `userid`; None: the session belongs to nobody any more,
-                and its data stays.
+            userid: A value of the type of the model's `userid`; None: nobody is logged in any more. The
+                user's session ends, and data and flash messages go on in a new anonymous one; columns of the
+                application's own and the session's own settings do not.
             keep_data: Whether the data and the flash messages go on where another user has had the session
                 so far: for a guest's account that becomes a real one, or for "act as". The row and the
                 tokens are new all the same.
@@ -316,14 +355,37 @@ class WebSession(MutableMapping[str, Any]):
         self._require("userid")
         self._kit.check_userid(userid)
         copy = self._open_for_change()
+        if userid is None:
+            self._log_out_and_go_on(copy)
+            return
         copy.end_excess_sessions(userid)
-        if userid is not None and copy.contents.value("userid") not in (None, userid):
+        if copy.contents.value("userid") not in (None, userid):
             self._leave_to_another_user(copy, keep_data=keep_data)
         contents = copy.contents
         contents.set_value("userid", userid)
         if self._kit.has("authenticated_at"):
-            contents.set_value("authenticated_at", None if userid is None else self._kit.clock())
-        self._rotate(copy, "nobody is logged in any more" if userid is None else "a user has logged in")
+            contents.set_value("authenticated_at", self._kit.clock())
+        self._rotate(copy, "a user has logged in")
+
+    def _log_out_and_go_on(self, copy: WorkingCopy) -> None:
+        """Let nobody be logged in any more, and data and flash messages go on."""
+        before, reason = copy.contents, "nobody is logged in any more"
+        if before.row is not None and before.value("userid") is None:
+            self._rotate(copy, reason)
+            copy.forget_cookies()
+        elif before.row is None:
+            before.changes.clear()
+            self._drop_token(before)
+            copy.start_over(before, reason)
+        else:
+            name = short_name(before.row.id)
+            after = before.for_another_row()
+            self._drop_token(after)
+            copy.start_over(after, reason)
+            log.info(
+                "Nobody is logged in any more: the session %s ended, and its data goes on in another", name
+            )
+        copy.end_visitors_session(reason)
 
     def _leave_to_another_user(self, copy: WorkingCopy, *, keep_data: bool) -> None:
         before = copy.contents
@@ -430,20 +492,59 @@ class WebSession(MutableMapping[str, Any]):
     def _open_for_change(self) -> WorkingCopy:
         return self._open().prepare_change()
 
-    def _put_token(self, contents: Contents) -> str:
-        token = secrets.token_urlsafe(32)
+    def _put_token(self, copy: WorkingCopy) -> str:
+        """Store what makes another token, and return that."""
+        seed = copy.certain_seed(copy.seed_of_forms)
+        stored = new_stored_token() if seed is None else new_number()
         if self._kit.has(_CSRF_COLUMN):
-            contents.set_value(_CSRF_COLUMN, token)
+            copy.contents.set_value(_CSRF_COLUMN, stored)
         else:
-            contents.payload[_CSRF_KEY] = token
-        return token
+            copy.contents.payload[_CSRF_KEY] = stored
+        return stored if seed is None else form_token(seed, stored)
 
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
-        if self._kit.has(_CSRF_COLUMN):
-            copy.contents.set_value(_CSRF_COLUMN, None)
-        copy.contents.payload.pop(_CSRF_KEY, None)
+        self._drop_token(copy.contents)
         copy.rotate(reason)
+
+    def _drop_token(self, contents: Contents) -> None:
+        if self._kit.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, None)
+        contents.payload.pop(_CSRF_KEY, None)
+
+    def _own_token(self, copy: WorkingCopy) -> str | None:
+        """Return the token of the session that is there, None if there is none, or it has none yet."""
+        contents = copy.contents
+        in_column = self._kit.has(_CSRF_COLUMN)
+        stored = contents.value(_CSRF_COLUMN) if in_column else contents.payload.get(_CSRF_KEY)
+        stored = stored if isinstance(stored, str) and stored else None
+        seed = copy.seed
+        if stored is not None and (seed is None or not is_number(stored)):
+            return stored  # what version 0.2 has stored stays good
+        begins = stored is not None or (self._kit.has("userid") and contents.value("userid") is not None)
+        if seed is None or not (contents.row is not None or begins):
+            return None
+        return form_token(seed, stored or "")
+
+    def _ticket_shown(self, copy: WorkingCopy) -> Ticket | None:
+        """Return the ticket whose token a page shows while no session is open."""
+        presented = copy.opening.presented
+        shown = [presented.visitors.first, presented.users.first]
+        if not copy.opening.verdicts:
+            shown.reverse()  # nothing could be read, so that the users' may be good
+        return next((ticket for ticket in shown if ticket is not None and ticket.seed is not None), None)
+
+    def _tokens_of_cookies(self, copy: WorkingCopy) -> Iterator[str]:
+        presented, row = copy.opening.presented, copy.contents.row
+        if row is not None and not self._kit.separates_visitors:
+            return
+        for ticket in (presented.visitors.first, presented.users.first):
+            is_open = row is not None and ticket is not None and ticket.session_id == row.id
+            if ticket is not None and ticket.seed is not None and not is_open:
+                yield _token_of(ticket)
+        seed = copy.seed_of_forms
+        if seed is not None:
+            yield form_token(seed)
 
     def _open(self) -> Holder:
         holder = self._find_holder()
@@ -596,6 +697,19 @@ class WebSession(MutableMapping[str, Any]):
         for session in self._answered:
             if session._holder is not None and not session._goes_on:
                 session._holder.answer(request, response)
+            if session._holder is not None and response is not None:
+                self._send_ticket_for_forms(session._holder.working_copy, request, response)
+
+    def _send_ticket_for_forms(self, copy: WorkingCopy, request: Request, response: Response) -> None:
+        """Send the ticket without a row that a page's forms need, if nothing has taken its place."""
+        kit, jar = self._kit, self._kit.visitor_jar
+        ticket = None if jar is None else made_ticket(kit, request)
+        if jar is None or ticket is None or any(each.is_stored_by(response) for each in kit.tickets.jars):
+            return
+        visitors = copy.opening.presented.visitors.first
+        if visitors is not None and visitors.seed is not None and not copy.pending.forgets_cookies:
+            return  # it was made for what an aborted transaction would have ended
+        jar.set(request, response, kit.tickets.token(ticket), kit.policies(None, owned=False).cookie_max_age)
 
     @property
     def _goes_on(self) -> bool:
@@ -631,3 +745,7 @@ class WebSession(MutableMapping[str, Any]):
         self.__dict__["_request"] = self.__dict__["_shared"] = None
         if self._holder is not None:
             self._holder.detach()
+
+
+def _token_of(ticket: Ticket) -> str:
+    return form_token(ticket.seed or b"")

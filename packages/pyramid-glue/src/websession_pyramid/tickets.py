@@ -1,16 +1,22 @@
-"""From the browser's cookie to a ticket, and back."""
+"""From the browser's cookies to tickets, and back.
+
+Where the model knows users there are cookies of two names: one for users' tickets, one for visitors'. Each is
+decrypted only when somebody wants to know what is in it.
+"""
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from websession_core.errors import TicketError
-from websession_core.lifecycle import freshest
+from websession_core.lifecycle import freshest, ranked
 from websession_core.state import Ticket
 from websession_crypto import MalformedTokenError, TokenCodec, TokenError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from pyramid.request import Request
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
 
     from .cookies import CookieJar
 
-__all__ = ["Refusal", "TicketReader"]
+__all__ = ["NOTHING_PRESENTED", "CookieTickets", "Presented", "Refusal", "TicketReader"]
 
 # To open a token takes 45 µs and more, twice what the SELECT takes on this side, for a cookie that does not
 # change from request to request. A ticket and its token take some 600 bytes.
@@ -32,46 +38,163 @@ class Refusal(NamedTuple):
     kind: str
 
 
-class TicketReader:
-    """Decrypts the tickets in requests' cookies, and encrypts those that responses carry."""
+class CookieTickets:
+    """The tickets in a request's cookies of one name, decrypted at the first look.
 
-    def __init__(self, settings: Settings, jar: CookieJar) -> None:
-        self._jar = jar
-        # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
-        self._codec = TokenCodec(settings.secret_key, purpose=settings.cookie_name)
-        # Only tokens that this codec has authenticated, under their one spelling: what raises is not kept.
-        self._ticket_in = functools.lru_cache(maxsize=_CACHE_SIZE)(self._decrypt)
+    Args:
+        tokens: The values of the cookies.
+        ticket_in: Decrypts one.
+    """
 
-    def has_cookie(self, request: Request) -> bool:
-        """Return whether `request` carries a cookie of ours, valid or not."""
-        return next(self._jar.tokens(request), None) is not None
+    __slots__ = ("_refusals", "_ticket_in", "_tickets", "_tokens")
 
-    def read(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:
-        """Return the ticket in the request's cookie, None if there is none, and what was no ticket of ours.
+    def __init__(self, tokens: Iterable[str] = (), ticket_in: Callable[[str], Ticket] | None = None) -> None:
+        self._tokens = tuple(tokens)
+        self._ticket_in = ticket_in
+        self._refusals: tuple[Refusal, ...] = ()
+        self._tickets: tuple[Ticket, ...] | None = None if self._tokens else ()
 
-        That is refused quietly: it is the sender's mistake, or attack.
-        """
+    @classmethod
+    def holding(cls, ticket: Ticket | None) -> CookieTickets:
+        """Return what a cookie with this ticket would give."""
+        tickets = cls()
+        tickets._tickets = () if ticket is None else (ticket,)
+        return tickets
+
+    @property
+    def all(self) -> tuple[Ticket, ...]:
+        """The tickets, one of each session, the one to judge first."""
+        if self._tickets is None:
+            self._tickets = self._decrypted()
+        return self._tickets
+
+    @property
+    def first(self) -> Ticket | None:
+        """The ticket that counts, if there are several; None: there is none."""
+        return next(iter(self.all), None)
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """What was no ticket of ours, as far as it was looked at."""
+        return self._refusals
+
+    def _decrypted(self) -> tuple[Ticket, ...]:
         tickets = []
         refusals = []
-        for token in self._jar.tokens(request):
+        for token in self._tokens:
             try:
-                tickets.append(self._ticket_in(token))
+                tickets.append(self._ticket_in(token))  # type: ignore[misc]  # with tokens there is one
             except TokenError as error:
                 kind = "malformed" if isinstance(error, MalformedTokenError) else "not authentic"
                 refusals.append(Refusal("the cookie cannot be decrypted", kind))
             except TicketError:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))
-        ticket = tickets[0] if len(tickets) == 1 else freshest(tickets)
-        return ticket, tuple(refusals)
+        self._refusals = tuple(refusals)
+        return tuple(tickets) if len(tickets) < 2 else ranked(tickets)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Presented:
+    """What a request's cookies hold.
+
+    Attributes:
+        users: The tickets under the name that is configured: users', or all if there is no other name.
+        visitors: Those under the name for visitors.
+    """
+
+    users: CookieTickets
+    visitors: CookieTickets
+
+    @classmethod
+    def left(cls, ticket: Ticket | None) -> Presented:
+        """Return what a browser would present that has only this ticket."""
+        if ticket is not None and ticket.owned is False:
+            return cls(CookieTickets(), CookieTickets.holding(ticket))
+        return cls(CookieTickets.holding(ticket), CookieTickets())
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """What was no ticket of ours, as far as it was looked at."""
+        return (*self.users.refusals, *self.visitors.refusals)
+
+
+NOTHING_PRESENTED = Presented(CookieTickets(), CookieTickets())
+"""What a request without cookies holds."""
+
+
+class _Name:
+    """The cookies of one name."""
+
+    def __init__(self, settings: Settings, jar: CookieJar) -> None:
+        self.jar = jar
+        # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
+        self.codec = TokenCodec(settings.secret_key, purpose=jar.name)
+        # Only tokens that this codec has authenticated, under their one spelling: what raises is not kept.
+        self.ticket_in = functools.lru_cache(maxsize=_CACHE_SIZE)(self._decrypt)
+
+    def _decrypt(self, token: str) -> Ticket:
+        return Ticket.from_bytes(self.codec.decrypt(token))
+
+    def tickets(self, request: Request) -> CookieTickets:
+        return CookieTickets(self.jar.tokens(request), self.ticket_in)
+
+
+class TicketReader:
+    """Decrypts the tickets in requests' cookies, and encrypts those that responses carry.
+
+    Args:
+        settings: The settings; the first key encrypts.
+        jar: The cookie of the name that is configured.
+        visitor_jar: The visitors' cookie; None: there is only the other.
+    """
+
+    def __init__(self, settings: Settings, jar: CookieJar, visitor_jar: CookieJar | None = None) -> None:
+        self._users = _Name(settings, jar)
+        self._visitors = None if visitor_jar is None else _Name(settings, visitor_jar)
+        self._alongside_0_2 = settings.alongside_0_2
+
+    def has_cookie(self, request: Request) -> bool:
+        """Return whether `request` carries a cookie of ours, valid or not."""
+        return any(jar.is_in(request) for jar in self.jars)
+
+    @property
+    def jars(self) -> tuple[CookieJar, ...]:
+        """The cookies that there are."""
+        names = (self._users,) if self._visitors is None else (self._users, self._visitors)
+        return tuple(name.jar for name in names)
+
+    def presented(self, request: Request) -> Presented:
+        """Return what the request's cookies hold; nothing is decrypted yet."""
+        visitors = self._visitors
+        return Presented(
+            self._users.tickets(request), CookieTickets() if visitors is None else visitors.tickets(request)
+        )
+
+    def read(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:
+        """Return the ticket that is judged first, None if there is none, and what was no ticket of ours.
+
+        That is refused quietly: it is the sender's mistake, or attack.
+        """
+        presented = self.presented(request)
+        ticket = freshest(presented.users.all)
+        return (ticket or presented.visitors.first), presented.refusals
 
     def named_session(self, request: Request) -> UUID | None:
-        """Return which session the request's cookie names, None if it names none."""
+        """Return which session the request's cookies name, None if they name none."""
         ticket, _ = self.read(request)
         return None if ticket is None else ticket.session_id
 
-    def token(self, ticket: Ticket) -> str:
-        """Return `ticket` encrypted under the first key."""
-        return self._codec.encrypt(ticket.to_bytes())
+    def jar_for(self, ticket: Ticket) -> CookieJar:
+        """Return the cookie in which a ticket is sent."""
+        return self._name_for(ticket).jar
 
-    def _decrypt(self, token: str) -> Ticket:
-        return Ticket.from_bytes(self._codec.decrypt(token))
+    def token(self, ticket: Ticket) -> str:
+        """Return `ticket` encrypted under the first key, for the cookie in which it is sent."""
+        if self._alongside_0_2:
+            ticket = replace(ticket, owned=None, seed=None)
+        return self._name_for(ticket).codec.encrypt(ticket.to_bytes())
+
+    def _name_for(self, ticket: Ticket) -> _Name:
+        if ticket.owned is False and self._visitors is not None and not self._alongside_0_2:
+            return self._visitors
+        return self._users

@@ -37,7 +37,7 @@ from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
 from .errors import LateChangeError, UnsupportedSetupError
 from .events import SessionCreated, announce
-from .opening import NO_COOKIE, Opening, announce_opening, judge_cookie
+from .opening import announce_opening, judge_cookies
 from .request_transaction import (
     database_session,
     is_error_page,
@@ -49,6 +49,7 @@ from .request_transaction import (
 from .row_writer import RowWriter
 from .savepoints import TransactionSavepoint
 from .taking_part import has_committed, take_part
+from .tickets import Presented
 from .working_copy import WorkingCopy
 
 if TYPE_CHECKING:
@@ -60,10 +61,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from transaction import Transaction, TransactionManager
     from websession_core.state import Ticket
+    from websession_models import SessionRow
 
+    from .cookies import CookieJar
     from .kit import SessionKit
+    from .opening import Opening
     from .request_transaction import Sharing
-    from .tickets import Refusal
 
 __all__ = ["Phase", "UnitOfWork"]
 
@@ -130,21 +133,25 @@ class UnitOfWork:
     # -- made at the first touch ---------------------------------------------------------------------------
 
     def load(self) -> None:
-        """Read the session that the browser's cookie names, if any: one SELECT, or none without a ticket.
+        """Read the session that the browser's cookies name, if any: one SELECT, or none without a ticket.
 
         Raises:
             SQLAlchemyError: The row could not be read.
             UnsupportedSetupError: The database session belongs to another transaction manager.
         """
         kit, requests, writer = self._kit, self._under_way, None
+
+        def read(session_id: UUID) -> tuple[SessionRow | None, bool]:
+            nonlocal writer
+            if writer is None:
+                writer = RowWriter(kit, self._database_session(requests.database), requests.browser)
+            return writer.read(session_id)
+
         if self._previous is None:
-            ticket, refusals = kit.tickets.read(requests.browser)
+            presented = kit.tickets.presented(requests.browser)
         else:
-            ticket, refusals = self._previous.ticket_left, ()
-        opening = Opening(refusals=refusals) if refusals else NO_COOKIE
-        if ticket is not None:
-            writer = RowWriter(kit, self._database_session(requests.database), requests.browser)
-            opening = self._read(writer, ticket, refusals)
+            presented = Presented.left(self._previous.ticket_left)
+        opening = judge_cookies(kit, presented, read)
         self.working_copy = WorkingCopy(kit, requests.browser, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
             # A doomed transaction never commits: there is nothing to take part in. Tests that hold one
@@ -178,6 +185,12 @@ class UnitOfWork:
         """The ticket that the browser has, or gets with the response, when this unit is committed."""
         copy = self.working_copy
         return copy.pending.ticket if copy.is_logged_out else copy.ticket
+
+    @property
+    def jars_given(self) -> frozenset[CookieJar]:
+        """The cookies that the browser gets by this unit and those before."""
+        before = frozenset() if self._previous is None else self._previous.jars_given
+        return before if self.answer_ready.jar is None else before | {self.answer_ready.jar}
 
     @property
     def description(self) -> str:
@@ -357,7 +370,7 @@ class UnitOfWork:
             self._explain_drop(request)
         committed = self.phase is Phase.COMMITTED
         if response is not None and committed and self.answer_ready is not KEEP:
-            self.answer_ready.send(self._kit, request, response)
+            self.answer_ready.send(request, response)
         copy = self.working_copy
         can_renew = self.answer_ready.order is CookieOrder.KEEP
         self.bookkeeping_log = after_transaction(
@@ -417,12 +430,6 @@ class UnitOfWork:
             raise NoTransactionError("the request that this session belonged to has ended")
         return self._requests
 
-    def _read(self, writer: RowWriter, ticket: Ticket, refusals: tuple[Refusal, ...] = ()) -> Opening:
-        kit = self._kit
-        row, reorder = writer.read(ticket.session_id)
-        policies = kit.policies(None if row is None else row.overrides)
-        return judge_cookie(ticket, row, policies, kit.clock(), reorder=reorder, refusals=refusals)
-
     def _follow_subrequests(self) -> None:
         """Go on from what subrequests have committed, in transactions of their own, since this one began.
 
@@ -439,7 +446,7 @@ class UnitOfWork:
         elif not last.has_written:
             return
         elif ticket is not None and copy.is_new and copy.writer is not None:
-            opening = self._read(copy.writer, ticket)
+            opening = judge_cookies(self._kit, Presented.left(ticket), copy.writer.read)
             if opening.row is not None:
                 self._previous = last
                 copy.go_on_with(opening)
@@ -469,10 +476,9 @@ class UnitOfWork:
             self._join_error = error
 
     def _prepare_answer(self) -> None:
-        follows = self._previous is not None
-        self.answer_ready = prepare_answer(
-            self._kit, self.working_copy, self._under_way.browser, follows=follows
-        )
+        given = frozenset() if self._previous is None else self._previous.jars_given
+        browser_request = self._under_way.browser
+        self.answer_ready = prepare_answer(self._kit, self.working_copy, browser_request, given=given)
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""

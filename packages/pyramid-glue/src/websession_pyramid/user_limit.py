@@ -31,12 +31,19 @@ LOGIN_ELSEWHERE = (
 
 
 def sessions_in_the_way(
-    kit: SessionKit, connection: Connection, contents: Contents, ended: AbstractSet[UUID], userid: Any
+    kit: SessionKit,
+    connection: Connection,
+    contents: Contents,
+    ended: AbstractSet[UUID],
+    userid: Any,
+    *,
+    shown: AbstractSet[UUID] = frozenset(),
 ) -> tuple[list[UUID], list[UUID]]:
     """Return which of a user's sessions have to go before they log in once more.
 
     First those that have ended by themselves, and hold a slot that nobody uses; then those to be ended. The
-    one in `contents`, and what this transaction has ended already, are not among them.
+    one in `contents`, and what this transaction has ended already, are not among them. Of those to be ended
+    the first are the `shown` ones: the browser has a ticket of theirs, which opens nothing any more.
 
     Raises:
         TooManySessionsError: They have so many, and the settings say that the new one is refused.
@@ -46,8 +53,9 @@ def sessions_in_the_way(
         return [], []
     others = _others_of(kit, connection, contents, ended, userid)
     active = [other.id for other in others if not other.has_ended]
+    active.sort(key=lambda session_id: session_id not in shown)  # stable
     excess = max(len(active) + 1 - limit, 0)
-    if excess and kit.settings.max_per_user_policy is LimitPolicy.REFUSE:
+    if excess > len(shown & set(active)) and kit.settings.max_per_user_policy is LimitPolicy.REFUSE:
         raise TooManySessionsError(limit)
     return [other.id for other in others if other.has_ended], active[:excess]
 

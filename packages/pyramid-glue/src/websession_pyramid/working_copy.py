@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import secrets
 from typing import TYPE_CHECKING, Any
 
-from websession_core.state import short_name
+from websession_core.errors import NoTransactionError
+from websession_core.state import SEED_LENGTH, short_name
 
 from .contents import Contents
 from .errors import LateChangeError
 from .events import SessionInvalidated, SessionRegenerated, announce
+from .form_tokens import made_ticket, ticket_for_forms
+from .opening import judge_ticket
 from .pending import Pending
 from .row_watch import forget, takes_along, watch
 from .row_writer import RowWriter
@@ -107,8 +111,17 @@ class WorkingCopy:
     @property
     def is_logged_out(self) -> bool:
         """Whether the application has ended the session, and nothing has taken its place."""
-        starts_over = self.pending.starts_over and not self.opening.only_a_login_may_follow
-        return self.contents.row is None and starts_over
+        return self.contents.row is None and self.pending.starts_over and not self.is_barred
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether only a login may begin a session.
+
+        Not any more if the cookie that says so is deleted; but where visitors share it with users, one that
+        is under way would be lost with it.
+        """
+        deletes_it = self.pending.starts_over and self._kit.separates_visitors
+        return self.opening.only_a_login_may_follow and not deletes_it
 
     @property
     def ticket(self) -> Ticket | None:
@@ -120,7 +133,65 @@ class WorkingCopy:
     def has_work(self) -> bool:
         """Whether something is to be written."""
         contents, pending = self.contents, self.pending
-        return bool(pending.to_delete) or pending.stores(contents, self.opening, changed=contents.is_changed)
+        changed = contents.is_changed
+        return bool(pending.to_delete) or pending.stores(contents, barred=self.is_barred, changed=changed)
+
+    # -- the seed of its forms' tokens -----------------------------------------------------------------------
+
+    @property
+    def seed(self) -> bytes | None:
+        """The seed of the session, or of the one that would begin here; None: it is not known, or has none.
+
+        A new anonymous session inherits that of the visitor's ticket that it takes the place of.
+        """
+        if self._kit.settings.alongside_0_2:
+            return None
+        if self.pending.seed is not None or self.pending.starts_over:
+            return self.pending.seed
+        if self.contents.row is not None:
+            return None if self.ticket is None else self.ticket.seed
+        visitors = self.visitors_ticket
+        return None if visitors is None else visitors.seed
+
+    @property
+    def visitors_ticket(self) -> Ticket | None:
+        """The anonymous ticket that the browser has shown; None: there is none."""
+        presented = self.opening.presented
+        if self._kit.separates_visitors:
+            return presented.visitors.first
+        ticket = presented.users.first
+        # Where the model knows no users, the first epoch counts as anonymous.
+        return ticket if ticket is not None and ticket.epoch == 0 and not ticket.owned else None
+
+    @property
+    def seed_of_forms(self) -> bytes | None:
+        """The seed of the ticket that was made for the forms of this request, None if none was."""
+        if self._request is None or not self._kit.separates_visitors:
+            return None
+        ticket = made_ticket(self._kit, self._request)
+        return None if ticket is None else ticket.seed
+
+    def ticket_for_forms(self) -> Ticket:
+        """Return the ticket without a row that the response brings, for the forms of this request.
+
+        Raises:
+            NoTransactionError: The request has ended.
+        """
+        if self._request is None:
+            raise NoTransactionError("the request that this session belonged to has ended")
+        return ticket_for_forms(self._kit, self._request, self.pending.seed)
+
+    def certain_seed(self, seed: bytes | None = None) -> bytes | None:
+        """Return the seed of the session, drawn now if need be; None: it has none.
+
+        Args:
+            seed: What to take instead of drawing one.
+        """
+        known = self.seed
+        if known is None and self.contents.row is None and not self._kit.settings.alongside_0_2:
+            known = secrets.token_bytes(SEED_LENGTH) if seed is None else seed
+            self.pending = dataclasses.replace(self.pending, seed=known)
+        return known
 
     @property
     def is_new(self) -> bool:
@@ -142,7 +213,7 @@ class WorkingCopy:
         """Let the present row be deleted, and go on with `contents` under a new identifier."""
         row, self.contents = self.contents.row, contents
         if self.is_writable:
-            self.pending = self.pending.starting_over(row)
+            self.pending = self.pending.starting_over(row, self._kit.fresh_seed())
             if row is not None:
                 self._announce(SessionInvalidated, row.id, reason)
 
@@ -155,9 +226,28 @@ class WorkingCopy:
     def rotate(self, reason: str) -> None:
         """Let the next write give the session a new identity; old cookies are dead once it commits."""
         row = self.contents.row
-        if row is not None and self.is_writable:
-            self.contents.rotating = True
+        if not self.is_writable:
+            return
+        self.pending = dataclasses.replace(self.pending, seed=self._kit.fresh_seed())
+        self.contents.rotating = True
+        if row is not None:
             self._announce(SessionRegenerated, row.id, reason)
+
+    def forget_cookies(self) -> None:
+        """Let the browser forget each cookie that it came with and is not sent again."""
+        if self.is_writable:
+            self.pending = dataclasses.replace(self.pending, forgets_cookies=True)
+
+    def end_visitors_session(self, reason: str) -> None:
+        """End the session that the visitors' cookie opens, if it is not the present one."""
+        ticket = self.opening.presented.visitors.first
+        row = self.opening.row
+        if ticket is None or not ticket.stored or not self.is_writable:
+            return
+        if row is not None and row.id == ticket.session_id:
+            return
+        if judge_ticket(self._kit, ticket, self.attached.read(ticket.session_id)[0]):
+            self.end(ticket.session_id, reason)
 
     def end(self, session_id: UUID, reason: str) -> None:
         """Let another session's row be deleted with what this one writes."""
@@ -173,7 +263,11 @@ class WorkingCopy:
         if userid is None or self._kit.settings.max_per_user is None or not self.is_writable:
             return
         connection, ended = self.attached.connection(), self.pending.ended
-        expired, excess = sessions_in_the_way(self._kit, connection, self.contents, ended, userid)
+        # A login whose answer was lost is repeated with the ticket of before: if there is no room, it goes.
+        shown = {verdict.ticket.session_id for verdict in self.opening.verdicts if not verdict}
+        expired, excess = sessions_in_the_way(
+            self._kit, connection, self.contents, ended, userid, shown=shown
+        )
         self._delete_later(expired)
         for session_id in excess:
             self.end(session_id, "its user has logged in elsewhere, and may have no more sessions")
@@ -267,7 +361,8 @@ class WorkingCopy:
         if self.pending.to_delete:
             self.pending = writer.delete_rows(self.pending)
         if is_stored:
-            pending = writer.store(contents, self.pending, self.ticket, data, flash)
+            seed = self._seed_to_store()
+            pending = writer.store(contents, self.pending, self.ticket, data, flash, seed=seed)
             self.pending = dataclasses.replace(pending, own_columns=False)
         contents.changes, contents.rotating = {}, False
         if data is not None:
@@ -283,7 +378,7 @@ class WorkingCopy:
         contents, pending = self.contents, self.pending
         data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
         is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_stored = pending.stores(contents, self.opening, changed=is_changed)
+        is_stored = pending.stores(contents, barred=self.is_barred, changed=is_changed)
         return (is_stored, data, flash) if is_stored or pending.to_delete else None
 
     # -- what the application does to the row by itself ------------------------------------------------------
@@ -327,7 +422,7 @@ class WorkingCopy:
         self.pending = self.pending.without(gone)
         if row is not None and row.id in gone:
             self.contents = Contents(rules=self._kit.rules)
-            self.pending = self.pending.starting_over(None)
+            self.pending = self.pending.starting_over(None, self._kit.fresh_seed())
             self._announce(SessionInvalidated, row.id, "the application has deleted its row")
 
     def want_row(self) -> None:
@@ -335,6 +430,9 @@ class WorkingCopy:
         self.pending = dataclasses.replace(self.pending, is_wanted=True)
 
     # -- private ---------------------------------------------------------------------------------------------
+
+    def _seed_to_store(self) -> bytes | None:
+        return self.certain_seed(None if self.contents.row is not None else self.seed_of_forms)
 
     def _announce(self, event: Any, session_id: UUID, reason: str) -> None:
         announce(self._request, self._kit.attribute, event, short_name(session_id), reason)

@@ -34,26 +34,35 @@ class EncryptionReport:
         rows: How many rows there were.
         written: How many of them were encrypted, or encrypted again with the first key.
         refused: How many no key opens; they were left alone.
+        plain: How many were in plain text; left alone, too, unless they were to be encrypted.
     """
 
     rows: int
     written: int
     refused: int
+    plain: int = 0
 
 
 def encrypt_all(
-    engine: Engine, store: Store, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
+    engine: Engine,
+    store: Store,
+    *,
+    plaintext: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> EncryptionReport:
-    """Encrypt all rows of a model with the first key: those in plain text, and those of other keys.
+    """Encrypt all rows of a model with the first key: those of other keys, and if told so, plain ones.
 
-    For a model that has just been given `EncryptedDataMixin`, and before an old key goes. Rows are written in
-    short transactions at READ COMMITTED, and only if nobody else has written them meanwhile; their
-    version stays, so that a request at work goes on, except where the engine's isolation level tells it to be
-    tried again.
+    Before an old key goes, and with `plaintext` for a model that has just been given `EncryptedDataMixin`.
+    Rows are written in short transactions at READ COMMITTED, and only if nobody else has written them
+    meanwhile; their version stays, so that a request at work goes on, except where the engine's isolation
+    level tells it to be tried again.
 
     Args:
         engine: Where the sessions are.
         store: The model's store, with its cipher.
+        plaintext: Encrypt rows in plain text, too. Once a model's rows are encrypted, somebody else has
+            written such a row, and encrypting it would make it good.
         dry_run: Count only.
         progress: Called after each batch with its number of rows.
 
@@ -62,11 +71,15 @@ def encrypt_all(
         sqlalchemy.exc.SQLAlchemyError: The database cannot be reached, or somebody keeps a row locked.
     """
     _ = store.envelope.cipher
-    rows = written = refused = 0
+    rows = written = refused = plain = 0
     last: uuid.UUID | None = None
     while True:
         batch = in_turn(engine, partial(_read, engine, store, last))
         for session_id, version, data, flash in batch:
+            if is_plain(data) or is_plain(flash):
+                plain += 1
+                if not plaintext:
+                    continue
             try:
                 texts = _to_store(store.envelope, session_id, data=data, flash=flash)
             except EncryptedDataError:
@@ -78,7 +91,7 @@ def encrypt_all(
         if progress is not None:
             progress(len(batch))
         if len(batch) < _BATCH:
-            return EncryptionReport(rows, written, refused)
+            return EncryptionReport(rows, written, refused, plain)
         last = batch[-1][0]
 
 

@@ -89,7 +89,7 @@ class Envelope:
         if is_plain(value):
             raise EncryptedDataError(
                 f"a row of {self._name} is not encrypted: it is from the time before EncryptedDataMixin, or "
-                "somebody wrote it by hand; 'pyramid-sessions encrypt' encrypts what is there"
+                "somebody wrote it by hand; 'pyramid-sessions encrypt --plaintext' encrypts what is there"
             )
         try:
             result = cipher.open(value[1:-1], _place(session_id, column))

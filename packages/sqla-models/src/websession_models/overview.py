@@ -21,13 +21,14 @@ from websession_core.state import short_name
 
 from . import own_transactions
 from .features import features_of
-from .queries import last_used, with_companion
+from .queries import ends_at, last_used, with_companion
 from .rows import OVERRIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import ColumnElement, Connection, Select
+    from websession_core.policies import Policies
 
     from .features import ModelFeatures
 
@@ -89,17 +90,28 @@ class Overview:
     sizes: tuple[int, ...]
 
 
-def overview(connection: Connection, model: type, *, now: int, idle_after: int = 15 * 60) -> Overview:
+def overview(
+    connection: Connection,
+    model: type,
+    *,
+    now: int,
+    idle_after: int = 15 * 60,
+    policies: Policies | None = None,
+) -> Overview:
     """Return the sessions in numbers, by two passes over the table.
 
-    After `idle_after` seconds without use an active session counts as idle.
+    Args:
+        connection: From `reading()`.
+        model: The session model.
+        now: The time, in Unix seconds.
+        idle_after: After so many seconds without use an active session counts as idle.
+        policies: The timeouts that hold now, by which a session has ended as a request would say; None: it
+            has when the recorded deadline is past.
     """
     features = features_of(model)
     columns = features.columns
-    expires = features.activity.get("expires_at")
-    active: ColumnElement[bool] = (
-        columns["id"].is_not(None) if expires is None else or_(expires.is_(None), expires > now)
-    )
+    expires = _ends(features, policies)
+    active = _is_active(features, expires, now)
     size = _payload_size(columns["data"], connection.dialect.name)
     userid = columns.get("userid")
     age = now - last_used(features)
@@ -143,6 +155,17 @@ def overview(connection: Connection, model: type, *, now: int, idle_after: int =
     )
 
 
+def _ends(features: ModelFeatures, policies: Policies | None) -> ColumnElement[Any] | None:
+    """Return when a session ends; None: the model cannot tell."""
+    if policies is None or "expires_at" not in features.activity:
+        return features.activity.get("expires_at")
+    return ends_at(features, policies)
+
+
+def _is_active(features: ModelFeatures, expires: ColumnElement[Any] | None, now: int) -> ColumnElement[bool]:
+    return features.columns["id"].is_not(None) if expires is None else or_(expires.is_(None), expires > now)
+
+
 def _by_user(
     connection: Connection, features: ModelFeatures, active: ColumnElement[bool], userid: ColumnElement[Any]
 ) -> tuple[int, int]:
@@ -167,11 +190,13 @@ class Backlog:
         expired: How many sessions are past their deadline.
         since: The earliest of these deadlines, in Unix seconds; None: there is none.
         without_deadline: How many sessions have no deadline.
+        rows: How many sessions there are, those among them.
     """
 
     expired: int
     since: int | None
     without_deadline: int
+    rows: int = 0
 
 
 def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
@@ -185,7 +210,8 @@ def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
         select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
     ).one()
     without = connection.scalar(select(func.count()).select_from(source).where(expires.is_(None), ours))
-    return Backlog(count, since, without or 0)
+    rows = connection.scalar(select(func.count()).select_from(features.table).where(ours))
+    return Backlog(count, since, without or 0, rows or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +255,8 @@ class Listed:
         last_used: When it was last used as far as that was recorded, in Unix seconds.
         expires_at: Its deadline, in Unix seconds; None: none is recorded.
         payload: The size of its data, in bytes.
+        user_agent: With which browser it was begun or last logged in; None: that is not recorded.
+        client_address: From where; None: that is not recorded.
     """
 
     id: uuid.UUID
@@ -237,6 +265,8 @@ class Listed:
     last_used: int
     expires_at: int | None
     payload: int
+    user_agent: str | None = None
+    client_address: str | None = None
 
     def __repr__(self) -> str:
         return f"<Listed {short_name(self.id)}…>"
@@ -254,6 +284,9 @@ def list_sessions(
     created_before: int | None = None,
     used_before: int | None = None,
     prefix: str = "",
+    policies: Policies | None = None,
+    active: bool | None = None,
+    now: int | None = None,
 ) -> tuple[Listed, ...]:
     """Return sessions, the last used first, past their deadlines or not.
 
@@ -265,9 +298,12 @@ def list_sessions(
         created_before: Only those that began before this moment, in Unix seconds.
         used_before: Only those last used before this moment, in Unix seconds.
         prefix: Only those whose identifier's hexadecimal digits begin so.
+        policies: The timeouts that hold now; as for `overview()`.
+        active: Only those that have not ended (True), or that have (False); None: both.
+        now: The time, in Unix seconds; needed for `active`.
 
     Raises:
-        ValueError: The model knows no users, or `prefix` is not of hexadecimal digits.
+        ValueError: The model knows no users, `prefix` is not of hexadecimal digits, or `now` is missing.
     """
     features = features_of(model)
     columns, last_use = features.columns, last_used(features)
@@ -281,6 +317,12 @@ def list_sessions(
         conditions.append(columns["created"] < created_before)
     if used_before is not None:
         conditions.append(last_use < used_before)
+    expires = _ends(features, policies)
+    if active is not None:
+        if now is None:
+            raise ValueError("whether a session is active depends on the time: give now")
+        is_active = _is_active(features, expires, now)
+        conditions.append(is_active if active else ~is_active)
     if prefix:
         lowest, highest = _range(prefix)
         conditions.append(columns["id"].between(lowest, highest))
@@ -290,8 +332,9 @@ def list_sessions(
             null() if owner is None else owner,
             columns["created"],
             last_use,
-            features.activity.get("expires_at", null()),
+            null() if expires is None else expires,
             _payload_size(columns["data"], connection.dialect.name),
+            *(columns.get(name, null()) for name in ("user_agent", "client_address")),
         )
         .select_from(with_companion(features))
         .where(*conditions)

@@ -5,6 +5,11 @@ the indexed `expires_at` of the companion table, oldest first, so its cost follo
 sessions and not the size of the table. It deletes nothing that a request would still accept, and leaves a
 margin for requests under way and for clocks that differ.
 
+Given the policies of now, it first gives deadlines to sessions of which a request would go by an earlier one:
+those from before a timeout was switched on or made shorter, or from before the model had its mixin. The index
+finds those without any; whether there are others is asked of a sample of the table, which is read as a whole
+only if there are. So a second purge costs what it costs without policies.
+
 It disturbs nobody. Each batch is a short transaction of its own at READ COMMITTED that waits for no lock, so
 neither the application nor a second purger can end up in a deadlock with it. What somebody else holds is
 left for the next time. With MariaDB's snapshot isolation, a request at SERIALIZABLE that comes with the
@@ -14,10 +19,11 @@ cookie of an expired session while that is deleted may have to be run again.
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Integer, and_, bindparam, delete, func, or_, select
+from sqlalchemy import Integer, and_, bindparam, case, cast, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from websession_core.errors import SessionError
 
@@ -25,26 +31,36 @@ from .companion import KEY
 from .executing import PREFIX, execute
 from .features import features_of
 from .own_transactions import in_turn, is_in_the_way, reading, short_transaction
+from .queries import ends_at, with_companion
 
 if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, Engine, Select, Table
+    from websession_core.policies import Policies
 
     from .features import ModelFeatures
 
-__all__ = ["MARGIN", "PurgeReport", "UnpurgeableModelError", "purge"]
+__all__ = ["MARGIN", "SAMPLE", "PurgeReport", "UnpurgeableModelError", "outdated_in_sample", "purge"]
 
 MARGIN: Final = 60
 """For how long an expired session is left alone, in seconds, by default."""
 
+SAMPLE: Final = 1000
+"""How many rows at a random place of the table are asked whether their deadlines are those of now."""
+
 _BATCH: Final = 500
+_PAGE: Final = 2000
+_T = TypeVar("_T")
+
 _IDS: Final = PREFIX + "ids"
 _CUTOFF: Final = PREFIX + "cutoff"
 _AFTER: Final = PREFIX + "after"
 _AFTER_ID: Final = PREFIX + "after_id"
 _LIMIT: Final = PREFIX + "limit"
+_ID: Final = PREFIX + "id"
+_END: Final = PREFIX + "end"
+_STORED: Final = PREFIX + "stored"
 
 
 class UnpurgeableModelError(SessionError, ValueError):
@@ -62,6 +78,8 @@ class PurgeReport:
         refused: How many the database would not delete: a foreign key of the application's refers to them.
         finished: Whether all that was expired at the beginning was looked at, so that no limit ended it.
         seconds: How long it took.
+        rescheduled: How many sessions got a deadline by the policies of now, in place of none or of a later
+            one; of a dry run: how many of those that would be deleted would get theirs so.
     """
 
     sessions: int = 0
@@ -70,6 +88,7 @@ class PurgeReport:
     refused: int = 0
     finished: bool = False
     seconds: float = 0.0
+    rescheduled: int = 0
 
 
 def purge(
@@ -77,6 +96,8 @@ def purge(
     model: type,
     *,
     now: int,
+    policies: Policies | None = None,
+    all_rows: bool = False,
     margin: int = MARGIN,
     max_rows: int | None = None,
     max_seconds: float | None = None,
@@ -92,6 +113,9 @@ def purge(
         engine: Where the sessions are, with any isolation level.
         model: The session model.
         now: The time, in Unix seconds.
+        policies: The timeouts that hold now: sessions that have no deadline by them yet get one. None: only
+            deadlines that were recorded count.
+        all_rows: Ask the whole table, and not a sample, whether deadlines are those of the policies.
         margin: For how many seconds after its deadline a session is left alone: longer than any request
             takes, and than any two servers' clocks differ.
         max_rows: How many sessions to delete at most; None: no limit.
@@ -111,51 +135,119 @@ def purge(
     """
     if min(margin, max_rows or 0, max_seconds or 0) < 0 or batch < 1:
         raise ValueError("margin, max_rows, max_seconds must not be negative, nor batch less than 1")
-    statements = _Statements(features_of(model), engine.dialect.name)
+    features = features_of(model)
+    statements = _Statements(features, engine.dialect.name)
+    outdated = None if policies is None else _Outdated(features, policies)
     start, cutoff = time.monotonic(), now - margin
+
+    def is_time_up() -> bool:
+        return max_seconds is not None and time.monotonic() - start >= max_seconds
+
     if dry_run:
 
-        def count() -> int:
+        def count() -> tuple[int, int]:
             with reading(engine) as connection:
-                return execute(connection, statements.count, {_CUTOFF: cutoff}).scalar() or 0
+                recorded = execute(connection, statements.count, {_CUTOFF: cutoff}).scalar() or 0
+                if outdated is None:
+                    return recorded, 0
+                return recorded, outdated.count(connection, cutoff, all_rows=all_rows)
 
-        total = in_turn(engine, count)
+        recorded, rescheduled = in_turn(engine, count)
+        total = recorded + rescheduled
         sessions = total if max_rows is None else min(total, max_rows)
-        return PurgeReport(sessions, finished=sessions == total, seconds=time.monotonic() - start)
+        seconds = time.monotonic() - start
+        return PurgeReport(sessions, finished=sessions == total, seconds=seconds, rescheduled=rescheduled)
     run = _Run(engine, statements, cutoff)
+    is_rescheduled = outdated is None or _reschedule(run, outdated, is_time_up, all_rows=all_rows)
     finished = False
     while not finished:
         size = batch if max_rows is None else min(batch, max_rows - run.sessions)
-        if size <= 0 or (max_seconds is not None and time.monotonic() - start >= max_seconds):
+        if size <= 0 or is_time_up():
             break
         finished = run.next_batch(size)
         if progress is not None:
             progress(run.report(finished=finished, seconds=time.monotonic() - start))
-    return run.report(finished=finished, seconds=time.monotonic() - start)
+    return run.report(finished=finished and is_rescheduled, seconds=time.monotonic() - start)
+
+
+def outdated_in_sample(
+    connection: Connection, model: type, *, policies: Policies, all_rows: bool = False
+) -> tuple[int, int]:
+    """Return how many rows have no deadline, or a later one than by the policies, and of how many.
+
+    Args:
+        connection: From `reading()`.
+        model: The session model, with deadlines.
+        policies: The timeouts that hold now.
+        all_rows: Look at the whole table, and not at `SAMPLE` rows at a random place of it.
+    """
+    outdated = _Outdated(features_of(model), policies)
+    return outdated.tally(connection) if all_rows else outdated.sample(connection)
+
+
+def _reschedule(run: _Run, outdated: _Outdated, is_time_up: Callable[[], bool], *, all_rows: bool) -> bool:
+    """Give sessions the deadlines of now; return whether all have them."""
+
+    def is_any_in_sample() -> bool:
+        with reading(run.engine) as connection:
+            return outdated.sample(connection)[0] > 0
+
+    for rows in outdated.unscheduled(run.engine):
+        run.reschedule(rows)
+        if is_time_up():
+            return False
+    if not (all_rows or in_turn(run.engine, is_any_in_sample)):
+        return True
+    for rows in outdated.everywhere(run.engine):
+        run.reschedule(rows)
+        if is_time_up():
+            return False
+    return True
 
 
 class _Run:
     """One purge: where it is, and what it has done."""
 
     def __init__(self, engine: Engine, statements: _Statements, cutoff: int) -> None:
-        self._engine = engine
+        self.engine = engine
         self._statements = statements
         self._cutoff = cutoff
         self._after: tuple[int, uuid.UUID] | None = None
-        self.sessions = self._orphans = self._left = self._refused = 0
+        self.sessions = self._orphans = self._left = self._refused = self._rescheduled = 0
 
     def report(self, *, finished: bool, seconds: float) -> PurgeReport:
-        return PurgeReport(self.sessions, self._orphans, self._left, self._refused, finished, seconds)
+        return PurgeReport(
+            self.sessions, self._orphans, self._left, self._refused, finished, seconds, self._rescheduled
+        )
+
+    def reschedule(self, rows: Sequence[Any]) -> None:
+        """Record deadlines; what somebody else is at work with is left for the next time."""
+        if not rows:
+            return
+        try:
+            count = self._in_turn(lambda connection: self._statements.reschedule(connection, rows))
+        except DBAPIError as error:
+            # An IntegrityError: a request has recorded one of them meanwhile.
+            is_met = isinstance(error, IntegrityError) or is_in_the_way(error, self.engine.dialect.name)
+            if not is_met:
+                raise
+        else:
+            self._rescheduled += count
+            return
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            self.reschedule(rows[:middle])
+            self.reschedule(rows[middle:])
 
     def next_batch(self, size: int) -> bool:
         """Delete the next sessions; return whether these were the last."""
 
         def read() -> Sequence[Any]:
             # An application's "begin" event may want the write lock even for this.
-            with reading(self._engine) as connection:
+            with reading(self.engine) as connection:
                 return self._statements.expired(connection, self._cutoff, self._after, size)
 
-        rows = in_turn(self._engine, read)
+        rows = in_turn(self.engine, read)
         if rows:
             expires_at, session_id = rows[-1]
             self._after = (expires_at, session_id)
@@ -171,7 +263,7 @@ class _Run:
                 self._refused += 1
                 return
         except DBAPIError as error:
-            if not is_in_the_way(error, self._engine.dialect.name):
+            if not is_in_the_way(error, self.engine.dialect.name):
                 raise
             if len(ids) == 1:
                 self._left += 1
@@ -187,14 +279,18 @@ class _Run:
 
     def _attempt(self, ids: Sequence[uuid.UUID]) -> tuple[int, int]:
         """Delete sessions in one transaction; return how many sessions, and how many orphans, these were."""
+        return self._in_turn(lambda connection: self._statements.delete(connection, ids, self._cutoff))
 
-        def delete() -> tuple[int, int]:
-            with short_transaction(self._engine, insists=takes_turns) as connection:
-                return self._statements.delete(connection, ids, self._cutoff)
-
+    def _in_turn(self, work: Callable[[Connection], _T]) -> _T:
+        """Do something in a transaction of its own."""
         # SQLite has one writer at a time; elsewhere one locked row must not keep the others waiting.
-        takes_turns = self._engine.dialect.name == "sqlite"
-        return in_turn(self._engine, delete) if takes_turns else delete()
+        takes_turns = self.engine.dialect.name == "sqlite"
+
+        def work_once() -> _T:
+            with short_transaction(self.engine, insists=takes_turns) as connection:
+                return work(connection)
+
+        return in_turn(self.engine, work_once) if takes_turns else work_once()
 
 
 class _Statements:
@@ -221,9 +317,26 @@ class _Statements:
         self._lock_companions, self._lock_sessions = (
             rows.with_for_update(nowait=nowait, skip_locked=not nowait) for rows in (companions, sessions)
         )
+        lock = select(self._key).where(self._in(self._key))
+        self._lock = lock.with_for_update(nowait=nowait, skip_locked=not nowait)
         self._read_sessions = select(self._session_key).where(self._in(self._session_key))
         self._delete_sessions = delete(features.table).where(self._in(self._session_key))
         self._delete_companions = delete(self._companion).where(self._in(self._key))
+        key, end = self._parameter(_ID, self._key), self._parameter(_END, deadline)
+        self._move = (
+            update(self._companion)
+            .where(self._key == key, deadline.is_not_distinct_from(self._parameter(_STORED, deadline)))
+            .values({deadline: end})
+        )
+        is_new = ~exists().where(self._key == self._session_key).correlate(features.table)
+        record = insert(self._companion).from_select(
+            [self._key, deadline],
+            select(self._session_key, cast(end, deadline.type)).where(
+                self._session_key == key, features.criterion(), is_new
+            ),
+            include_defaults=False,
+        )
+        self._record = record.execution_options(preserve_rowcount=True)
         self.count = select(func.count()).select_from(self._companion).where(self._is_past)
         self._first = self._expired()
         after = self._parameter(_AFTER, self._deadline)
@@ -261,6 +374,19 @@ class _Statements:
             execute(connection, self._delete_companions, {_IDS: companions})
         return len(sessions), len(orphans)
 
+    def reschedule(self, connection: Connection, rows: Sequence[Any]) -> int:
+        """Record deadlines: those that are still as they were read, and that nobody else holds."""
+        recorded = [row.id for row in rows if row.is_recorded]
+        locked = set(self._ids(connection, self._lock, recorded)) if recorded else set()
+        count = 0
+        for row in rows:
+            parameters = {_ID: row.id, _END: row.end}
+            if row.id in locked:
+                count += execute(connection, self._move, {**parameters, _STORED: row.stored}).rowcount
+            elif not row.is_recorded:
+                count += execute(connection, self._record, parameters).rowcount
+        return count
+
     def _ids(
         self, connection: Connection, statement: Select[Any], ids: Sequence[uuid.UUID], **more: object
     ) -> list[uuid.UUID]:
@@ -281,3 +407,101 @@ class _Statements:
 
     def _parameter(self, name: str, column: Column[Any]) -> Any:
         return bindparam(name, type_=column.type)
+
+
+class _Outdated:
+    """The queries for sessions whose recorded deadline is none, or later than by the policies of now."""
+
+    def __init__(self, features: ModelFeatures, policies: Policies) -> None:
+        companion, stored = features.companion, features.activity.get("expires_at")
+        if companion is None or stored is None:  # pragma: no cover - a purge has refused the model by now
+            raise UnpurgeableModelError(f"{features.name} has no deadlines")
+        self._key: Column[Any] = features.columns["id"]
+        self._companion_key: Column[Any] = companion.columns[KEY]
+        self._stored: Column[Any] = stored
+        self._source = with_companion(features)
+        self._from_companion = companion.join(features.table, self._companion_key == self._key)
+        self._ours = features.criterion()
+        self._end: ColumnElement[Any] = ends_at(features, policies)
+        self._is_outdated = or_(
+            and_(stored.is_(None), self._end.is_not(None)),
+            self._end < stored,
+        )
+        self._columns = (
+            self._key.label("id"),
+            self._end.label("end"),
+            stored.label("stored"),
+            self._companion_key.is_not(None).label("is_recorded"),
+        )
+
+    def unscheduled(self, engine: Engine) -> Iterator[Sequence[Any]]:
+        """Yield those that are recorded without a deadline, by the index of deadlines."""
+        after: list[ColumnElement[bool]] = []
+        statement = (
+            select(*self._columns)
+            .select_from(self._from_companion)
+            .where(self._stored.is_(None), self._end.is_not(None), self._ours)
+            .order_by(self._companion_key)
+            .limit(_PAGE)
+        )
+        while rows := self._read(engine, statement.where(*after)):
+            yield rows
+            if len(rows) < _PAGE:
+                return
+            after = [self._companion_key > rows[-1].id]
+
+    def everywhere(self, engine: Engine) -> Iterator[Sequence[Any]]:
+        """Yield all of them, by their keys, from the first row of the table to the last."""
+        statement = select(*self._columns).select_from(self._source).where(self._is_outdated, self._ours)
+        last = select(self._key).order_by(self._key).offset(_PAGE - 1).limit(1)
+        within: list[ColumnElement[bool]] = []
+        while True:
+            ends = self._read(engine, last.where(*within))
+            page = [*within, *(self._key <= row.id for row in ends)]
+            yield self._read(engine, statement.where(*page).order_by(self._key))
+            if not ends:
+                return
+            within = [self._key > ends[0].id]
+
+    def sample(self, connection: Connection) -> tuple[int, int]:
+        """Return how many of `SAMPLE` rows at a random place are outdated, and how many rows these were."""
+        place = uuid.uuid4()
+        outdated, rows = self.tally(connection, self._key >= place, limit=SAMPLE)
+        if rows < SAMPLE:
+            more, others = self.tally(connection, self._key < place, limit=SAMPLE - rows)
+            outdated, rows = outdated + more, rows + others
+        return outdated, rows
+
+    def tally(
+        self, connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
+    ) -> tuple[int, int]:
+        """Return how many rows are outdated, and of how many."""
+        rows = (
+            select(case((self._is_outdated, 1), else_=0).label("outdated"))
+            .select_from(self._source)
+            .where(*conditions, self._ours)
+        )
+        if limit is not None:
+            rows = rows.order_by(self._key).limit(limit)
+        table = rows.subquery()
+        statement = select(func.sum(table.columns.outdated), func.count()).select_from(table)
+        line: Any = execute(connection, statement, {}).one()
+        return int(line[0] or 0), line[1]
+
+    def count(self, connection: Connection, cutoff: int, *, all_rows: bool) -> int:
+        """Return how many have ended by the policies, and not by the deadline that is recorded."""
+        has_ended = and_(self._end <= cutoff, or_(self._stored.is_(None), self._stored > cutoff))
+        source: Any = self._source
+        conditions = [has_ended, self._ours]
+        if not (all_rows or self.sample(connection)[0]):
+            source = self._from_companion
+            conditions.append(self._stored.is_(None))
+        statement = select(func.count()).select_from(source).where(*conditions)
+        return execute(connection, statement, {}).scalar() or 0
+
+    def _read(self, engine: Engine, statement: Select[Any]) -> Sequence[Any]:
+        def read() -> Sequence[Any]:
+            with reading(engine) as connection:
+                return execute(connection, statement, {}).all()
+
+        return in_turn(engine, read)

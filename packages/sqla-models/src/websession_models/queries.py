@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import exists, func, inspect, true
+from sqlalchemy import BigInteger, case, exists, func, inspect, literal, null, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from websession_core.state import COUNTER_MAX
 
 from .companion import KEY
 from .features import features_of
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
+    from websession_core.policies import Policies
 
     from .features import ModelFeatures
 
-__all__ = ["is_active", "last_rotated", "last_used", "with_companion"]
+__all__ = ["ends_at", "is_active", "last_rotated", "last_used", "with_companion"]
+
+# Later than any end, so that the earliest of several can be told by comparing.
+_NEVER: Final = literal(COUNTER_MAX, BigInteger())
 
 
 def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
@@ -69,3 +76,50 @@ def last_used(features: ModelFeatures) -> ColumnElement[int]:
     active_at = features.activity.get("active_at")
     rotation = last_rotated(features)
     return rotation if active_at is None else func.coalesce(active_at, rotation)
+
+
+def ends_at(features: ModelFeatures, policies: Policies) -> ColumnElement[Any]:
+    """Return when a session ends if it is not used again, as `forecast.forecast()` has it; NULL: never.
+
+    By the settings of now, a session's own overrides, and the deadline that was recorded: what a request
+    would go by. The query is one of `with_companion`.
+
+    Args:
+        features: The model's.
+        policies: What the settings say now; the sessions' overrides are in the table.
+    """
+    columns = features.columns
+    ends: list[ColumnElement[Any]] = []
+    for name, policy, since in (
+        ("idle_timeout", policies.idle, last_used(features)),
+        ("absolute_timeout", policies.absolute, columns["created"]),
+    ):
+        setting = 0 if policy is None else policy.timeout
+        own = columns.get(name)
+        if own is not None:
+            timeout = func.coalesce(own, setting)
+            ends.append(case((timeout > 0, since + timeout), else_=_NEVER))
+        elif setting:
+            ends.append(since + setting)
+    if "expires_at" in features.activity:
+        ends.append(func.coalesce(features.activity["expires_at"], _NEVER))
+    if not ends:
+        return null()
+    return func.nullif(_Earliest(*ends) if len(ends) > 1 else ends[0], _NEVER)
+
+
+class _Earliest(FunctionElement[int]):
+    """The least of two or more numbers, each of which is computed once."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(_Earliest)
+def _least(element: _Earliest, compiler: Any, **options: Any) -> str:
+    return f"LEAST({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Earliest, "sqlite")
+def _min(element: _Earliest, compiler: Any, **options: Any) -> str:
+    return f"min({compiler.process(element.clauses, **options)})"

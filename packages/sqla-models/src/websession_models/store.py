@@ -18,6 +18,7 @@ from sqlalchemy import Text, bindparam, cast, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import defer
+from websession_core.errors import SessionError
 from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
 from websession_core.state import COUNTER_MAX, Activity
 
@@ -108,6 +109,35 @@ class Store:
         # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
         values: Any = execute(connection, statements.select, {ID: session_id}).first()
         return None if values is None else self._open(statements.row(session_id, values))
+
+    def scan(
+        self,
+        connection: Connection,
+        *,
+        after: uuid.UUID | None = None,
+        up_to: uuid.UUID | None = None,
+        limit: int,
+    ) -> list[tuple[uuid.UUID, SessionRow | SessionError]]:
+        """Return rows by their keys, each as it is read, or the error that reading it raises.
+
+        Args:
+            connection: Where to run the statement.
+            after: Begin behind this key; None: with the first.
+            up_to: End with this key; None: with the last.
+            limit: How many at most.
+        """
+        statements = self._for(connection.dialect)
+        statement = statements.scan(after, up_to, limit)
+        lines: Any = execute(connection, statement, {}).all()
+        return [(line[0], self._opened(statements, line[0], line[1:])) for line in lines]
+
+    def _opened(
+        self, statements: _Statements, session_id: uuid.UUID, line: Sequence[Any]
+    ) -> SessionRow | SessionError:
+        try:
+            return self._open(statements.row(session_id, line))
+        except SessionError as error:
+            return error
 
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
@@ -383,6 +413,18 @@ class _Statements:
             .select_from(self._source)
             .where(self._is_session)
             .options(*(defer(getattr(model, name)) for name in _TEXTS))
+        )
+
+    def scan(self, after: uuid.UUID | None, up_to: uuid.UUID | None, limit: int) -> Select[Any]:
+        """Return the statement for rows by their keys."""
+        key = self._columns["id"]
+        bounds = [*([] if after is None else [key > after]), *([] if up_to is None else [key <= up_to])]
+        return (
+            select(key, *self._selection())
+            .select_from(with_companion(self._features))
+            .where(self._features.criterion(), *bounds)
+            .order_by(key)
+            .limit(limit)
         )
 
     def _selection(self) -> list[ColumnElement[Any]]:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, Self
 import webtest
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import forget, remember
-from websession_core.lifecycle import judge
 from websession_core.payload import FlashQueues, Payload
 from websession_core.session_types import DEFAULT_TYPES
 from websession_pyramid import web_session_factories
+from websession_pyramid.opening import judge_cookies
 
 from . import requests
 from .usage import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from http.cookies import Morsel
     from uuid import UUID
 
     from websession_core import SessionTypes
@@ -146,7 +147,7 @@ class Browser(webtest.TestApp):
             yield self._session_of(request, session)
 
     def stored_session(self, session: str = "session") -> StoredSession | None:
-        """Return what is stored of the session that the browser's cookie opens now; None: it opens none.
+        """Return what is stored of the session that the browser's cookies open now; None: they open none.
 
         Only a look: it is no activity, and renews nothing.
 
@@ -172,7 +173,7 @@ class Browser(webtest.TestApp):
     # -- assertions ----------------------------------------------------------------------------------------
 
     def assert_session_stored(self, data: Mapping[str, Any] = _ANY, session: str = "session") -> None:
-        """Assert that the browser's cookie opens a stored session.
+        """Assert that the browser's cookies open a stored session.
 
         Args:
             data: What the session must hold, exactly; left out: anything.
@@ -187,7 +188,7 @@ class Browser(webtest.TestApp):
             assert contents == data  # noqa: S101 - rewritten by pytest, which shows the difference
 
     def assert_no_session_stored(self, session: str = "session") -> None:
-        """Assert that the browser has no cookie that opens a stored session."""
+        """Assert that the browser has no cookies that open a stored session."""
         __tracebackhide__ = True
         row, _reason = self._look(session)
         if row is not None:
@@ -210,6 +211,8 @@ class Browser(webtest.TestApp):
         session: str = "session",
     ) -> None:
         """Assert that a response stores the session's cookie in the browser, with these attributes.
+
+        Where visitors have a cookie of their own, it is that or the users', whichever is stored.
 
         Args:
             response: What a request of this browser has returned.
@@ -243,7 +246,7 @@ class Browser(webtest.TestApp):
             raise AssertionError(f"the session's cookie: {'; '.join(wrong)}")
 
     def assert_session_cookie_deleted(self, response: Any, session: str = "session") -> None:
-        """Assert that a response takes the session's cookie away from the browser."""
+        """Assert that a response takes the session's cookie away from the browser, and stores no other."""
         __tracebackhide__ = True
         cookie = self._sent_cookie(response, session)
         if cookie is None or cookie["value"]:
@@ -251,7 +254,7 @@ class Browser(webtest.TestApp):
             raise AssertionError(f"the response {what} the session's cookie; it sets {_names(response)}")
 
     def assert_no_session_cookie(self, response: Any, session: str = "session") -> None:
-        """Assert that a response says nothing about the session's cookie."""
+        """Assert that a response says nothing about the session's cookies."""
         __tracebackhide__ = True
         cookie = self._sent_cookie(response, session)
         if cookie is not None:
@@ -307,37 +310,50 @@ class Browser(webtest.TestApp):
             requests.bare_request(self.app.registry, self._environ()) as request,
             requests.in_transaction(request, keep=False),
         ):
-            ticket, refusals = factory.tickets.read(request)
-            if ticket is None:
-                if refusals:
-                    return None, refusals[0].reason
-                names = ", ".join(sorted(self.cookies)) or "none"
-                return None, f"it has no cookie {factory.settings.cookie_name!r} (its cookies: {names})"
+            presented = factory.tickets.presented(request)
             dbsession = requests.database_session(request, factory)
             connection = dbsession.connection(bind_arguments={"mapper": factory.settings.model_class})
-            row = factory.store.load(connection, ticket.session_id)
-        policies = factory.policies(None if row is None else row.overrides)
-        verdict = judge(ticket, None if row is None else row.state, policies, factory.clock())
-        if row is None or not verdict:
-            return None, f"its cookie {factory.settings.cookie_name!r} opens nothing ({verdict.reason})"
-        return row, verdict.reason
+
+            def read(session_id: UUID) -> tuple[SessionRow | None, bool]:
+                return factory.store.load(connection, session_id), False
+
+            opening = judge_cookies(factory, presented, read)
+        if opening.row is not None:
+            return opening.row, opening.verdicts[-1].reason
+        if opening.verdict is not None:
+            cookies = " and ".join(
+                f"{factory.tickets.jar_for(verdict.ticket).name!r} opens nothing ({verdict.reason})"
+                for verdict in opening.verdicts
+            )
+            return None, f"its cookie {cookies}"
+        if opening.refusals:
+            return None, opening.refusals[0].reason
+        names = ", ".join(sorted(self.cookies)) or "none"
+        return None, f"it has no cookie {factory.settings.cookie_name!r} (its cookies: {names})"
 
     def _sent_cookie(self, response: Any, name: str) -> dict[str, Any] | None:
-        """Return the attributes of the session's cookie in a response, None if it is not there."""
-        cookie_name = self._factory(name).settings.cookie_name
-        for header in response.headers.getall("Set-Cookie"):
-            morsel = SimpleCookie(header).get(cookie_name)
-            if morsel is not None:
-                return {
-                    "value": morsel.value,
-                    "secure": bool(morsel["secure"]),
-                    "httponly": bool(morsel["httponly"]),
-                    "samesite": morsel["samesite"],
-                    "path": morsel["path"],
-                    "domain": morsel["domain"] or None,
-                    "max_age": int(morsel["max-age"]) if morsel["max-age"] else None,
-                }
-        return None
+        """Return the attributes of the session's cookie in a response, None if neither is there."""
+        names = {jar.name for jar in self._factory(name).tickets.jars}
+        sent = [
+            _attributes(morsel)
+            for header in response.headers.getall("Set-Cookie")
+            for cookie_name, morsel in SimpleCookie(header).items()
+            if cookie_name in names
+        ]
+        # A login stores the users' and may take the visitors' away, for example.
+        return max(sent, key=lambda attributes: bool(attributes["value"]), default=None)
+
+
+def _attributes(morsel: Morsel[str]) -> dict[str, Any]:
+    return {
+        "value": morsel.value,
+        "secure": bool(morsel["secure"]),
+        "httponly": bool(morsel["httponly"]),
+        "samesite": morsel["samesite"],
+        "path": morsel["path"],
+        "domain": morsel["domain"] or None,
+        "max_age": int(morsel["max-age"]) if morsel["max-age"] else None,
+    }
 
 
 def _names(response: Any) -> str:

@@ -210,10 +210,17 @@ class SessionContract:
         form = functools.partial(json.dumps, sort_keys=True)
         assert visitor.visit(lambda session: form(session["a"])) == form(value)
 
-    @pytest.mark.parametrize("value", [{1, 2}, b"bytes", object()], ids=["set", "bytes", "object"])
-    def test_what_is_no_json_value_is_refused(self, visitor: Visitor, value: Any) -> None:
+    def test_what_is_no_json_value_is_refused(self, visitor: Visitor) -> None:
         with pytest.raises((TypeError, ValueError)):
+            visitor.visit(lambda session: session.update(a=object()))
+
+    @pytest.mark.parametrize("value", [{1, 2}, b"bytes"], ids=["set", "bytes"])
+    def test_a_set_or_bytes_are_refused_or_come_back_as_they_were(self, visitor: Visitor, value: Any) -> None:
+        try:
             visitor.visit(lambda session: session.update(a=value))
+        except (TypeError, ValueError):
+            return
+        assert visitor.visit(lambda session: session["a"]) == value
 
     def test_a_tuple_is_refused_or_stays_one(self, visitor: Visitor) -> None:
         try:

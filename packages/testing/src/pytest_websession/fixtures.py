@@ -278,8 +278,10 @@ def websession_dbsession(request: pytest.FixtureRequest, websession_app: Any) ->
         usage_error(
             "The application does not keep what makes its database sessions in "
             'registry["dbsession_factory"]. '
-            "Have a fixture `dbsession`, or override the fixture `websession_dbsession`, as in the tests of "
-            "Pyramid's cookiecutter."
+            'Put the sessionmaker there (config.registry["dbsession_factory"] = sessionmaker(engine)), and '
+            'let request.dbsession return request.environ["app.dbsession"] when it is there, as in '
+            "Pyramid's cookiecutter; or have a fixture `dbsession`, or override the fixture "
+            "`websession_dbsession`."
         )
     with make() as dbsession:
         if not commits(request):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-NEW_SETTINGS: dict[str, str] = {}
+NEW_SETTINGS = {f"{name}.alongside_0_2": "true" for name in ("session", "visit", "staff")}
 """Settings of the new workers as long as there are old ones: they hold back what these cannot read."""
 
 DAY = 86400

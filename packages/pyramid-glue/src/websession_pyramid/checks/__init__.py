@@ -6,6 +6,7 @@ says. A check is a small function that takes a `Deployment` and yields findings:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -39,13 +40,44 @@ CHECKS: Final = (
         database.schema,
         needs_database=True,
     ),
+    Check(
+        "references",
+        "sessions and users can be deleted, and told apart",
+        database.references,
+        needs_database=True,
+    ),
+    Check("rows", "the rows can be read as sessions", database.rows, needs_database=True),
     # Does it keep its promises?
     Check("transactions", "pyramid_tm", application.transactions, at_start=application.transaction_manager),
     Check("retries", "pyramid_retry", application.retries),
-    Check("isolation", "isolation level", database.isolation, needs_database=True),
-    Check("sqlite", "SQLite's set-up", database.sqlite, needs_database=True),
-    Check("mysql", "MySQL's and MariaDB's set-up", database.mysql, needs_database=True),
-    Check("clock", "clock difference to the database server", database.clock, needs_database=True),
+    Check(
+        "isolation",
+        "isolation level",
+        database.isolation,
+        needs_database=True,
+        why_not=partial(database.why_not, excluded=("sqlite",)),
+    ),
+    Check(
+        "sqlite",
+        "SQLite's set-up",
+        database.sqlite,
+        needs_database=True,
+        why_not=partial(database.why_not, only=("sqlite",)),
+    ),
+    Check(
+        "mysql",
+        "MySQL's and MariaDB's set-up",
+        database.mysql,
+        needs_database=True,
+        why_not=partial(database.why_not, only=("mysql", "mariadb")),
+    ),
+    Check(
+        "clock",
+        "clock difference to the database server",
+        database.clock,
+        needs_database=True,
+        why_not=partial(database.why_not, excluded=("sqlite",)),
+    ),
     # Is it safe?
     Check("cookie", "cookie attributes (OWASP ASVS 5.0, 3.3)", application.cookie),
     Check("timeouts", "timeouts (NIST SP 800-63B-4)", application.timeouts),
@@ -66,7 +98,10 @@ def run_checks(deployment: Deployment) -> Iterator[CheckResult]:
     is_usable = True
     for check in CHECKS:
         if check.needs_database and not is_usable:
-            yield CheckResult(check, None)
+            yield CheckResult(check, None, "the database or the table cannot be used")
+            continue
+        if why_not := check.why_not(deployment):
+            yield CheckResult(check, None, why_not)
             continue
         result = CheckResult(check, tuple(_findings(check, deployment)))
         if check.name in _FIRST and result.count(Severity.ERROR):

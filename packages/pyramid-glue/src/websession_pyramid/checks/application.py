@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +15,7 @@ from websession_core.durations import duration, exact_duration
 from websession_core.key_retirement import old_key_lifetime
 from websession_core.presets import AAL2, AAL2_OF_REVISION_3, AAL3
 from websession_core.settings import CookieSecure, SameSite, cookie_name_prefix
-from websession_core.state import Ticket
+from websession_core.state import SEED_LENGTH, Ticket
 from websession_crypto import MAX_TOKEN_LENGTH
 from websession_models import fresh_session_id
 
@@ -23,7 +25,6 @@ from .findings import Finding, Severity, error, info, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from pyramid.registry import Registry
 
@@ -136,8 +137,8 @@ def cookie(deployment: Deployment) -> Iterator[Finding]:
             "Scripts in the page can read the cookie, and so can one that is injected (ASVS 5.0, 3.3.4).",
             f"Leave {deployment.setting('cookie_httponly')} out: no script needs this cookie.",
         )
-    token = deployment.factory.tickets.token(Ticket(fresh_session_id()))
-    length = len(settings.cookie_name) + len(token)
+    token = deployment.factory.tickets.token(Ticket(fresh_session_id(), seed=bytes(SEED_LENGTH)))
+    length = max(len(jar.name) for jar in deployment.factory.tickets.jars) + len(token)
     if length > _COOKIE_LIMIT or len(token) > MAX_TOKEN_LENGTH:
         yield error(
             f"The cookie's name and value have {length} bytes, more than browsers keep (ASVS 5.0, 3.3.5).",
@@ -214,24 +215,44 @@ def keys(deployment: Deployment) -> Iterator[Finding]:
             else f"By these settings an old one can go {duration(lifetime, round_up=True)} after the new one "
             "came first.",
         )
-    file = deployment.configuration
-    if file is None or not file.is_file():
-        return
-    mode = file.stat().st_mode
-    if mode & (stat.S_IROTH | stat.S_IWOTH) and _holds_key(deployment, file):
-        yield warning(
-            f"Everybody on this machine can read the secret key in {file.name}.",
-            f"chmod o-rwx {file.name}",
-        )
+    if os.name == "posix":  # elsewhere the mode does not say who may read
+        for name in ("secret_key", "data_secret_key"):
+            yield from _readable_keys(deployment, deployment.setting(name))
 
 
-def _holds_key(deployment: Deployment, file: Path) -> bool:
-    value = deployment.registry.settings.get(deployment.setting("secret_key"))
+def _readable_keys(deployment: Deployment, setting: str) -> Iterator[Finding]:
+    value = deployment.registry.settings.get(setting)
+    items = value.split() if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ()
+    for path in (item.removeprefix("file:") for item in items if str(item).startswith("file:")):
+        # Container runtimes mount secrets so, for the processes of one container.
+        severity = Severity.INFO if path.startswith("/run/secrets/") else Severity.WARNING
+        if _is_readable_by_all(Path(path)):
+            yield Finding(
+                severity,
+                f"Everybody on this machine can read the key file of {setting}.",
+                f"chmod o-rwx {path}",
+            )
+    keys = [str(item) for item in items if not str(item).startswith(("file:", "env:"))]
+    for file in deployment.configuration:
+        if keys and _is_readable_by_all(file) and _holds_one(file, keys):
+            yield warning(
+                f"Everybody on this machine can read {setting} in {file.name}.", f"chmod o-rwx {file.name}"
+            )
+
+
+def _is_readable_by_all(file: Path) -> bool:
+    try:
+        return bool(file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False
+
+
+def _holds_one(file: Path, keys: Iterable[str]) -> bool:
     try:
         content = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return isinstance(value, str) and any(key in content for key in value.split())
+    return any(key in content for key in keys)
 
 
 def logins(deployment: Deployment) -> Iterator[Finding]:

@@ -9,26 +9,43 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from websession_core.durations import DAY, rough_duration
+from websession_core.durations import DAY, HOUR, rough_duration
 from websession_models import check_schema, has_free_connection
 from websession_models.engine_faults import mysql_faults, transaction_faults
 from websession_models.overview import backlog
 from websession_models.own_transactions import reading
+from websession_models.purging import outdated_in_sample
+from websession_models.references import reference_problems
 from websession_models.sqlite import REMEDY
+from websession_models.unusable import find_unusable
 
 from ..errors import one_line, sentence
 from .findings import Finding, Severity, error, info, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
 
     from .findings import Deployment
 
-__all__ = ["clock", "connection", "isolation", "mysql", "purging", "schema", "sqlite"]
+__all__ = [
+    "clock",
+    "connection",
+    "isolation",
+    "mysql",
+    "purging",
+    "references",
+    "rows",
+    "schema",
+    "sqlite",
+    "why_not",
+]
 
-_PURGE_OVERDUE: Final = 2 * DAY
+# A purge every night is not late; a purge every hour is late when most of the table has ended.
+_PURGE_OVERDUE: Final = DAY + 2 * HOUR
+_PURGE_LATE: Final = 3 * HOUR
+_SEARCH_SECONDS: Final = 1
 _CLOCK_TOLERANCE: Final = 2
 
 _IN_MEMORY: Final = warning(
@@ -44,6 +61,18 @@ _NO_SECOND_CONNECTION: Final = warning(
 
 def _is_in_memory(engine: Engine) -> bool:
     return engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}
+
+
+def why_not(deployment: Deployment, *, only: Sequence[str] = (), excluded: Sequence[str] = ()) -> str:
+    """Return why a check of certain databases has nothing to look at here; empty: it has."""
+    engine = deployment.engine
+    name = engine.dialect.name
+    if (only and name not in only) or name in excluded:
+        return f"the database is {_NAMES.get(name, name)}"
+    return ""
+
+
+_NAMES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
 
 
 def connection(deployment: Deployment) -> Iterator[Finding]:
@@ -75,11 +104,43 @@ def schema(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
+def references(deployment: Deployment) -> Iterator[Finding]:
+    """Look at foreign keys without ON DELETE, and at userids that the database takes for the same."""
+    with reading(deployment.engine) as connection:
+        problems = reference_problems(connection, deployment.settings.model_class)
+    for problem in problems:
+        yield warning(
+            f"The column {problem.table}.{problem.column} {problem.problem}.", sentence(problem.remedy)
+        )
+
+
+def rows(deployment: Deployment) -> Iterator[Finding]:
+    """Look for rows that no request will ever accept."""
+    report = find_unusable(
+        deployment.engine,
+        deployment.factory.store,
+        all_rows=deployment.all_rows,
+        max_seconds=None if deployment.all_rows else _SEARCH_SECONDS,
+    )
+    if not report.ids:
+        return
+    among = f"{report.rows} rows" if report.is_complete else f"{report.rows} rows of a sample"
+    remedy = "End them by pyramid-sessions revoke --unusable."
+    if deployment.settings.data_secret_key is not None:
+        remedy = (
+            "If a key was taken out, put it back behind the others of "
+            f"{deployment.setting('data_secret_key')}; if they are from before EncryptedDataMixin, run "
+            f"pyramid-sessions encrypt --plaintext. Otherwise: {remedy}"
+        )
+    yield warning(
+        f"Of {among}, {len(report.ids)} cannot be read as sessions: every request with their cookies fails.",
+        remedy,
+    )
+
+
 def isolation(deployment: Deployment) -> Iterator[Finding]:
     """Look at the isolation level of a server's transactions."""
     engine = deployment.engine
-    if engine.dialect.name == "sqlite":
-        return  # its own check looks deeper
     with engine.connect() as connection:
         faults = [error(fault.problem, fault.remedy) for fault in transaction_faults(connection)]
         level = "" if faults else connection.get_isolation_level()
@@ -101,7 +162,7 @@ def isolation(deployment: Deployment) -> Iterator[Finding]:
 def sqlite(deployment: Deployment) -> Iterator[Finding]:
     """Look at how SQLite's transactions begin and wait."""
     engine = deployment.engine
-    if engine.dialect.name != "sqlite" or _is_in_memory(engine):
+    if _is_in_memory(engine):
         return
     with engine.connect() as connection:
         mode = connection.execute(text("PRAGMA journal_mode")).scalar()
@@ -145,9 +206,7 @@ def mysql(deployment: Deployment) -> Iterator[Finding]:
 
 def clock(deployment: Deployment) -> Iterator[Finding]:
     """Look at whether this machine's clock goes with the database server's."""
-    expression = _SERVER_TIME.get(deployment.engine.dialect.name)
-    if expression is None:
-        return  # the database is in this very process
+    expression = _SERVER_TIME[deployment.engine.dialect.name]
     with reading(deployment.engine) as connection:
         apart = _seconds_apart(connection, expression)
     grace = deployment.settings.renewal_grace
@@ -180,9 +239,9 @@ def _seconds_apart(connection: Connection, expression: str) -> float:
 
 def purging(deployment: Deployment) -> Iterator[Finding]:
     """Look at whether expired sessions are deleted."""
-    now = deployment.factory.clock()
+    now, model = deployment.factory.clock(), deployment.settings.model_class
     with reading(deployment.engine) as connection:
-        overdue = backlog(connection, deployment.settings.model_class, now=now)
+        overdue = backlog(connection, model, now=now)
     if overdue is None:
         yield info(
             "The model has no deadlines (no IdleMixin, no AbsoluteMixin): a purge finds nothing, the table "
@@ -192,15 +251,27 @@ def purging(deployment: Deployment) -> Iterator[Finding]:
         return
     if overdue.since is not None:
         ago = now - overdue.since
+        is_late = ago > _PURGE_OVERDUE or (ago > _PURGE_LATE and overdue.expired > overdue.rows // 2)
         yield Finding(
-            Severity.WARNING if ago > _PURGE_OVERDUE else Severity.INFO,
+            Severity.WARNING if is_late else Severity.INFO,
             f"{overdue.expired} sessions are past their deadline; the last complete purge was more than "
             f"{rough_duration(ago)} ago, if there was one.",
-            "Let cron or a systemd timer run pyramid-sessions purge." if ago > _PURGE_OVERDUE else "",
+            "Let cron or a systemd timer run pyramid-sessions purge every hour." if is_late else "",
         )
+    with reading(deployment.engine) as connection:
+        outdated, number = outdated_in_sample(
+            connection, model, policies=deployment.factory.policies(None), all_rows=deployment.all_rows
+        )
+    if outdated:
+        yield warning(
+            f"Of {number} rows that were looked at, {outdated} have no deadline or a later one than by the "
+            "settings of now, which a request goes by: they are from before a timeout, or its mixin.",
+            "Run pyramid-sessions purge: it gives them theirs, and deletes those that have ended.",
+        )
+        return
     ends = deployment.settings.idle_timeout is not None or deployment.settings.absolute_timeout is not None
     if overdue.without_deadline and ends:
         yield info(
             f"{overdue.without_deadline} sessions have no deadline: they have settings of their own without "
-            "one, or were not used since the timeouts were switched on. No purge finds them.",
+            "one. No purge finds them.",
         )

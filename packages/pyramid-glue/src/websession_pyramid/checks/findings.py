@@ -65,14 +65,16 @@ class Deployment:
         factory: The session factory.
         engine: The engine on which the sessions are stored.
         prefix: What the settings of this factory start with, for remedies.
-        configuration: The file that the settings come from, if it is one.
+        configuration: The files that the settings come from; the first one is what was named.
+        all_rows: Whether to look at all rows of the table, and not at a sample.
     """
 
     registry: Registry
     factory: SessionFactory
     engine: Engine
     prefix: str = "session."
-    configuration: Path | None = None
+    configuration: tuple[Path, ...] = ()
+    all_rows: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -93,6 +95,7 @@ class Check:
         title: What is looked at, in a few words.
         look: Yields what is wrong.
         needs_database: Whether it needs a database that answers.
+        why_not: Says why a deployment has nothing to look at here, a clause; empty: it has.
         at_start: The part of it that the log repeats at start-up; it needs the registry alone.
     """
 
@@ -100,6 +103,7 @@ class Check:
     title: str
     look: Callable[[Deployment], Iterable[Finding]]
     needs_database: bool = False
+    why_not: Callable[[Deployment], str] = lambda _deployment: ""
     at_start: Callable[[Registry], Iterable[Finding]] | None = None
 
 
@@ -109,11 +113,13 @@ class CheckResult:
 
     Attributes:
         check: The check.
-        findings: What it found; nothing: all is well. None: it could not be made.
+        findings: What it found; nothing: all is well. None: it was not made.
+        why_not: Why it was not made, a clause.
     """
 
     check: Check
     findings: tuple[Finding, ...] | None
+    why_not: str = ""
 
     def count(self, severity: Severity) -> int:
         """Return the number of findings of a severity."""

@@ -6,9 +6,12 @@ Each subcommand is in the module that its subject names; what they do is in `web
 
 from __future__ import annotations
 
+import platform
+from importlib import metadata
+from typing import Final
+
 import click
 
-from ..__about__ import __version__
 from .doctor import doctor
 from .encryption import encrypt
 from .keys import keygen, rotate_key
@@ -18,17 +21,47 @@ from .sessions import list_, show, stats
 
 __all__ = ["main"]
 
+_PRODUCT: Final = "pyramid-sqlalchemy-sessions"
+_MEMBERS: Final = ("websession-core", "websession-crypto", "websession-models", "websession-pyramid")
+_OTHERS: Final = (("pyramid", "Pyramid"), ("SQLAlchemy", "SQLAlchemy"))
+
+
+def _show_versions(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    members = ", ".join(f"{name} {_version(name)}" for name in _MEMBERS)
+    others = ", ".join(f"{label} {_version(name)}" for name, label in _OTHERS)
+    click.echo(f"{_PRODUCT} {_version(_PRODUCT)} ({members}, {others}, Python {platform.python_version()})")
+    ctx.exit()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="pyramid-sessions")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of everything that takes part, and exit.",
+)
 def main() -> None:
     """See, end and clean up the web sessions of a Pyramid application.
 
     CONFIG_URI is the application's configuration as Pyramid's own scripts take it, for example production.ini
-    or production.ini#section.
+    or production.ini#section. In its place, --app module:name names the application itself.
 
     Exit status: 0 done; 1 the answer is no (errors were found, there is no such session, not confirmed);
-    2 a mistake on the command line; 3 the application does not start; 4 the database cannot be used.
+    2 a mistake on the command line; 3 the application does not start; 4 the database cannot be used; 141
+    nobody reads on (a pipe to head).
+
+    Example: pyramid-sessions doctor production.ini
     """
 
 

@@ -7,20 +7,35 @@ remedy and an exit status, never a traceback.
 from __future__ import annotations
 
 import configparser
+import importlib
+import inspect
 import logging
+import re
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import plaster
+from pyramid.config import global_registries
 from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
 from sqlalchemy import false, literal, select
-from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    CompileError,
+    DBAPIError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+    StatementError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from websession_core.errors import ConfigurationError
 from websession_crypto import KeyFormatError, Keyring, conceal_keys
 from websession_models import SchemaError
+from websession_models.conflicts import number_of, sqlstate_of
 from websession_models.executing import hide_values
 from websession_models.own_transactions import reading
 from websession_models.schema import is_schema_error
@@ -28,6 +43,7 @@ from websession_models.schema import is_schema_error
 from ..errors import one_line
 from ..factory import SessionFactory, web_session_factories
 from ..request_transaction import database_session
+from .output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +53,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 __all__ = [
+    "PYTHON",
     "Application",
     "ApplicationError",
     "CommandError",
@@ -47,6 +64,9 @@ __all__ = [
     "open_application",
     "setting_of",
 ]
+
+PYTHON: Final = "python:"
+"""What a CONFIG_URI begins with that names an object in place of a file: ``python:module:name``."""
 
 _DEFAULT_SESSION: Final = "session"
 
@@ -64,7 +84,9 @@ class CommandError(click.ClickException):
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(f"{problem} {remedy}".rstrip())
+        # What a driver or a configuration says may hold anything; the lines are our own.
+        lines = f"{problem} {remedy}".rstrip().splitlines()
+        super().__init__("\n".join(map(printable, lines)))
 
 
 class DeclinedError(CommandError):
@@ -110,6 +132,13 @@ class Application:
     factory: SessionFactory
 
     @property
+    def configuration(self) -> tuple[Path, ...]:
+        """The files that the settings come from, as far as they can be told: the named one comes first."""
+        if self.uri.startswith(PYTHON):
+            return ()
+        return tuple(_files(Path(plaster.parse_uri(self.uri).path), []))
+
+    @property
     def model(self) -> type:
         """The session model."""
         return self.factory.settings.model_class
@@ -147,6 +176,19 @@ class Application:
         return engine
 
 
+_OTHER_FILE: Final = re.compile(r"config:([^#\s]+)")
+
+
+def _files(file: Path, known: list[Path]) -> list[Path]:
+    """Return an ini file with those that it uses by ``config:``."""
+    if file in known or not file.is_file():
+        return known
+    known.append(file)
+    for name in _OTHER_FILE.findall(file.read_text(encoding="utf-8", errors="replace")):
+        _files(file.parent / name, known)
+    return known
+
+
 def setting_of(application: Application) -> str | None:
     """Return the name of the setting that has the factory's keys as text; None: none has.
 
@@ -174,12 +216,13 @@ def open_application(uri: str, name: str, variables: Mapping[str, str]) -> Itera
     Raises:
         CommandError: The application cannot be started, or has no such sessions of ours.
     """
-    app = _start(uri, variables)
-    with prepare(registry=app.registry) as environment:
+    registry, factory = _registry(uri, name, variables)
+    with prepare(registry=registry) as environment:
         request = environment["request"]
-        factory = _factory(app.registry, uri, name)
         try:
-            yield Application(uri, name, app.registry, request, factory)
+            yield Application(uri, name, registry, request, factory)
+        except BrokenPipeError:  # nobody reads what is printed
+            raise
         except (SQLAlchemyError, OSError) as error:
             problem = database_error(error)  # hides the parameters
             log.debug("The database refused", exc_info=True)
@@ -187,7 +230,7 @@ def open_application(uri: str, name: str, variables: Mapping[str, str]) -> Itera
 
 
 def database_error(error: Exception) -> DatabaseError:
-    """Return an error of SQLAlchemy's or the driver's as a sentence without values."""
+    """Return an error of SQLAlchemy's or the driver's as a sentence without values, and the right remedy."""
     if isinstance(error, StatementError):
         hide_values(error)
     if is_schema_error(error):
@@ -196,13 +239,64 @@ def database_error(error: Exception) -> DatabaseError:
             f"The tables are not those of the session model: {problem}.",
             "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what else is wrong.",
         )
-    return DatabaseError(
-        f"The database could not be used: {one_line(error)}.",
-        "See that it runs, and that the URL in the configuration is right.",
-    )
+    if isinstance(error, CompileError) or not isinstance(error, (DBAPIError, OSError, PoolTimeoutError)):
+        remedy = "See that the URL in the configuration is right."
+    else:
+        remedy = _remedy(getattr(error, "orig", None) or error)
+    return DatabaseError(f"The database could not be used: {one_line(error)}.", remedy)
+
+
+def _remedy(cause: BaseException) -> str:
+    state, number, words = sqlstate_of(cause), number_of(cause), str(cause).lower()
+    if state == "42501" or number in _DENIED or "readonly database" in words:
+        return (
+            "The account may not do this: GRANT SELECT, INSERT, UPDATE, DELETE on the session table and its "
+            "companion (on SQLite: see who may write to the file and its folder)."
+        )
+    if state in {"28P01", "28000"} or number in _UNKNOWN_USER or "authentication failed" in words:
+        return "See that user and password in the URL in the configuration are right."
+    is_missing = "database" in words and "does not exist" in words
+    if state == "3D000" or number in _UNKNOWN_DATABASE or is_missing:
+        return "Create the database, or see that its name in the URL in the configuration is right."
+    if "unable to open database file" in words:
+        return "See that the folder of the file in the URL exists, and that you may write to it."
+    return "See that it runs, and that host and port in the URL in the configuration are right."
+
+
+# Command, column, access to a database, routine; a server that is read-only.
+_DENIED: Final = frozenset({1142, 1143, 1044, 1370, 1227, 1290})
+_UNKNOWN_USER: Final = frozenset({1045, 1698})
+_UNKNOWN_DATABASE: Final = frozenset({1049})
+
+
+def _registry(uri: str, name: str, variables: Mapping[str, str]) -> tuple[Registry, SessionFactory]:
+    """Return the registry of an application that was just made, and its session factory.
+
+    The application may stand within filters, a pipeline or a composite, of which none passes its registry on.
+    Pyramid's own scripts take the registry that was made last; we take the last with such sessions.
+    """
+    before = set(map(id, global_registries))
+    app = _start(uri, variables)
+    made = [registry for registry in global_registries if id(registry) not in before]
+    made = made or list(global_registries)  # a module that was imported before has made its own already
+    own = getattr(app, "registry", None)
+    if own is not None:
+        made = [*(registry for registry in made if registry is not own), own]
+    for registry in reversed(made):
+        factory = web_session_factories(registry).get(name)
+        if factory is not None:
+            return registry, factory
+    if not made:
+        raise ApplicationError(
+            f"{uri} is an application, but none of Pyramid's.",
+            "Name the one of Pyramid: its section behind a # (production.ini#main is [app:main]).",
+        )
+    raise _no_such_session(made[-1], uri, name)
 
 
 def _start(uri: str, variables: Mapping[str, str]) -> Any:
+    if uri.startswith(PYTHON):
+        return _start_object(uri.removeprefix(PYTHON), variables)
     try:
         setup_logging(uri, dict(variables))
         return get_app(uri, options=dict(variables))
@@ -220,9 +314,6 @@ def _start(uri: str, variables: Mapping[str, str]) -> Any:
             f"{uri} is no configuration that can be read: {one_line(error, show=conceal_keys)}.",
             "Give an ini file, for example production.ini or production.ini#main.",
         ) from None
-    except ConfigurationError as error:
-        mistakes = "\n".join([str(error), *error.__notes__])
-        raise ApplicationError(f"The application of {uri} does not start: {mistakes}") from None
     except LookupError as error:
         if "section" in str(error) or "No loader" in str(error):
             raise CommandLineError(
@@ -234,27 +325,80 @@ def _start(uri: str, variables: Mapping[str, str]) -> Any:
         raise _not_started(uri, error) from error
 
 
-def _not_started(uri: str, error: Exception) -> ApplicationError:
+def _start_object(path: str, variables: Mapping[str, str]) -> Any:
+    """Return the application that ``module:name`` is, or makes."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as WSGI servers do
+    module, _, name = path.partition(":")
+    try:
+        target: Any = importlib.import_module(module)
+        for part in name.split("."):
+            target = getattr(target, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        is_there = isinstance(error, ImportError) and getattr(error, "name", None) not in {
+            None,
+            module,
+            *(module.rsplit(".", number)[0] for number in range(1, module.count(".") + 1)),
+        }
+        if is_there:
+            raise _not_started(path, error) from error
+        raise CommandLineError(
+            f"There is no {path}: {one_line(error, show=conceal_keys)}.",
+            "Give --app module:name, for example yourproject:app.",
+        ) from None
+    except Exception as error:  # the application's own code
+        raise _not_started(path, error) from error
+    try:
+        return _made(target, variables)
+    except Exception as error:  # as above
+        raise _not_started(path, error) from error
+
+
+def _made(target: Any, variables: Mapping[str, str]) -> Any:
+    if hasattr(target, "make_wsgi_app"):
+        return target.make_wsgi_app()
+    if hasattr(target, "registry"):
+        return target
+    if not callable(target):
+        raise TypeError(f"{type(target).__name__} is no application, and nothing that makes one")
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(target).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}
+    ]
+    if needed[:1] == ["environ"]:
+        return target  # a WSGI application, with Pyramid's within
+    # As PasteDeploy calls it, or without anything.
+    return target({}, **variables) if needed else target()
+
+
+def _not_started(uri: str, error: Exception) -> CommandError:
+    if isinstance(error, ConfigurationError):
+        mistakes = "\n".join([str(error), *error.__notes__])
+        return ApplicationError(f"The application of {uri} does not start: {mistakes}")
+    if isinstance(error, DBAPIError):
+        return database_error(error)
     # Neither its text nor the lines of its traceback: they may show what is configured.
     log.debug("The application does not start: %s", type(error).__name__)
+    is_url = isinstance(error, (ArgumentError, NoSuchModuleError))
     return ApplicationError(
         f"The application of {uri} does not start: {one_line(error, show=conceal_keys)}.",
-        f"pserve {uri} shows where.",
+        "See that the database's URL in the configuration is right (postgresql+psycopg://user:password@host/name)."
+        if is_url
+        else f"pserve {uri} shows where.",
     )
 
 
-def _factory(registry: Registry, uri: str, name: str) -> SessionFactory:
+def _no_such_session(registry: Registry, uri: str, name: str) -> CommandError:
     factories = web_session_factories(registry)
-    factory = factories.get(name)
-    if factory is not None:
-        return factory
-    if name == _DEFAULT_SESSION:
-        raise ApplicationError(
+    if name == _DEFAULT_SESSION and not factories:
+        return ApplicationError(
             f"The application of {uri} has no sessions of this library.",
             "Add config.include('pyramid_sqlalchemy_sessions') to it.",
         )
     names = ", ".join(factories) or "none"
-    raise CommandLineError(
+    return CommandLineError(
         f"The application of {uri} has no request.{name} of this library.",
         f"Give one of its sessions with --session: {names}.",
     )

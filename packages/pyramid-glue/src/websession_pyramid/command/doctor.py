@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-import plaster
 
 from ..checks import Deployment, Severity, run_checks
 from .application import setting_of
-from .options import configured, json_option
-from .output import as_json
+from .options import Subcommand, configured, json_option
+from .output import as_json, printable, terminal_width
 
 if TYPE_CHECKING:
     from ..checks import CheckResult
@@ -26,22 +23,32 @@ _MARKS: Final = {
     Severity.WARNING: click.style("warn ", fg="yellow"),
     Severity.INFO: click.style("info ", fg="cyan"),
 }
+_NOTHING: Final = "-    "
 _WELL: Final = click.style("ok   ", fg="green")
 _INDENT: Final = " " * 7
 
 
-@click.command
+@click.command(cls=Subcommand, example="doctor --fail-on warning production.ini")
+@click.option(
+    "--fail-on",
+    type=click.Choice([Severity.ERROR.value, Severity.WARNING.value]),
+    default=Severity.ERROR.value,
+    show_default=True,
+    help="From which severity on the exit status is 1.",
+)
+@click.option("--all-rows", is_flag=True, help="Look at all rows of the table, and not at 1000.")
 @json_option
 @configured
-def doctor(open_application: Opener, json_: bool) -> None:
+def doctor(*, open_application: Opener, fail_on: str, all_rows: bool, json_: bool) -> None:
     """Look for what is wrong with the sessions of a deployment.
 
     Connects to the database and changes nothing. Each finding comes with its severity, the reason and a
-    remedy. Exit status 0: no errors (there may be warnings); 1: errors were found.
+    remedy; what does not apply to a deployment is marked with a hyphen. Of the table a sample of 1000 rows is
+    looked at. Exit status 0: no errors (there may be warnings); 1: errors were found.
     """
     results = []
     with open_application() as application:
-        for result in run_checks(_deployment(application)):
+        for result in run_checks(_deployment(application, all_rows=all_rows)):
             results.append(result)
             if not json_:
                 _show(result)
@@ -53,37 +60,39 @@ def doctor(open_application: Opener, json_: bool) -> None:
         as_json({"checks": checks, "errors": errors, "warnings": warnings})
     else:
         click.echo(f"\nErrors: {errors}, warnings: {warnings}.")
-    if errors:
+    if errors or (warnings and fail_on == Severity.WARNING):
         raise click.exceptions.Exit(1)
 
 
-def _deployment(application: Application) -> Deployment:
+def _deployment(application: Application, *, all_rows: bool) -> Deployment:
     setting = setting_of(application)
     return Deployment(
         application.registry,
         application.factory,
         application.engine(),
         prefix="session." if setting is None else setting.removesuffix("secret_key"),
-        configuration=Path(plaster.parse_uri(application.uri).path),
+        configuration=application.configuration,
+        all_rows=all_rows,
     )
 
 
 def _show(result: CheckResult) -> None:
     title = result.check.title
     if result.findings is None:
-        click.echo(f"-      {title}: not looked at, because the database or the table cannot be used")
+        _say(f"{title}: not looked at, {result.why_not}", mark=_NOTHING)
     elif not result.findings:
-        click.echo(f"{_WELL}  {title}")
+        _say(title, mark=_WELL)
     for finding in result.findings or ():
-        click.echo(f"{_MARKS[finding.severity]}  {title}")
+        _say(title, mark=_MARKS[finding.severity])
         _say(finding.problem)
         if finding.remedy:
             _say(f"-> {finding.remedy}")
 
 
-def _say(paragraph: str) -> None:
-    width = min(shutil.get_terminal_size().columns, 100)
-    click.echo(click.wrap_text(paragraph, width, initial_indent=_INDENT, subsequent_indent=_INDENT))
+def _say(paragraph: str, *, mark: str = "") -> None:
+    width = min(terminal_width() or 100, 100)
+    text = click.wrap_text(printable(paragraph), width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    click.echo(f"{mark}  {text[len(_INDENT) :]}" if mark else text)
 
 
 def _as_dict(result: CheckResult) -> dict[str, object]:
@@ -91,6 +100,7 @@ def _as_dict(result: CheckResult) -> dict[str, object]:
         "check": result.check.name,
         "title": result.check.title,
         "looked_at": result.findings is not None,
+        "why_not": result.why_not or None,
         "findings": [
             {
                 "name": finding.name or result.check.name,

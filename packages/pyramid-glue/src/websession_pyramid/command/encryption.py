@@ -9,7 +9,7 @@ import click
 from websession_models import EncryptedDataMixin, encrypt_all
 
 from .application import ApplicationError, DeclinedError
-from .options import configured, json_option
+from .options import Subcommand, configured, json_option
 from .output import as_json
 
 if TYPE_CHECKING:
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["encrypt"]
 
 
-@click.command
+@click.command(cls=Subcommand, example="encrypt --dry-run production.ini")
+@click.option(
+    "--plaintext",
+    is_flag=True,
+    help="Encrypt rows that are not encrypted, too: right after the model was given EncryptedDataMixin.",
+)
 @click.option("--dry-run", is_flag=True, help="Only count what would be written.")
 @json_option
 @configured
-def encrypt(*, open_application: Opener, dry_run: bool, json_: bool) -> None:
+def encrypt(*, open_application: Opener, plaintext: bool, dry_run: bool, json_: bool) -> None:
     """Encrypt all sessions' data with the first data_secret_key.
 
-    For a model that has just been given EncryptedDataMixin, and before an old key goes. Rows that are
-    encrypted with the first key already are left alone, so it can be run again.
+    Before an old key goes; and with --plaintext, for a model that has just been given EncryptedDataMixin.
+    Without it rows that are not encrypted are refused: later, somebody has written them by hand. Rows that
+    are encrypted with the first key already are left alone, so it can be run again.
     """
     with open_application() as application:
         store = application.factory.store
@@ -35,14 +41,23 @@ def encrypt(*, open_application: Opener, dry_run: bool, json_: bool) -> None:
                 "The session model does not encrypt its data.",
                 "Add EncryptedDataMixin to its bases, and the setting data_secret_key.",
             )
-        report = encrypt_all(application.tables(), store, dry_run=dry_run)
+        report = encrypt_all(application.tables(), store, plaintext=plaintext, dry_run=dry_run)
     if json_:
         as_json(asdict(report))
     else:
         would = "would be " if dry_run else ""
-        click.echo(f"{report.rows} sessions: {report.written} {would}encrypted, {report.refused} refused")
+        plain = f" ({report.plain} for the first time)" if plaintext else ""
+        refused = report.refused + (0 if plaintext else report.plain)
+        click.echo(f"{report.rows} sessions: {report.written} {would}encrypted{plain}, {refused} refused")
+    if report.plain and not plaintext:
+        raise DeclinedError(
+            f"{report.plain} sessions are not encrypted: somebody has written them by hand, unless the model "
+            "has just been given EncryptedDataMixin. They were left alone.",
+            "If it has, say --plaintext; else end them by pyramid-sessions revoke --unusable.",
+        )
     if report.refused:
         raise DeclinedError(
             f"No key of data_secret_key opens the data of {report.refused} sessions; they were left alone.",
-            "Put their key into data_secret_key behind the others, or end these sessions.",
+            "Put their key into data_secret_key behind the others, or end these sessions by pyramid-sessions "
+            "revoke --unusable.",
         )

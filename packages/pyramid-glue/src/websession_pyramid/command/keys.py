@@ -16,7 +16,7 @@ from websession_models.overview import distinct_overrides
 from websession_models.own_transactions import reading
 
 from .application import ApplicationError, CommandError, setting_of
-from .options import configured, json_option
+from .options import Subcommand, configured, json_option
 from .output import as_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = ["keygen", "rotate_key"]
 _SUFFIX = "secret_key"
 
 
-@click.command
+@click.command(cls=Subcommand, example="keygen >> secrets.env")
 def keygen() -> None:
     """Print a new secret key.
 
@@ -39,7 +39,7 @@ def keygen() -> None:
     click.echo(generate_secret_key())
 
 
-@click.command("rotate-key")
+@click.command("rotate-key", cls=Subcommand, example="rotate-key production.ini")
 @json_option
 @configured
 def rotate_key(open_application: Opener, json_: bool) -> None:
@@ -84,9 +84,8 @@ def _present(application: Application) -> tuple[str, list[str]]:
 def _lifetime(application: Application) -> tuple[int | None, bool]:
     """Return for how many seconds the old keys are needed (None: forever), and whether the table was read."""
     factory = application.factory
-    settings = factory.policies(None)
     needs = [
-        old_key_lifetime(settings, owned=owned)
+        old_key_lifetime(factory.policies(None, owned), owned=owned)
         for owned in ((True, False) if factory.has("userid") else (None,))
     ]
     table_was_read = True
@@ -97,7 +96,8 @@ def _lifetime(application: Application) -> tuple[int | None, bool]:
         except (SQLAlchemyError, CommandError):
             table_was_read, combinations = False, ()
         needs += [
-            old_key_lifetime(settings.effective(own.overrides), owned=own.owned) for own in combinations
+            old_key_lifetime(factory.effective_policies(own.overrides, own.owned), owned=own.owned)
+            for own in combinations
         ]
     bounds = [need for need in needs if need is not None]
     return (max(bounds) if len(bounds) == len(needs) else None), table_was_read

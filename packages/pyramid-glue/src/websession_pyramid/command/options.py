@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
+import os
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from websession_core.durations import parse_duration
 
-from .application import open_application
-from .output import parse_duration
+from .application import PYTHON, open_application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +22,10 @@ if TYPE_CHECKING:
 
     Opener = Callable[[], AbstractContextManager[Application]]
 
-__all__ = ["DURATION", "configured", "json_option"]
+__all__ = ["DURATION", "READER_GONE", "Subcommand", "configured", "json_option"]
+
+READER_GONE = 141
+"""The exit status where the reader of the output has gone (`| head`): as a shell tells of SIGPIPE."""
 
 _FunctionT = TypeVar("_FunctionT", bound="Callable[..., Any]")
 
@@ -41,7 +48,8 @@ class _Duration(_ParamType):
         try:
             return parse_duration(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            hint = "give seconds, or a number with s, min, h, d or w, like 30min or 14d"
+            self.fail(f"{value!r} {error}; {hint}", param, ctx)
 
 
 DURATION = _Duration()
@@ -58,8 +66,60 @@ def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
     return variables
 
 
+class Subcommand(click.Command):
+    """One of the commands: with an example in its help, and quiet when nobody reads on.
+
+    Args:
+        example: A command line, without the name of the program.
+    """
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example behind the options."""
+        super().format_epilog(ctx, formatter)
+        if self.example:
+            formatter.write_paragraph()
+            formatter.write(f"Example:\n  {ctx.find_root().info_name} {self.example}\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let ``--app module:callable`` stand where CONFIG_URI would."""
+        if any(parameter.name == _APP for parameter in self.params):
+            args = _with_app_first(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; end quietly if the reader of its output goes away."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                raise
+            # What Python itself flushes at the end goes nowhere.
+            with contextlib.suppress(OSError, ValueError):  # where it is no file of the system's
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(READER_GONE)
+        return result
+
+
+_APP = "app"
+
+
+def _with_app_first(args: list[str]) -> list[str]:
+    ends = args.index("--") if "--" in args else len(args)
+    for number, argument in enumerate(args[:ends]):
+        if argument == "--app" and number + 1 < len(args):
+            return [f"{PYTHON}{args[number + 1]}", *args[:number], *args[number + 2 :]]
+        if argument.startswith("--app="):
+            return [f"{PYTHON}{argument.removeprefix('--app=')}", *args[:number], *args[number + 1 :]]
+    return args
+
+
 def configured(command: _FunctionT) -> _FunctionT:
-    """Add CONFIG_URI, ``--session`` and ``--var`` to a command, as one argument `open_application`.
+    """Add CONFIG_URI, ``--app``, ``--session``, ``--var`` to a command, as one argument `open_application`.
 
     It is the context manager of that name for this application: the command opens it when it is ready to.
     """
@@ -67,6 +127,7 @@ def configured(command: _FunctionT) -> _FunctionT:
     # With `wraps` the parameters that click has recorded on the command so far come along.
     @functools.wraps(command)
     def wrapper(config_uri: str, session_name: str, variables: dict[str, str], **rest: Any) -> Any:
+        rest.pop(_APP)
         return command(
             open_application=functools.partial(open_application, config_uri, session_name, variables), **rest
         )
@@ -88,6 +149,12 @@ def configured(command: _FunctionT) -> _FunctionT:
             show_default=True,
             metavar="NAME",
             help="The request attribute that holds the sessions in question.",
+        ),
+        click.option(
+            "--app",
+            _APP,
+            metavar="MODULE:NAME",
+            help="In place of CONFIG_URI: the WSGI application, or a function that makes it.",
         ),
         click.argument("config_uri"),
     ):

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from websession_core.durations import DAY, HOUR, MINUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["as_json", "bars", "parse_duration", "size", "table"]
+__all__ = ["FORMAT_VERSION", "as_json", "bars", "facts", "printable", "size", "table", "terminal_width"]
 
-_SPELLINGS: Final = {"s": 1, "sec": 1, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _BAR_WIDTH: Final = 30
+_GAP: Final = 2
+# A text that had to be cut is still told from others by so much of it.
+_LEAST_WIDTH: Final = 8
+
+FORMAT_VERSION: Final = 1
+"""The version of what `--json` prints; another number: a program that reads it has to look."""
 
 
-def parse_duration(text: str) -> int:
-    """Return a duration in seconds: ``90``, ``90s``, ``15min``, ``12h``, ``30d``, ``2w``.
+def printable(text: object) -> str:
+    """Return a text without what a terminal would obey, or would show in another order or not at all.
 
-    Raises:
-        ValueError: It is none.
+    User ids and the like come from outside. Control characters are written as Python writes them.
     """
-    digits = text.strip().lower()
-    unit = digits.lstrip("0123456789").strip()
-    number = digits[: len(digits) - len(digits.lstrip("0123456789"))]
-    if not number or (unit and unit not in _SPELLINGS):
-        raise ValueError(f"{text!r} is no duration; give seconds, or a number with s, min, h, d or w: 30d")
-    return int(number) * _SPELLINGS.get(unit, 1)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
+
+
+def terminal_width() -> int | None:
+    """Return how many columns there are to fill; None: as many as it takes, since no person reads it."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    return None
 
 
 def size(count: int | None) -> str:
@@ -42,20 +53,74 @@ def size(count: int | None) -> str:
     return f"{count / 1_000_000:.1f} MB"
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return rows under headings, in columns; numbers stand at the right."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, least: int = 1) -> str:
+    """Return rows under headings, in columns that fit the terminal; numbers stand at the right.
+
+    Where there is too little room, texts are cut to a few characters, and the last columns left out.
+
+    Args:
+        headings: The headings.
+        rows: What is below them.
+        least: How many columns at the left are shown in any case.
+    """
     body = [list(row) for row in rows]
-    texts = [list(map(str, headings)), *([str(cell) for cell in row] for row in body)]
+    texts = [list(headings), *([printable(cell) for cell in row] for row in body)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(headings))]
+    widths = _fitting(widths, [len(heading) for heading in headings], least)
     numeric = [
         bool(body) and all(isinstance(row[column], int) for row in body) for column in range(len(headings))
     ]
     return "\n".join(
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
+        (" " * _GAP)
+        .join(
+            _cut(cell, width).rjust(width) if right else _cut(cell, width).ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=False)
+        )
+        .rstrip()
         for row in texts
+    )
+
+
+def _fitting(widths: list[int], headings: list[int], least: int) -> list[int]:
+    """Return the widths of the columns that are shown."""
+    room = terminal_width()
+    if room is None:
+        return widths
+
+    def total(widths: list[int]) -> int:
+        return sum(widths) + _GAP * (len(widths) - 1)
+
+    while total(widths) > room:
+        # What can be given up: the widest column's last characters, else the last column.
+        widest = max(range(len(widths)), key=widths.__getitem__)
+        narrowest = max(headings[widest], _LEAST_WIDTH)
+        if widths[widest] > narrowest:
+            excess = total(widths) - room
+            widths = [*widths]
+            widths[widest] = max(narrowest, widths[widest] - excess)
+        elif len(widths) > least:
+            widths = widths[:-1]
+        else:
+            break
+    return widths
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def facts(lines: Sequence[tuple[str, object]]) -> str:
+    """Return labels with what they say, in two columns; where there is no room for two, below each other."""
+    room = terminal_width() or 1000
+    texts = [(label, printable(value)) for label, value in lines]
+    label_width = max((len(label) for label, _ in texts), default=0) + _GAP
+    if label_width + max((len(value) for _, value in texts), default=0) <= room:
+        return "\n".join(f"{label:<{label_width}}{value}" for label, value in texts)
+    return "\n".join(
+        f"{label:<{label_width}}{value}"
+        if label_width + len(value) <= room
+        else f"{click.wrap_text(label, room)}\n{click.wrap_text(value, room, '  ', '  ')}"
+        for label, value in texts
     )
 
 
@@ -64,14 +129,16 @@ def bars(counts: Sequence[tuple[str, int]]) -> str:
     most = max((count for _, count in counts), default=0)
     label_width = max((len(label) for label, _ in counts), default=0)
     number_width = max((len(str(count)) for _, count in counts), default=0)
+    room = (terminal_width() or 1000) - label_width - number_width - 3 * _GAP
+    bar_width = max(1, min(_BAR_WIDTH, room))
     return "\n".join(
         # A bar of at least one mark, unless there is nothing.
         f"  {label.rjust(label_width)}  {str(count).rjust(number_width)}  "
-        f"{'#' * (max(1, round(_BAR_WIDTH * count / most)) if count else 0)}".rstrip()
+        f"{'#' * (max(1, round(bar_width * count / most)) if count else 0)}".rstrip()
         for label, count in counts
     )
 
 
-def as_json(value: Any) -> None:
-    """Print `value` as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, default=str))
+def as_json(value: Mapping[str, Any]) -> None:
+    """Print an object as JSON on standard output, with the version of its form."""
+    click.echo(json.dumps({"format_version": FORMAT_VERSION, **value}, indent=2, default=str))

@@ -13,7 +13,7 @@ from websession_models.purging import MARGIN
 
 from ..errors import sentence
 from .application import ApplicationError
-from .options import DURATION, configured, json_option
+from .options import DURATION, Subcommand, configured, json_option
 from .output import as_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["gc", "purge_command"]
 
 
-@click.command("purge")
+@click.command("purge", cls=Subcommand, example="purge --max-seconds 10min production.ini")
 @click.option("--max-rows", type=click.IntRange(0), help="Delete so many sessions at most.")
 @click.option("--max-seconds", type=DURATION, help="Begin nothing after this time: seconds, or 5min, 1h.")
 @click.option(
@@ -35,6 +35,11 @@ __all__ = ["gc", "purge_command"]
 @click.option(
     "--batch", type=click.IntRange(1), default=500, show_default=True, help="Sessions in one transaction."
 )
+@click.option(
+    "--all-rows",
+    is_flag=True,
+    help="Compare the deadlines of all rows with the settings of now, and not of a sample.",
+)
 @click.option("--dry-run", is_flag=True, help="Count the sessions, and delete none.")
 @json_option
 @configured
@@ -45,13 +50,15 @@ def purge_command(
     max_seconds: int | None,
     margin: int,
     batch: int,
+    all_rows: bool,
     dry_run: bool,
     json_: bool,
 ) -> None:
     """Delete the sessions that are past their deadline.
 
-    Oldest first, in short transactions that the running application does not notice; several purges at the
-    same time share the work. Fit for cron: it says one line, and nothing is asked.
+    By the settings of now, as a request would say: sessions from before a timeout was switched on get a
+    deadline first. Oldest first, in short transactions that the running application does not notice; several
+    purges at the same time share the work. Fit for cron: it says one line, and nothing is asked.
     """
     is_watched = sys.stderr.isatty() and not (json_ or dry_run)
     with open_application() as application:
@@ -60,6 +67,8 @@ def purge_command(
             application.tables(),
             application.model,
             now=application.factory.clock(),
+            policies=application.factory.policies(None),
+            all_rows=all_rows,
             margin=margin,
             max_rows=max_rows,
             max_seconds=max_seconds,
@@ -90,8 +99,13 @@ def _advance(bar: Any, report: PurgeReport) -> None:
 
 def _summary(report: PurgeReport, *, dry_run: bool) -> str:
     if dry_run:
-        return f"{report.sessions} sessions would be deleted."
+        line = f"{report.sessions} sessions would be deleted"
+        if report.rescheduled:
+            line += f", {report.rescheduled} of them by the settings of now, not by a recorded deadline"
+        return f"{line}."
     parts = [f"{report.sessions} sessions deleted in {report.seconds:.1f} s"]
+    if report.rescheduled:
+        parts.append(f"{report.rescheduled} given a deadline by the settings of now")
     if report.orphans:
         parts.append(f"{report.orphans} leftovers of deleted sessions")
     if report.left:
@@ -105,8 +119,9 @@ def _summary(report: PurgeReport, *, dry_run: bool) -> str:
     return f"{'; '.join(parts)}."
 
 
-gc = click.Command(
+gc = Subcommand(
     "pyramid_session_gc",
+    example="production.ini",
     params=purge_command.params,
     callback=purge_command.callback,
     help=purge_command.help,

@@ -9,9 +9,10 @@ import click
 from websession_models import revoke
 from websession_models.overview import list_sessions
 from websession_models.own_transactions import reading
+from websession_models.unusable import find_unusable
 
 from .application import CommandLineError, DeclinedError
-from .options import DURATION, configured, json_option
+from .options import DURATION, Subcommand, configured, json_option
 from .output import as_json
 from .sessions import filters_of, the_one
 
@@ -26,11 +27,14 @@ __all__ = ["revoke_command"]
 _MANY = 10
 
 
-@click.command("revoke")
+@click.command("revoke", cls=Subcommand, example="revoke --unused-for 30d --anonymous production.ini")
 @click.option("--user", help="All sessions of this user, by the userid.")
 @click.option("--anonymous", is_flag=True, help="Only anonymous sessions.")
 @click.option("--older-than", type=DURATION, help="Only sessions that began longer ago: 12h, 30d.")
 @click.option("--unused-for", type=DURATION, help="Only sessions that were not used for so long.")
+@click.option("--active", is_flag=True, help="Only sessions that have not ended.")
+@click.option("--expired", is_flag=True, help="Only sessions that have ended.")
+@click.option("--unusable", is_flag=True, help="All rows that cannot be read as sessions.")
 @click.option("--all", "all_", is_flag=True, help="All sessions of everybody.")
 @click.option("--yes", is_flag=True, help="Do not ask, however many they are.")
 @click.option("--dry-run", is_flag=True, help="Count the sessions, and end none.")
@@ -42,6 +46,7 @@ def revoke_command(
     open_application: Opener,
     session: str | None,
     all_: bool,
+    unusable: bool,
     yes: bool,
     dry_run: bool,
     json_: bool,
@@ -54,10 +59,12 @@ def revoke_command(
     session that is ended has to log in again.
     """
     criteria = {name: value for name, value in filters.items() if value not in (None, False)}
-    if sum((session is not None, all_, bool(criteria))) != 1:
-        raise click.UsageError("Say which: SESSION, or --all, or one or several of the other options.")
+    if sum((session is not None, all_, unusable, bool(criteria))) != 1:
+        raise click.UsageError(
+            "Say which: SESSION, or --all, or --unusable, or one or several of the other options."
+        )
     with open_application() as application:
-        ids = _ids(application, session, criteria)
+        ids = _unusable(application) if unusable else _ids(application, session, criteria)
         if dry_run:
             if json_:
                 as_json({"would_end": len(ids)})
@@ -89,10 +96,15 @@ def _ids(application: Application, session: str | None, criteria: dict[str, Any]
         return [row.id for row in list_sessions(connection, application.model, limit=None, **filters)]
 
 
+def _unusable(application: Application) -> list[UUID]:
+    return list(find_unusable(application.tables(), application.factory.store, all_rows=True).ids)
+
+
 def _ask(number: int) -> None:
     try:
         sure = click.confirm(f"End {_count(number)}?", err=True)
     except click.Abort:
+        click.echo(err=True)  # the question has no line end
         raise CommandLineError(
             "Nobody is there to be asked.", "Say --yes to end them all the same."
         ) from None

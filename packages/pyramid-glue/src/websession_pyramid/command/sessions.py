@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from websession_core.durations import duration
 from websession_core.forecast import forecast
+from websession_core.lifecycle import last_use
 from websession_core.state import SHORT_NAME_LENGTH, short_name
+from websession_models import ClientInfoMixin
 from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview
 from websession_models.own_transactions import reading
 
 from ..errors import sentence
 from .application import ApplicationError, CommandLineError, DeclinedError
-from .options import DURATION, configured, json_option
-from .output import as_json, bars, size, table
+from .options import DURATION, Subcommand, configured, json_option
+from .output import as_json, bars, facts, size, table
+from .prometheus import prometheus_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -35,7 +38,7 @@ __all__ = ["filters_of", "list_", "show", "stats", "the_one"]
 _CHOICES = 10
 
 
-@click.command
+@click.command(cls=Subcommand, example="stats --format prometheus production.ini > sessions.prom")
 @click.option(
     "--idle-after",
     type=DURATION,
@@ -43,23 +46,40 @@ _CHOICES = 10
     show_default=True,
     help="After how long without use an active session counts as idle: seconds, or 15min, 12h, 30d.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "prometheus"]),
+    help="The form of the output; prometheus is the text format that Prometheus collects.",
+)
 @json_option
 @configured
-def stats(open_application: Opener, idle_after: int, json_: bool) -> None:
+def stats(*, open_application: Opener, idle_after: int, form: str | None, json_: bool) -> None:
     """Show the sessions in numbers.
 
-    Active is a session that is not past its deadline. The table is read from end to end, without disturbing
-    the application.
+    Active is a session that has not ended by the settings of now, as a request would say. The table is read
+    from end to end, without disturbing the application.
     """
+    if json_ and form not in {None, "json"}:
+        raise click.UsageError("--json and --format exclude each other.")
     with open_application() as application:
         now = application.factory.clock()
+        policies = application.factory.policies(None)
         with reading(application.tables()) as connection:
-            numbers = overview(connection, application.model, now=now, idle_after=idle_after)
-    if json_:
+            numbers = overview(
+                connection, application.model, now=now, idle_after=idle_after, policies=policies
+            )
+    if json_ or form == "json":
         as_json(_overview_facts(numbers, now))
-        return
+    elif form == "prometheus":
+        click.echo(prometheus_text(numbers, now=now, session=application.name), nl=False)
+    else:
+        _show_numbers(numbers, now, idle_after)
+
+
+def _show_numbers(numbers: Overview, now: int, idle_after: int) -> None:
     unknown = "(the model does not tell)"
-    lines = [
+    counts = [
         ("active", numbers.active),
         (f"  of these idle for {duration(idle_after)} or more", numbers.idle),
         ("  of these anonymous", numbers.anonymous),
@@ -68,12 +88,17 @@ def stats(open_application: Opener, idle_after: int, json_: bool) -> None:
         ("expired, not purged yet", numbers.expired),
         ("without a deadline", numbers.without_deadline),
     ]
-    for label, number in lines:
-        click.echo(f"{label:<40} {unknown if number is None else number}")
-    click.echo(f"{'oldest active':<40} {'-' if numbers.oldest is None else duration(now - numbers.oldest)}")
     click.echo(
-        f"{'data of an active session':<40} {size(numbers.payload_mean)} on average, "
-        f"{size(numbers.payload_largest)} at most"
+        facts(
+            [
+                *((label, unknown if number is None else number) for label, number in counts),
+                ("oldest active", duration(None if numbers.oldest is None else now - numbers.oldest)),
+                (
+                    "data of an active session",
+                    f"{size(numbers.payload_mean)} on average, {size(numbers.payload_largest)} at most",
+                ),
+            ]
+        )
     )
     if numbers.active:
         title = "Last used" if numbers.idle is not None else "Begun or last logged in"
@@ -105,45 +130,51 @@ def _overview_facts(numbers: Overview, now: int) -> dict[str, Any]:
     }
 
 
-@click.command("list")
+@click.command("list", cls=Subcommand, example="list --user 7 --active production.ini")
 @click.option("--user", help="Only the sessions of this user, by the userid.")
 @click.option("--anonymous", is_flag=True, help="Only anonymous sessions.")
 @click.option("--older-than", type=DURATION, help="Only sessions that began longer ago: 12h, 30d.")
 @click.option("--unused-for", type=DURATION, help="Only sessions that were not used for so long.")
+@click.option("--active", is_flag=True, help="Only sessions that have not ended.")
+@click.option("--expired", is_flag=True, help="Only sessions that have ended.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @configured
 def list_(*, open_application: Opener, limit: int, json_: bool, **criteria: Any) -> None:
-    """List sessions, the last used first."""
+    """List sessions, the last used first.
+
+    With the browser and address that a model with ClientInfoMixin records. A terminal shows as many columns
+    as it has room for.
+    """
     with open_application() as application:
         now = application.factory.clock()
         filters = filters_of(application, **criteria)
         with reading(application.tables()) as connection:
             sessions = list_sessions(connection, application.model, limit=limit + 1, **filters)
     has_more, sessions = len(sessions) > limit, sessions[:limit]
+    knows_client = application.factory.store.features.offers(ClientInfoMixin)
     if json_:
-        as_json([_line(row, now) for row in sessions])
+        as_json({"sessions": [_line(row, now) for row in sessions], "has_more": has_more})
     elif sessions:
-        click.echo(
-            table(
-                ("session", "user", "age", "unused for", "ends in", "data"),
-                [
-                    (
-                        short_name(row.id),
-                        "-" if row.userid is None else row.userid,
-                        duration(now - row.created),
-                        duration(now - row.last_used),
-                        _ends_in(row.expires_at, now),
-                        size(row.payload),
-                    )
-                    for row in sessions
-                ],
-            )
-        )
+        headings = ["session", "user", "unused for", "ends in"]
+        headings += [*(("browser", "address") if knows_client else ()), "age", "data"]
+        click.echo(table(headings, [_cells(row, now, knows_client) for row in sessions], least=4))
     if not sessions:
         click.echo("There is no such session.", err=True)
     if has_more:
         click.echo(f"There are more than {limit}; --limit shows more of them.", err=True)
+
+
+def _cells(row: Listed, now: int, knows_client: bool) -> list[str]:
+    return [
+        short_name(row.id),
+        "-" if row.userid is None else str(row.userid),
+        duration(now - row.last_used),
+        _ends_in(row.expires_at, now),
+        *((row.user_agent or "-", row.client_address or "-") if knows_client else ()),
+        duration(now - row.created),
+        size(row.payload),
+    ]
 
 
 def _line(row: Listed, now: int) -> dict[str, Any]:
@@ -154,6 +185,8 @@ def _line(row: Listed, now: int) -> dict[str, Any]:
         "unused_seconds": now - row.last_used,
         "ends_in_seconds": None if row.expires_at is None else row.expires_at - now,
         "payload_bytes": row.payload,
+        "browser": row.user_agent,
+        "address": row.client_address,
     }
 
 
@@ -163,7 +196,7 @@ def _ends_in(end: int | None, now: int) -> str:
     return duration(end - now) if end > now else "expired"
 
 
-@click.command
+@click.command(cls=Subcommand, example="show production.ini 3f2a91c0")
 @json_option
 @configured
 @click.argument("session")
@@ -179,19 +212,28 @@ def show(open_application: Opener, session: str, json_: bool) -> None:
             row = application.factory.store.load(connection, the_one(connection, application, session))
     if row is None:
         raise _no_such(session)
-    facts = _facts(application, row, now)
+    values = _facts(application, row, now)
     if json_:
-        as_json(facts)
-        return
-    for name, value in facts.items():
-        label = name.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
-        if name.endswith("_seconds"):
-            text = duration(value)
-        elif name.endswith("_bytes"):
-            text = size(value)
-        else:
-            text = "-" if value is None else str(value)
-        click.echo(f"{label:<24} {text}")
+        # Under the names of 0.2.0, too, for one series.
+        as_json(
+            {
+                **values,
+                "unused_for_seconds": values["unused_seconds"],
+                "data_bytes": values["payload_bytes"],
+            }
+        )
+    else:
+        click.echo(facts([_fact(name, value) for name, value in values.items()]))
+
+
+def _fact(name: str, value: Any) -> tuple[str, object]:
+    """Return a label and what to show of a value, whose unit is the end of its name."""
+    label = name.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
+    if name.endswith("_seconds"):
+        return label, duration(value)
+    if name.endswith("_bytes"):
+        return label, size(value)
+    return label, "-" if value is None else value
 
 
 def _facts(application: Application, row: SessionRow, now: int) -> dict[str, Any]:
@@ -200,14 +242,11 @@ def _facts(application: Application, row: SessionRow, now: int) -> dict[str, Any
     def seconds_to(moment: int | None) -> int | None:
         return None if moment is None else moment - now
 
-    activity = row.activity
     return {
         "session": short_name(row.id),
         "user": row.userid,
         "age_seconds": now - row.created,
-        "unused_for_seconds": None
-        if activity is None or activity.active_at is None
-        else now - activity.active_at,
+        "unused_seconds": now - last_use(row.state),
         "logged_in_for_seconds": None if row.authenticated_at is None else now - row.authenticated_at,
         "ends_in_seconds": seconds_to(ahead.end),
         "idle_timeout_in_seconds": seconds_to(ahead.idle_end),
@@ -215,8 +254,10 @@ def _facts(application: Application, row: SessionRow, now: int) -> dict[str, Any
         "renewal_due_in_seconds": seconds_to(ahead.renewal_due),
         "writes": row.version,
         "changes_of_identity": row.epoch,
-        "data_bytes": len(row.data.encode()),
+        "payload_bytes": len(row.data.encode()),
         "flash_messages_bytes": len(row.flash.encode()),
+        "browser": row.user_agent,
+        "address": row.client_address,
     }
 
 
@@ -255,6 +296,8 @@ def filters_of(
     anonymous: bool = False,
     older_than: int | None = None,
     unused_for: int | None = None,
+    active: bool = False,
+    expired: bool = False,
 ) -> dict[str, Any]:
     """Return the arguments of `list_sessions()` for what the options of a command ask for.
 
@@ -264,8 +307,12 @@ def filters_of(
     """
     if user is not None and anonymous:
         raise click.UsageError("--user and --anonymous exclude each other.")
+    if active and expired:
+        raise click.UsageError("--active and --expired exclude each other.")
     now = application.factory.clock()
-    filters: dict[str, Any] = {}
+    filters: dict[str, Any] = {"policies": application.factory.policies(None), "now": now}
+    if active or expired:
+        filters["active"] = active
     if user is not None or anonymous:
         filters["userid"] = _userid(application, user)
     if older_than is not None:

@@ -12,7 +12,8 @@ from ._mysql_family import MySQLFamilyServer, Programs, path_with_sbin
 class MariaDBServer(MySQLFamilyServer):
     """A MariaDB server of one's own.
 
-    Its programs are those of an installed MariaDB. URLs are for PyMySQL (`mariadb+pymysql://`).
+    Its programs are those of an installed MariaDB. URLs are for PyMySQL (`mariadb+pymysql://`); for
+    mysqlclient take `ssl_disabled` out.
     """
 
     engine: ClassVar[str] = "mariadb"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ._base import USER, DatabaseServer
+from ._process import KILL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +26,10 @@ class Programs(NamedTuple):
 class MySQLFamilyServer(DatabaseServer):
     """A server that is started as MySQL's is: an initialised data directory, and options in one command."""
 
-    _ends_by: ClassVar[int] = signal.SIGKILL
+    _ends_by: ClassVar[int] = KILL
     _stops_by: ClassVar[int] = signal.SIGTERM
-    _query: ClassVar[str] = "?charset=utf8mb4"
+    # Else PyMySQL reads all certificates of the machine before each connection, which takes 30 ms.
+    _query: ClassVar[str] = "?charset=utf8mb4&ssl_disabled=true"
     _maintenance_database: ClassVar[str] = "mysql"
     _programs: Programs
 
@@ -50,7 +52,7 @@ class MySQLFamilyServer(DatabaseServer):
         options = [*self._initial_options, *self._options, *self._durability()]
         command: list[str | Path] = [self._programs.install, "--no-defaults"]
         command += [f"--datadir={process.directory / 'data'}", *options]
-        process.run(command, ends_by=signal.SIGKILL, seconds=300)
+        process.run(command, ends_by=KILL, seconds=300)
 
     def _command(self, port: int) -> Sequence[str | Path]:
         return [

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ._base import USER, DatabaseServer
-from ._process import Account, ServerUnavailableError
+from ._process import QUIT, Account, ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ class PostgreSQLServer(DatabaseServer):
 
     engine: ClassVar[str] = "postgresql"
     # Immediate shutdown: no checkpoint, and, unlike after SIGKILL, no shared memory left behind.
-    _ends_by: ClassVar[int] = signal.SIGQUIT
+    _ends_by: ClassVar[int] = QUIT
     # Fast shutdown: does not wait until clients leave.
     _stops_by: ClassVar[int] = signal.SIGINT
 

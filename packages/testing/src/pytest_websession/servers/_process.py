@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# Where there are none of these no server runs, but the plugin is imported.
+KILL = int(getattr(signal, "SIGKILL", signal.SIGTERM))
+QUIT = int(getattr(signal, "SIGQUIT", signal.SIGTERM))
 
 LOG_TAIL = 2000  # characters of a failed program's output that go into the error
 

@@ -1,0 +1,580 @@
+"""Visitors and users have cookies of their own: what is sent late for the one leaves the other alone.
+
+The schedules of core's simulation, through the whole stack and on a real database.
+"""
+
+from __future__ import annotations
+
+import logging
+from http.cookies import SimpleCookie
+
+import pytest
+from pyramid.csrf import check_csrf_token, get_csrf_token
+from pyramid.exceptions import BadCSRFToken
+from pyramid.response import Response
+from site_under_test import SECRET_KEY, FullSession, LimitedSession, Session
+from sqlalchemy import update
+from websession_core.errors import ConfigurationError, TooManySessionsError
+from websession_core.state import Ticket
+from websession_crypto import Keyring, TokenCodec, generate_secret_key
+
+USERS, VISITORS = "session", "session-visitor"
+
+
+class Person:
+    """A browser whose answers come when the test says so."""
+
+    def __init__(self, site, cookies=()):
+        self.site = site
+        self.cookies = dict(cookies)
+
+    def send(self, path, **form):
+        """Send a request with the cookies of now; return the answer, which has not come back yet."""
+        header = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Cookie": header} if header else {}
+        browser = self.site.browser()
+        if form:
+            return browser.post(path, form, headers=headers, status="*")
+        return browser.get(path, headers=headers, status="*")
+
+    def receive(self, answer):
+        """Process the cookies of an answer."""
+        for header in answer.headers.getall("Set-Cookie"):
+            for name, morsel in SimpleCookie(header).items():
+                if morsel.value:
+                    self.cookies[name] = morsel.value
+                else:
+                    self.cookies.pop(name, None)
+        return answer.json_body if answer.content_type == "application/json" else None
+
+    def open(self, path, **form):
+        """Send a request and process the answer."""
+        return self.receive(self.send(path, **form))
+
+    def log_in(self, userid=7):
+        token = self.open("/form")
+        return self.open("/enter", csrf_token=token, userid=userid)
+
+    @property
+    def user(self):
+        return self.open("/who")
+
+    def ticket(self, name):
+        codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose=name)
+        return Ticket.from_bytes(codec.decrypt(self.cookies[name]))
+
+
+def prepared(site):
+    site.views["form"] = get_csrf_token
+
+    @site.view
+    def enter(request):
+        try:
+            check_csrf_token(request)
+        except BadCSRFToken:
+            return "bad token"
+        request.session.login(int(request.POST["userid"]))
+        return "ok"
+
+    site.views["check"] = lambda request: check_csrf_token(request, raises=False)
+
+    @site.view
+    def nobody(request):
+        request.session.login(None)
+
+    @site.view
+    def add(request):
+        request.session["n"] = request.session.get("n", 0) + 1
+
+    @site.view
+    def broken(request):
+        request.session["n"] = 0
+        get_csrf_token(request)
+        raise RuntimeError
+
+    site.views["regenerate"] = lambda request: request.session.regenerate()
+    site.views["another"] = lambda request: request.session.new_csrf_token()
+    return site
+
+
+def error_page(error, request):
+    return Response(json_body=get_csrf_token(request), status=500)
+
+
+@pytest.fixture
+def site(make_site):
+    return prepared(make_site(model=FullSession, error_page=error_page))
+
+
+@pytest.fixture
+def person(site):
+    return Person(site)
+
+
+class TestTheNames:
+    def test_a_visitor_has_the_one_and_a_user_the_other(self, person):
+        person.open("/add")
+        assert set(person.cookies) == {VISITORS}
+        assert person.ticket(VISITORS).owned is False
+        person.open("/login")
+        assert set(person.cookies) == {USERS}
+        assert person.ticket(USERS).owned is True
+        assert person.open("/look") == {"n": 1}
+
+    def test_a_model_without_users_has_one(self, make_site):
+        person = Person(prepared(make_site(model=Session)))
+        for path in ("/add", "/regenerate", "/add", "/form"):
+            person.open(path)
+            assert set(person.cookies) == {USERS}
+
+    @pytest.mark.parametrize("name", ["__Host-session", "__Secure-session", "s" * 255])
+    def test_the_second_keeps_the_prefix_of_the_first_and_a_length_that_browsers_take(self, make_site, name):
+        site = make_site(
+            model=FullSession, settings={"session.cookie_name": name, "session.cookie_secure": "true"}
+        )
+        person = Person(site)
+        person.open("/start")
+        (second,) = person.cookies
+        assert second.startswith(name[:200])
+        assert second.endswith("-visitor")
+        assert len(second) <= 255
+        assert person.open("/look") == {"a": 1}
+
+    def test_the_second_can_live_longer_and_come_from_other_sites(self, make_site):
+        settings = {
+            "session.cookie_secure": "true",
+            "session.visitor_cookie_max_age": 3600,
+            "session.visitor_cookie_samesite": "None",
+        }
+        person = Person(make_site(model=FullSession, settings=settings))
+        header = person.send("/start").headers["Set-Cookie"]
+        assert "Max-Age=3600" in header
+        assert "SameSite=None" in header
+        header = person.send("/login").headers["Set-Cookie"]
+        assert "Max-Age" not in header
+        assert "SameSite=Lax" in header
+
+    def test_it_can_end_with_the_browser_where_the_first_does_not(self, make_site):
+        settings = {"session.cookie_max_age": 3600, "session.visitor_cookie_max_age": 0}
+        person = Person(make_site(model=FullSession, settings=settings))
+        assert "Max-Age" not in person.send("/start").headers["Set-Cookie"]
+        assert "Max-Age=3600" in person.send("/login").headers["Set-Cookie"]
+
+    def test_settings_of_the_second_are_a_mistake_where_there_is_one(self, make_site):
+        for name, value in (("max_age", 60), ("samesite", "Lax")):
+            with pytest.raises(ConfigurationError, match="UseridMixin"):
+                make_site(settings={f"session.visitor_cookie_{name}": value})
+
+    def test_the_second_of_one_session_must_not_be_the_first_of_another(self, make_site):
+        def both(config):
+            config.add_web_session("other")
+
+        settings = {
+            "other.secret_key": SECRET_KEY,
+            "other.model_class": Session,
+            "other.cookie_name": VISITORS,
+        }
+        with pytest.raises(ConfigurationError, match="session-visitor"):
+            make_site(model=FullSession, settings=settings, configure=both)
+
+    def test_a_token_of_the_one_opens_nothing_under_the_name_of_the_other(self, site, person):
+        person.open("/add")
+        assert Person(site, {USERS: person.cookies[VISITORS]}).open("/look") == {}
+
+
+class TestSchedules:
+    def test_a_first_write_of_a_visitor_that_is_late_does_not_overwrite_her_login(self, person):
+        token = person.open("/form")
+        late = person.send("/add")
+        assert person.open("/enter", csrf_token=token, userid=7) == "ok"
+        person.receive(late)
+        assert person.user == 7
+
+    def test_neither_does_a_write_of_before_a_logout(self, person):
+        person.log_in()
+        before = dict(person.cookies)
+        person.open("/leave")
+        late = Person(person.site, before).send("/add")
+        person.log_in()
+        person.receive(late)
+        assert person.user == 7
+
+    def test_nor_one_of_the_user_before(self, person):
+        person.log_in()
+        token, before = person.open("/form"), dict(person.cookies)
+        assert person.open("/enter", csrf_token=token, userid=8) == "ok"
+        person.receive(Person(person.site, before).send("/add"))
+        assert person.user == 8
+
+    @pytest.mark.parametrize("seconds", [0, 121])
+    @pytest.mark.parametrize("path", ["/enter", "/nobody"])
+    def test_a_planter_of_his_own_login_cannot_throw_the_victim_out(self, site, person, path, seconds):
+        mallory = Person(site)
+        mallory.log_in(66)
+        planted = dict(mallory.cookies)
+        if path == "/nobody":
+            mallory.open("/add")
+            mallory.open(path)
+        person.cookies.update(mallory.cookies)
+        person.log_in()
+        site.clock.advance(seconds)
+        assert Person(site, planted).user is None
+        assert person.user == 7
+
+    @pytest.mark.parametrize("seconds", [1, 61, 119, 121, 10_000])
+    def test_a_login_whose_answer_was_lost_can_be_repeated_from_the_form_opened_again(self, person, seconds):
+        for path in ("/form", "/add"):
+            person.open(path)
+        person.send("/enter", csrf_token=person.open("/form"), userid=7)
+        person.site.clock.advance(seconds)
+        assert person.log_in() == "ok"
+        assert person.user == 7
+        assert len(person.site.rows()) == 2  # both stay: answers can be reordered
+
+    def test_while_a_users_ticket_is_superseded_nothing_is_typed_into_a_visitors_session(self, person):
+        person.open("/add")
+        visitors = dict(person.cookies)
+        person.log_in()
+        late = {**person.cookies, **visitors}
+        person.log_in()
+        tab = Person(person.site, late)
+        answer = tab.send("/add")
+        assert answer.headers.getall("Set-Cookie") == []
+        assert tab.user is None
+        assert len(person.site.rows()) == 1
+
+    def test_a_replay_is_acted_upon_and_not_passed_over_for_the_visitors_cookie(self, site, person):
+        person.log_in()
+        stolen = dict(person.cookies)
+        person.log_in()
+        site.clock.advance(121)
+        thief = Person(site)
+        thief.open("/add")
+        thief.cookies.update(stolen)
+        assert thief.open("/look") == {}
+        assert person.user is None
+        assert thief.open("/look") == {"n": 1}  # now it is dead, and the visitor's is asked
+
+    def test_another_cookie_of_the_users_name_is_judged_beside_a_replay(self, site, person):
+        planter = Person(site)
+        planter.log_in(66)
+        replayed = planter.cookies[USERS]
+        planter.log_in(66)
+        person.log_in()
+        site.clock.advance(121)
+        for both in ((replayed, person.cookies[USERS]), (person.cookies[USERS], replayed)):
+            header = {"Cookie": "; ".join(f"{USERS}={token}" for token in both)}
+            assert site.browser().get("/who", headers=header).json_body == 7
+
+    def test_a_dead_ticket_of_a_login_that_is_planted_beside_a_visitor_takes_nothing_from_her(
+        self, site, person
+    ):
+        mallory = Person(site)
+        mallory.log_in(66)
+        dead = mallory.cookies[USERS]
+        known = mallory.open("/form")
+        mallory.open("/leave")
+        person.cookies[USERS] = dead
+        person.open("/add")
+        assert person.open("/look") == {"n": 1}
+        # What it does allow: its planter knows a token that is good while no login is open. And no longer.
+        assert person.log_in() == "ok"
+        assert person.open("/enter", csrf_token=known, userid=66) == "bad token"
+        assert person.user == 7
+
+    def test_a_visitors_cookie_that_sleeps_beneath_a_login_does_nothing(self, site, person):
+        planter = Person(site)
+        planter.open("/add")
+        known = planter.open("/form")
+        person.log_in()
+        person.cookies.update(planter.cookies)
+        assert person.user == 7
+        assert person.open("/look") == {}
+        assert person.open("/enter", csrf_token=known, userid=66) == "bad token"
+        person.open("/leave")
+        assert person.cookies == {}
+        assert site.rows() == []
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_both_answers_of_a_double_click_are_good_in_any_order(self, person, order):
+        person.open("/add")
+        token = person.open("/form")
+        answers = [person.send("/enter", csrf_token=token, userid=7) for _ in range(2)]
+        assert [answer.json_body for answer in answers] == ["ok", "ok"]
+        for answer in answers[::order]:
+            person.receive(answer)
+        assert person.user == 7
+
+    def test_a_rotation_that_a_fail_over_has_forgotten_opens_nothing(self, site, person):
+        planter = Person(site)
+        planter.open("/add")
+        person.cookies.update(planter.cookies)
+        planter.open("/regenerate")
+        with site.engine.begin() as connection:  # the fail-over
+            connection.execute(update(FullSession.__table__).values(epoch=0, rotated_at=None))
+        person.log_in()
+        assert person.user == 7
+        assert planter.ticket(VISITORS).epoch == person.ticket(USERS).epoch
+        assert planter.open("/look") == {}
+
+
+class TestLeaving:
+    def test_logout_takes_both_cookies_away_and_ends_both_rows(self, site, person):
+        tab = Person(site)
+        tab.open("/add")
+        person.log_in()
+        person.cookies.update(tab.cookies)
+        assert len(site.rows()) == 2
+        person.open("/leave")
+        assert person.cookies == {}
+        assert site.rows() == []
+
+    def test_cookies_that_open_nothing_are_taken_away_too(self, site):
+        person = Person(site, {USERS: "junk", VISITORS: "junk"})
+        person.open("/leave")
+        assert person.cookies == {}
+
+    def test_a_login_later_in_the_request_wins(self, site, person):
+        person.open("/add")
+
+        @site.view
+        def clean(request):
+            request.session.invalidate()
+            request.session.login(9)
+
+        answer = person.send("/clean")
+        names = sorted(header.partition("=")[0] for header in answer.headers.getall("Set-Cookie"))
+        assert names == [USERS, VISITORS]
+        person.receive(answer)
+        assert set(person.cookies) == {USERS}
+        assert person.user == 9
+
+    def test_login_none_ends_the_users_row_and_its_data_goes_on_in_another(self, site, person, caplog):
+        person.log_in()
+        person.open("/add")
+
+        @site.view
+        def settle(request):
+            with request.session.settings as own:
+                own.idle_timeout = 99
+                own.cookie_max_age = 999
+            request.session.flash("hello")
+
+        person.open("/settle")
+        (before,) = site.rows()
+        caplog.set_level(logging.INFO, "websession_pyramid")
+        answer = person.send("/nobody")
+        assert not any("Max-Age=999" in header for header in answer.headers.getall("Set-Cookie"))
+        person.receive(answer)
+        assert set(person.cookies) == {VISITORS}
+        (after,) = site.rows()
+        assert after.id != before.id
+        assert (after.userid, after.idle_timeout, after.authenticated_at) == (None, None, None)
+        assert person.open("/look") == {"n": 1}
+        site.views["flash"] = lambda request: request.session.pop_flash()
+        assert person.open("/flash") == ["hello"]
+        (line,) = [record.message for record in caplog.records]
+        assert before.id.hex[:8] in line
+        assert before.id.hex[:12] not in line
+
+
+class TestForms:
+    def test_showing_them_stores_nothing_for_a_visitor(self, site, person):
+        site.statements.clear()
+        token = person.open("/form")
+        assert person.open("/form") == token
+        assert site.statements == []
+        assert site.rows() == []
+        assert person.ticket(VISITORS).stored is False
+
+    def test_ten_thousand_robots_fill_no_table(self, site):
+        for _ in range(100):  # the others are as these
+            Person(site).open("/form")
+        assert site.rows() == []
+
+    def test_what_is_stored_first_inherits_the_token_under_an_identifier_of_its_own(self, site, person):
+        token = person.open("/form")
+        before = person.ticket(VISITORS)
+        person.open("/add")
+        (row,) = site.rows()
+        assert row.id != before.session_id
+        assert person.ticket(VISITORS).seed == before.seed
+        assert person.open("/form") == token
+
+    def test_a_page_that_shows_a_form_and_stores_something_has_one_cookie_and_one_token(self, site, person):
+        @site.view
+        def both(request):
+            token = get_csrf_token(request)
+            request.session["n"] = 1
+            return token
+
+        token = person.open("/both")
+        assert set(person.cookies) == {VISITORS}
+        assert person.open("/look") == {"n": 1}
+        assert person.open("/form") == token
+
+    def test_it_goes_out_with_an_error_page_of_an_aborted_transaction(self, site, person):
+        answer = person.send("/broken")
+        assert answer.status_int == 500
+        token = person.receive(answer)
+        assert site.rows() == []
+        assert person.open("/enter", csrf_token=token, userid=7) == "ok"
+
+    def test_in_a_session_it_writes_nothing_on_an_error_page_either(self, site, person, caplog):
+        person.open("/add")
+        token = person.open("/form")
+        site.statements.clear()
+        assert person.open("/form") == token
+        assert "UPDATE" not in site.statements
+        site.views["fail"] = lambda request: 1 / 0
+        assert person.receive(person.send("/fail")) == token
+        assert caplog.records == []
+
+    def test_a_login_and_a_change_of_identity_draw_another_at_once(self, site, person):
+        seen = {}
+
+        @site.view
+        def everything(request):
+            seen["visitor"] = get_csrf_token(request)
+            request.session.login(7)
+            seen["user"] = get_csrf_token(request)
+            request.session.regenerate()
+            seen["again"] = get_csrf_token(request)
+
+        person.open("/everything")
+        assert len(set(seen.values())) == 3
+        assert person.open("/form") == seen["again"]
+
+    @pytest.mark.parametrize("path", ["/form", "/add", "/login"])
+    def test_a_key_that_was_changed_refuses_no_open_form(self, make_site, path):
+        new = generate_secret_key()
+        person = Person(prepared(make_site(model=FullSession)))
+        person.open(path)
+        token = person.open("/form")
+        for keys in (f"{new} {SECRET_KEY}", f"{SECRET_KEY} {new}"):
+            person.site = prepared(make_site(model=FullSession, settings={"session.secret_key": keys}))
+            assert person.open("/form") == token
+            copy = Person(person.site, person.cookies)
+            assert copy.open("/check", csrf_token=token) is True
+
+    def test_another_token_is_a_number_in_the_row(self, site, person):
+        person.open("/add")
+        old = person.open("/form")
+        new = person.open("/another")
+        assert new != old
+        assert person.open("/enter", csrf_token=old, userid=7) == "bad token"
+        assert person.open("/enter", csrf_token=new, userid=7) == "ok"
+
+    def test_a_token_that_0_2_0_has_stored_stays_good_until_the_identity_changes(self, site, person):
+        person.open("/add")
+        with site.engine.begin() as connection:
+            connection.execute(update(FullSession.__table__).values(csrf_token="a" * 43))
+        assert person.open("/form") == "a" * 43
+        assert person.open("/enter", csrf_token="a" * 43, userid=7) == "ok"
+        assert person.open("/form") != "a" * 43
+
+    def test_while_no_login_is_open_the_token_of_either_cookie_is_good(self, site, person):
+        person.log_in()
+        with site.engine.begin() as connection:
+            connection.execute(FullSession.__table__.delete())
+        token = person.open("/form")  # of the dead ticket
+        person.open("/add")
+        assert set(person.cookies) == {USERS, VISITORS}
+        assert person.open("/form") != token
+        assert person.open("/enter", csrf_token=token, userid=7) == "ok"
+
+    @pytest.mark.parametrize("refuses", [False, True])
+    def test_where_a_user_has_no_room_the_row_that_the_shown_ticket_names_goes_first(
+        self, make_site, refuses
+    ):
+        settings = {
+            "session.max_per_user": 2,
+            "session.max_per_user_policy": "refuse" if refuses else "end_oldest",
+        }
+        site = prepared(make_site(model=LimitedSession, settings=settings))
+        elsewhere, person = Person(site), Person(site)
+        elsewhere.log_in()
+        site.clock.advance(10)
+        person.open("/add")
+        person.send("/enter", csrf_token=person.open("/form"), userid=7)
+        site.clock.advance(10)
+        assert person.log_in() == "ok"
+        assert (elsewhere.user, person.user) == (7, 7)
+        assert len(site.rows()) == 2
+        site.views["login"] = lambda request: request.session.login(7)
+        if refuses:
+            with pytest.raises(TooManySessionsError):
+                Person(site).open("/login")
+
+
+class TestVersion1:
+    """What 0.2.0 has left, and what it can read."""
+
+    @pytest.fixture
+    def alongside(self, make_site):
+        return prepared(make_site(model=FullSession, settings={"session.alongside_0_2": "true"}))
+
+    def test_alongside_it_everything_is_as_it_was(self, alongside):
+        person = Person(alongside)
+        token = person.open("/form")
+        (row,) = alongside.rows()
+        assert row.csrf_token == token
+        for path in ("/add", "/form"):
+            person.open(path)
+            assert set(person.cookies) == {USERS}
+            assert person.ticket(USERS).seed is None
+        assert person.open("/enter", csrf_token=token, userid=7) == "ok"
+        assert (person.user, person.ticket(USERS).seed) == (7, None)
+        assert person.open("/look") == {"n": 1}
+        person.open("/leave")
+        assert person.cookies == {}
+
+    @pytest.mark.parametrize("path", ["/add", "/login"])
+    def test_its_cookies_go_on(self, alongside, site, path):
+        person = Person(alongside)
+        person.open("/add")
+        person.open(path)
+        token = person.open("/form")
+        person.site = site
+        site.clock.advance(1)
+        assert person.open("/form") == token
+        data = person.open("/look")
+        assert data["n"] >= 1
+        assert person.user == (7 if path == "/login" else None)
+
+    def test_a_visitors_stays_where_it_is_and_its_reissue_goes_under_the_other_name(self, alongside, site):
+        person = Person(alongside)
+        person.open("/add")
+        token = person.open("/form")
+        old = person.cookies[USERS]
+        person.site = site
+        person.open("/look")
+        assert set(person.cookies) == {USERS, VISITORS}
+        assert person.cookies[USERS] == old
+        assert person.ticket(VISITORS).owned is False
+        # Once is enough.
+        assert person.send("/look").headers.getall("Set-Cookie") == []
+        assert Person(site, {VISITORS: person.cookies[VISITORS]}).open("/form") == token
+        assert person.open("/enter", csrf_token=token, userid=7) == "ok"
+        assert set(person.cookies) == {USERS}
+
+    def test_the_first_ticket_of_a_visitor_accuses_nobody(self, alongside, site):
+        person = Person(alongside)
+        person.open("/add")
+        planted = dict(person.cookies)
+        person.site = site
+        person.log_in()
+        site.clock.advance(121)
+        assert Person(site, planted).user is None
+        assert person.user == 7
+
+    def test_a_workers_that_no_longer_holds_back_can_be_held_back_again(self, alongside, site):
+        person = Person(site)
+        person.log_in()
+        person.open("/add")
+        person.site = alongside
+        assert person.user == 7
+        assert person.open("/form") == person.open("/form")
+        assert person.log_in(8) == "ok"
+        assert person.ticket(USERS).seed is None
+        assert person.user == 8
