@@ -18,6 +18,7 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
+from websession_core.lifecycle import CLOCK_STEP
 from websession_core.settings import OPTIONS, parse_settings, visitor_cookie_name
 from websession_crypto import Keyring, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
@@ -363,9 +364,16 @@ def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
 
 
 def _cut_off_has_come(draft: Draft) -> Iterator[Mistake]:
-    # Servers' clocks may differ by the grace, and one that is slow is no mistake of the setting.
-    ahead = draft["not_before"] - time.time() - draft["renewal_grace"]
-    if ahead > 0:
+    ahead = draft["not_before"] - int(time.time())
+    if 0 < ahead <= CLOCK_STEP:
+        # Another clock's "now"; and this one may be the slow one.
+        log.warning(
+            "%s is %d seconds ahead of this machine's clock: until then every login is forgotten with the "
+            "response to it. Give the time of now, as date +%%s prints it on this machine.",
+            draft.name("not_before"),
+            ahead,
+        )
+    elif ahead > 0:
         yield draft.mistake(
             "not_before",
             "has yet to come, and until then every login is forgotten with the response to it",
