@@ -198,7 +198,7 @@ class Site:
             self.engine.dispose()
             raise
         self.factory = self.app.registry.getUtility(ISessionFactory)
-        self.clock = ManualClock(1_700_000_000)
+        self.clock = ManualClock(1_800_000_000)
         self.clock.govern(self.app)
         self.model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
 

@@ -18,7 +18,6 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
-from websession_core.lifecycle import CLOCK_STEP
 from websession_core.settings import OPTIONS, parse_settings, visitor_cookie_name
 from websession_crypto import Keyring, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
@@ -283,12 +282,14 @@ def _parse(
     settings: Mapping[str, Any], prefix: str, maybe_dotted: Callable[[Any], Any] | None, *checks: Any
 ) -> Settings:
     try:
-        return parse_settings(
+        parsed = parse_settings(
             settings, prefix=prefix, converters=_converters(maybe_dotted), checks=[*_CHECKS, *checks]
         )
     except ConfigurationError:
         del settings  # the secret ones are not for the traceback, whose frames hold their locals
         raise
+    _warn_of_cut_off_to_come(parsed, prefix)
+    return parsed
 
 
 def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable[[Any], Any]]:
@@ -363,21 +364,14 @@ def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
         )
 
 
-def _cut_off_has_come(draft: Draft) -> Iterator[Mistake]:
-    ahead = draft["not_before"] - int(time.time())
-    if 0 < ahead <= CLOCK_STEP:
-        # Another clock's "now"; and this one may be the slow one.
+def _warn_of_cut_off_to_come(settings: Settings, prefix: str) -> None:
+    ahead = settings.not_before - int(time.time())
+    if ahead > 0:
         log.warning(
-            "%s is %d seconds ahead of this machine's clock: until then every login is forgotten with the "
-            "response to it. Give the time of now, as date +%%s prints it on this machine.",
-            draft.name("not_before"),
+            "%snot_before is %d seconds ahead of this machine's clock: until then every login is forgotten "
+            "with the response to it. Give the time of now, as date +%%s prints it on this machine.",
+            prefix,
             ahead,
-        )
-    elif ahead > 0:
-        yield draft.mistake(
-            "not_before",
-            "has yet to come, and until then every login is forgotten with the response to it",
-            "give the time of now, as date +%s prints it on this machine",
         )
 
 
@@ -386,7 +380,6 @@ _CHECKS: Final = (
     _limit_has_its_mixins,
     _data_key_goes_with_the_mixin,
     _data_key_is_its_own,
-    _cut_off_has_come,
     _visitors_have_a_cookie,
 )
 
