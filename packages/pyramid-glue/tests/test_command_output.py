@@ -27,7 +27,8 @@ HOSTILE = "bob\n0badc0de  admin\x1b]0;owned\x07\u202eevil\u2028"
 
 
 @pytest.fixture
-def config(command, ini):
+def config(command, ini, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     uri = ini(session__model_class="site_under_test.TextSession", session__idle_timeout="30min")
     assert command("stats", uri).exit_code == 0
     add("ada", unused=60)

@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from websession_core.errors import ConfigurationError
 from websession_crypto import Keyring, generate_secret_key
 from websession_models import BaseMixin
+from websession_models.types import SESSION_JSON
 from websession_pyramid import SessionSecurityPolicy, factory_args_from_settings, get_session_factory
 
 GOOD = {"session.secret_key": SECRET_KEY, "session.model_class": "site_under_test.Session"}
@@ -164,7 +165,7 @@ def test_two_applications_in_one_process_do_not_influence_each_other():
 
     class Other(BaseMixin, OtherBase):
         __tablename__ = "other"
-        data: Mapped[dict] = mapped_column("payload", BaseMixin.data.column.type)
+        data: Mapped[dict] = mapped_column("payload", SESSION_JSON)
         more: Mapped[str | None] = mapped_column(String(5))
 
     one = include({**GOOD, "session.cookie_name": "one"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pyramid.response import Response
 from site_under_test import FullSession, Order
@@ -85,9 +87,14 @@ def test_a_candidate_whose_write_took_no_effect_does_not_leave(site, browser, me
     def send_elsewhere():
         return send(site, old, path) if meanwhile == "another renewal" else with_cookie(site, old).get(path)
 
+    def meanwhile_elsewhere(request, response):
+        # In a thread of its own, as another worker would: in this one it were a subrequest.
+        with ThreadPoolExecutor(1) as worker:
+            answers.append(worker.submit(send_elsewhere).result())
+
     @site.view
     def slow(request):
-        request.add_response_callback(lambda *_: answers.append(send_elsewhere()))
+        request.add_response_callback(meanwhile_elsewhere)
         return request.session.userid
 
     assert send(site, old, "/slow") == (7, None)

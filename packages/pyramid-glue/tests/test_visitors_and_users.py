@@ -484,9 +484,7 @@ class TestForms:
         assert person.open("/enter", csrf_token=token, userid=7) == "ok"
 
     @pytest.mark.parametrize("refuses", [False, True])
-    def test_where_a_user_has_no_room_the_row_that_the_shown_ticket_names_goes_first(
-        self, make_site, refuses
-    ):
+    def test_where_a_user_has_no_room_the_row_that_the_shown_ticket_names_goes(self, make_site, refuses):
         settings = {
             "session.max_per_user": 2,
             "session.max_per_user_policy": "refuse" if refuses else "end_oldest",
@@ -569,7 +567,7 @@ class TestVersion1:
         assert Person(site, planted).user is None
         assert person.user == 7
 
-    def test_a_workers_that_no_longer_holds_back_can_be_held_back_again(self, alongside, site):
+    def test_a_worker_that_no_longer_holds_back_can_be_told_to_again(self, alongside, site):
         person = Person(site)
         person.log_in()
         person.open("/add")
@@ -579,3 +577,13 @@ class TestVersion1:
         assert person.log_in(8) == "ok"
         assert person.ticket(USERS).seed is None
         assert person.user == 8
+
+    @pytest.mark.parametrize("path", ["/add", "/login"])
+    def test_what_is_sent_again_alongside_it_is_readable_for_it(self, make_site, site, path):
+        person = Person(site)
+        person.open(path)
+        other_looks = {"session.alongside_0_2": "true", "session.cookie_httponly": "false"}
+        person.site = prepared(make_site(model=FullSession, settings=other_looks))
+        person.open("/look")
+        assert person.ticket(USERS).seed is None
+        assert Person(person.site, {USERS: person.cookies[USERS]}).user == person.user
