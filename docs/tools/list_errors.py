@@ -24,6 +24,7 @@ PACKAGES = (
 )
 
 MORE = {
+    "CipherLibraryError": "../how-to/codec.md",
     "ConfigurationError": "settings.md",
     "EncryptedDataError": "../how-to/encryption.md",
     "InvalidPreferenceError": "../how-to/timeouts.md#remember-me",

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websession_core import FlashQueues, Payload, SessionTypes, UnstorableValueError, loads
 from websession_core.storable import MAX_DEPTH
 
@@ -294,3 +296,44 @@ class TestRefusedValues:
 
         assert payload == loads(STORED)
         assert not payload.is_changed
+
+
+def refusal(value: Any) -> str | None:
+    """Say why a value cannot be stored; None: it can."""
+    try:
+        Payload()["key"] = value
+    except UnstorableValueError as error:
+        return error.reason
+    return None
+
+
+anything = st.one_of(
+    st.text(st.characters(), max_size=5),
+    st.integers(-(2**66), 2**66),
+    st.sampled_from([-(2**63) - 1, -(2**63), 2**64 - 1, 2**64, True, None, Colour.RED, Number.ONE, Word.A]),
+    st.sampled_from([Text("a"), Text("\0"), "\0", "a\0b", "\ud800", "ä\0", "\x7f", Octets(), 1j]),
+    st.floats(),
+)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(value=anything)
+def test_a_value_in_a_list_or_a_dictionary_is_refused_as_it_is_by_itself(value: Any) -> None:
+    reason = refusal(value)
+
+    assert refusal([value]) == reason
+    assert refusal({"a": value}) == reason
+    assert refusal([1, {"a": ["b", value]}]) == reason
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(key=st.one_of(anything, st.sampled_from(["k" * 16_383, "k" * 16_384, "k" * 2**16, "ä" * 2**15])))
+def test_a_key_in_a_value_is_refused_as_it_is_in_the_session(key: Any) -> None:
+    def of_the_session() -> str | None:
+        try:
+            Payload()[key] = 1
+        except UnstorableValueError as error:
+            return error.reason
+        return None
+
+    assert refusal({key: 1}) == of_the_session()

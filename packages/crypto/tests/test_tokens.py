@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websession_crypto import (
+    CIPHER_LIBRARIES,
     MAX_PAYLOAD_LENGTH,
     MAX_PURPOSE_LENGTH,
     MAX_TOKEN_LENGTH,
@@ -19,6 +20,7 @@ from websession_crypto import (
     MalformedTokenError,
     Opened,
     PayloadTooLongError,
+    SecretKey,
     TokenCodec,
     TokenError,
     UnauthenticTokenError,
@@ -58,6 +60,27 @@ class TestRoundTrip:
         assert codec.decrypt(token) == payload
         assert codec.decrypt(token.encode("ascii")) == payload
         assert codec.open(token) == Opened(payload, key_index=0)
+
+    @settings(max_examples=100, deadline=None)
+    @given(payload=st.binary(max_size=300), purpose=st.text(min_size=1, max_size=60))
+    def test_a_token_is_the_same_whatever_library_made_it(self, payload: bytes, purpose: str) -> None:
+        codecs = [
+            TokenCodec(Keyring.from_text(FIRST, library=library), purpose=purpose, nonce_source=bytes)
+            for library in CIPHER_LIBRARIES
+        ]
+
+        (token,) = {codec.encrypt(payload) for codec in codecs}
+
+        assert [codec.open(token) for codec in codecs] == [Opened(payload, 0)] * len(codecs)
+
+    def test_keys_of_different_libraries_make_one_keyring(self) -> None:
+        keys = [SecretKey.from_text(FIRST, library="openssl"), SecretKey.from_text(SECOND)]
+        codec = TokenCodec(Keyring(keys), purpose="session")
+        old = TokenCodec(Keyring.from_text(SECOND, library="openssl"), purpose="session")
+
+        assert codec.open(old.encrypt(b"payload")) == Opened(b"payload", 1)
+        assert codec.open(CODEC.encrypt(b"payload")) == Opened(b"payload", 0)
+        assert codec.keyring.library == "openssl"
 
     def test_a_token_is_a_cookie_value_as_it_stands(self) -> None:
         for length in range(40):

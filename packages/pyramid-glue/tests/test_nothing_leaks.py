@@ -24,10 +24,11 @@ from overheard import (
     error_classes,
     log_statements,
 )
+from pyramid.httpexceptions import HTTPFound
 from pyramid.request import Request
 from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession, LimitedSession, Order, SealedSession, Session
-from sqlalchemy import Column, MetaData, String, Table, create_engine, select, text, update
+from sqlalchemy import Column, MetaData, String, Table, select, text, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session as DatabaseSession
 from sqlalchemy.pool import StaticPool
@@ -35,6 +36,7 @@ from websession_core.forecast import forecast
 from websession_core.lifecycle import (
     CONSEQUENCES,
     RULES,
+    Duty,
     begin,
     bookkeeping,
     judge,
@@ -56,7 +58,7 @@ from websession_models.purging import purge
 from websession_models.revoking import revoke
 from websession_models.schema import check_schema
 from websession_models.user_limit import users_sessions
-from websession_pyramid import SessionEvent, active_sessions, get_session_factory
+from websession_pyramid import SessionEvent, SessionSecurityPolicy, active_sessions, get_session_factory
 from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
 from websession_pyramid.command.application import Application
 from websession_pyramid.request_transaction import sharing
@@ -613,9 +615,78 @@ def broken_books(stage):
     rename("elsewhere", "full_session_activity")(True)
 
 
-def a_dialect_of_no_books(stage):
-    with stage.ear.error(ValueError):
-        Bookkeeper(Store.for_model(FullSession), create_engine("mssql+pyodbc://", module=os))
+def rows_that_were_not_where_bookkeeping_looked(stage):
+    site = stage.site()
+    site.browser().get("/put")
+    session_id = site.rows()[0].id
+    with site.engine.connect() as connection:
+        row = site.factory.store.load(connection, session_id)
+    for duty in (Duty.RECORD, Duty.REVOKE):
+        site.factory.missing_rows.add(session_id, duty, site.clock())
+        site.factory.missing_rows.tell(row, duty)
+
+
+def revocations_that_fail(stage):
+    site = stage.site()
+    browser, thief = site.browser(), site.browser()
+    browser.get("/login")
+    browser.get("/look")
+    thief.set_cookie("session", browser.cookies["session"])
+    site.clock.advance(300)
+    browser.get("/look")
+    browser.get("/look")
+    site.clock.advance(61)
+    with site.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER stay BEFORE DELETE ON full_session BEGIN SELECT RAISE(ABORT, 'it stays'); END"
+            )
+        )
+    thief.get("/look")
+    with site.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER stay"))
+
+
+def changes_that_are_dropped_with_a_good_response(stage):
+    site = stage.site(settings={**TIMEOUTS, "tm.commit_veto": "pyramid_tm.default_commit_veto"})
+    browser = site.browser()
+    browser.get("/put")
+
+    @site.view
+    def drop(request):
+        request.session["a"] = stage.data()
+        if request.params["how"] == "doom":
+            request.tm.doom()
+        elif request.params["how"] == "veto":
+            request.response.headers["X-Tm"] = "abort"
+        else:
+            raise HTTPFound("/look")
+
+    for how in ("doom", "veto", "raise"):
+        browser.get(f"/drop?how={how}")
+
+
+def a_user_who_cannot_be_told_to_pyramid_tm(stage):
+    def identity(request, userid):
+        raise LookupError(stage.data())
+
+    site = stage.site(
+        settings={**TIMEOUTS, "tm.annotate_user": "true"},
+        error_page=page,
+        configure=lambda config: config.set_security_policy(SessionSecurityPolicy(identity)),
+    )
+    browser = site.browser()
+    browser.get("/login", status="*")
+    browser.get("/look", status="*")
+
+
+def error_pages_with_a_row_that_cannot_be_read(stage):
+    site = stage.site(error_page=page)
+    browser = site.browser()
+    browser.get("/put")
+    with site.engine.begin() as connection:
+        connection.execute(text("UPDATE full_session SET data = '[]'"))
+    browser.get("/look", status="*")
 
 
 def conflicts(stage):
@@ -1028,6 +1099,11 @@ FLOWS = [
     an_exhausted_pool,
     locked_books,
     broken_books,
+    rows_that_were_not_where_bookkeeping_looked,
+    revocations_that_fail,
+    changes_that_are_dropped_with_a_good_response,
+    a_user_who_cannot_be_told_to_pyramid_tm,
+    error_pages_with_a_row_that_cannot_be_read,
     conflicts,
     foreign_keys,
     one_session_too_many,

@@ -200,6 +200,16 @@ class TestFeatures:
         inserts = ["WITH"] if engine.dialect.name == "postgresql" else ["INSERT", "INSERT"]
         assert [statement.split()[0] for statement in statements] == [*inserts, "SELECT"]
 
+    def test_an_insert_names_no_column_that_is_null_by_itself(self, store, engine, statements):
+        row = replace(self.full_row(), userid=None, csrf_token=None, overrides=Overrides(absolute_timeout=5))
+        with engine.begin() as connection:
+            store.insert(connection, row)
+
+        assert not [name for name in ("userid", "csrf_token", "idle_timeout") if name in statements[0]]
+        assert "absolute_timeout" in statements[0]
+        with engine.begin() as connection:
+            assert store.load(connection, row.id) == row
+
     def test_an_insert_and_its_companion_are_rolled_back_together(self, store, engine):
         row = self.full_row()
         with engine.connect() as connection:
@@ -599,3 +609,19 @@ def test_a_databases_error_does_not_show_the_data(store, engine):
         store.insert(connection, SessionRow(session_id, 1, 1, 0, '{"pin": 4711}', "{}"))
 
     assert "4711" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "default", [{"default": 7}, {"server_default": "7"}], ids=["default", "server_default"]
+)
+def test_a_default_of_the_applications_does_not_take_the_place_of_null(base, engine, default):
+    class WebSession(UseridMixin, BaseMixin, base):
+        __tablename__ = "session"
+        userid: Mapped[int | None] = mapped_column(Integer, **default)
+
+    base.metadata.create_all(engine)
+    store = Store(WebSession)
+    session_id = insert_session(store, engine, userid=None)
+
+    with engine.connect() as connection:
+        assert store.load(connection, session_id).userid is None

@@ -170,6 +170,7 @@ def test_the_models_bring_no_web_framework_and_no_cipher(
         ("testing", {"pytest-websession", "pytest", "webtest"}),
         ("postgresql", {"psycopg", "psycopg-binary"}),
         ("mysql", {"pymysql"}),
+        ("openssl", {"cryptography"}),
     ],
 )
 def test_an_extra_brings_what_its_name_says(

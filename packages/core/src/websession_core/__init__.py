@@ -49,6 +49,7 @@ from .session_types import SessionTypes
 from .settings import (
     OPTIONS,
     Check,
+    CipherLibrary,
     ClientAddress,
     CookieSecure,
     Draft,
@@ -71,6 +72,7 @@ __all__ = [
     "Beginning",
     "Bookkeeping",
     "Check",
+    "CipherLibrary",
     "ClientAddress",
     "Clock",
     "ConfigurationError",

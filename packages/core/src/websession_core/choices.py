@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["ClientAddress", "CookieSecure", "LimitPolicy", "SameSite"]
+__all__ = ["CipherLibrary", "ClientAddress", "CookieSecure", "LimitPolicy", "SameSite"]
 
 
 class CookieSecure(StrEnum):
@@ -45,3 +45,10 @@ class ClientAddress(StrEnum):
     ANONYMIZED = "anonymized"
     FULL = "full"
     NONE = "none"
+
+
+class CipherLibrary(StrEnum):
+    """Whose AES encrypts; what one has encrypted the other decrypts."""
+
+    PYCRYPTODOME = "pycryptodome"
+    OPENSSL = "openssl"

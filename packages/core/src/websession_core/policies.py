@@ -156,7 +156,8 @@ class Overrides:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if value is not None:
+            # What `checked_int` asks first, without the call: such an object is made in every request.
+            if value is not None and not (type(value) is int and 0 <= value <= LONGEST):
                 checked_int(name, value, 0, LONGEST)
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from . import _parsers as parsers
 from ._parsers import COOKIE_MAX_AGE_LIMIT, LONGEST_COOKIE_NAME
 from ._rules import CHECKS, LONGEST_SHOWN, Check, Converter, Draft, Option, cookie_name_prefix
-from .choices import ClientAddress, CookieSecure, LimitPolicy, SameSite
+from .choices import CipherLibrary, ClientAddress, CookieSecure, LimitPolicy, SameSite
 from .errors import ConfigurationError, Mistake
 from .policies import DEFAULT_GRACE, DEFAULT_MAX_TRIES, AbsoluteTimeout, IdleTimeout, Policies, Renewal
 from .presets import PRESETS, Preset
@@ -36,6 +36,7 @@ __all__ = [
     "DEFAULT_PREFIX",
     "OPTIONS",
     "Check",
+    "CipherLibrary",
     "ClientAddress",
     "Converter",
     "CookieSecure",
@@ -112,6 +113,14 @@ class Settings:
         "use these keys to encrypt anything else.",
         expects="make one with generate_secret_key(), or leave it out",
         secret=True,
+    )
+    cipher_library: CipherLibrary = _option(
+        CipherLibrary.PYCRYPTODOME,
+        parsers.choice(CipherLibrary),
+        doc="Whose AES encrypts and decrypts the cookie and encrypted data: PyCryptodome's, or OpenSSL's, "
+        "which is faster, by the package cryptography, which comes with the extra [openssl]. What one has "
+        "encrypted the other decrypts, so it can be changed at any time, on one server after the other.",
+        expects="use pycryptodome or openssl",
     )
     dbsession_name: str = _option(
         "dbsession",

@@ -44,6 +44,9 @@ EXPONENT_FROM: Final = 1e16
 _UTF8_MOST: Final = 4
 """Bytes that a character takes at the most."""
 
+_SHORT: Final = MAX_KEY // _UTF8_MOST
+"""Characters of a key that has room whatever they are."""
+
 _LONGEST_ESCAPE: Final = 6
 """Characters that stand for one, in JSON."""
 
@@ -140,7 +143,7 @@ def _check_key(key: object) -> None:
         raise RefusedError(f"a key is of type {type(key).__name__}, but keys must be str; {remedy}")
     try:
         _check_text(key, "the key")
-        if len(key) > MAX_KEY // _UTF8_MOST:
+        if len(key) > _SHORT:
             _check_length(key)
     except RefusedError as refusal:
         refusal.path.append(key)
@@ -178,7 +181,9 @@ def _check(value: Any, level: int, types: SessionTypes) -> int:
     if kind is dict:
         size = 0
         for key in value:
-            _check_key(key)
+            # As _check_key() does; most keys need no call for it.
+            if type(key) is not str or len(key) > _SHORT or not key.isascii() or "\0" in key:
+                _check_key(key)
             size += _AROUND + _LONGEST_ESCAPE * len(key)
         return size + _check_items(value.items(), level, types)
     return _check_typed(value, level, types)
@@ -203,7 +208,14 @@ def _check_items(items: Iterable[tuple[str | int, Any]], level: int, types: Sess
     size = _AROUND
     try:
         for where, value in items:  # noqa: B007 - read in the except clause
-            size += _check(value, level + 1, types)
+            kind = type(value)
+            # As _check() does; most values are plain and need no call for it.
+            if kind is str and value.isascii() and "\0" not in value:
+                size += _AROUND + _LONGEST_ESCAPE * len(value)
+            elif value is None or kind is bool or (kind is int and MIN_INT <= value <= MAX_INT):
+                size += _AROUND + _LONGEST_NUMBER
+            else:
+                size += _check(value, level + 1, types)
     except RefusedError as refusal:
         refusal.path.append(where)
         raise

@@ -8,8 +8,10 @@
 """
 
 from .__about__ import __version__
+from ._libraries import CIPHER_LIBRARIES
 from ._lookalikes import conceal_keys
 from .errors import (
+    CipherLibraryError,
     CryptoError,
     InvalidTagError,
     KeyFormatError,
@@ -26,9 +28,11 @@ from .values import ValueCodec
 from .xaes import Xaes256Gcm
 
 __all__ = [
+    "CIPHER_LIBRARIES",
     "MAX_PAYLOAD_LENGTH",
     "MAX_PURPOSE_LENGTH",
     "MAX_TOKEN_LENGTH",
+    "CipherLibraryError",
     "CryptoError",
     "InvalidTagError",
     "KeyFormatError",

@@ -1,6 +1,7 @@
 """What can go wrong, as one tree: the type says whose fault it is.
 
 * `KeyFormatError`: the operator's. A key in the configuration is no key.
+* `CipherLibraryError`: the operator's, too. The library that was chosen is not installed.
 * `PayloadTooLongError`: the caller's. What should be encrypted does not fit into a cookie.
 * `TokenError`: the sender's. Nothing to repair here: treat the request as one without a token.
 * `InvalidTagError`: as `TokenError`, for those who use `Xaes256Gcm` itself.
@@ -12,6 +13,7 @@ import warnings
 from typing import Any
 
 __all__ = [
+    "CipherLibraryError",
     "CryptoError",
     "InvalidTagError",
     "KeyFormatError",
@@ -37,6 +39,23 @@ class KeyFormatError(CryptoError, ValueError):
 
     def __init__(self, problem: str, remedy: str) -> None:
         # Both go into `args`, so that the error survives pickling (multiprocessing, test runners).
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.remedy}"
+
+
+class CipherLibraryError(CryptoError, ImportError):
+    """The library whose AES was chosen cannot be imported.
+
+    Attributes:
+        problem: Which library it is, and what Python says.
+        remedy: What to do about it, as a sentence.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem, remedy)
         self.problem = problem
         self.remedy = remedy

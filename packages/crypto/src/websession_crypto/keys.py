@@ -9,10 +9,11 @@ from hmac import compare_digest
 from secrets import token_bytes
 from typing import Any, NamedTuple, Self
 
+from ._libraries import DEFAULT_LIBRARY
 from ._lookalikes import conceal_keys, describe_lookalike
 from ._never_pickled import NeverPickled
 from ._sources import SourceError, is_source, read_source
-from .errors import KeyFormatError
+from .errors import CipherLibraryError, KeyFormatError
 from .xaes import KEY_LENGTH, Xaes256Gcm
 
 __all__ = ["Keyring", "SecretKey", "generate_secret_key"]
@@ -47,43 +48,54 @@ class SecretKey(NeverPickled):
 
     Args:
         key: 32 random bytes. Usually `from_text` is what you want.
+        library: Whose AES the key works with: ``pycryptodome``, or ``openssl``, which is faster and comes
+            with the extra ``openssl``. Tokens are the same: each opens what the other has made.
 
     Raises:
         TypeError: `key` is not `bytes`.
+        ValueError: No library is called that.
         KeyFormatError: `key` has another length, or is visibly not random.
+        CipherLibraryError: The library is not installed.
     """
 
     __slots__ = ("_aead", "_digest")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, library: str = DEFAULT_LIBRARY) -> None:
         refusal = _refusal(key)
         if refusal is not None:
             # Not for the traceback, whose frames hold their locals: crash reports print them.
             del key
             raise refusal
-        self._aead = Xaes256Gcm(key)
+        try:
+            self._aead = Xaes256Gcm(key, library=library)
+        except (CipherLibraryError, ValueError):
+            del key  # as above
+            raise
         # One-way, as the key cannot be guessed; the label keeps it apart from any other hash of the same key.
         self._digest = sha256(b"websession-crypto key fingerprint\0" + key).digest()
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
+    def from_text(cls, text: str, *, library: str = DEFAULT_LIBRARY) -> Self:
         """Read a key as `generate_secret_key` writes it.
 
         Args:
             text: Base64 of 32 bytes, in the URL-safe or the standard alphabet, with or without ``=`` at the
                 end, and without white space.
+            library: As for the class.
 
         Raises:
             TypeError: `text` is not a `str`.
+            ValueError: No library is called that.
+            CipherLibraryError: The library is not installed.
             KeyFormatError: `text` is empty, not base64, of the wrong length, or visibly made up by a person.
                 What `generate_secret_key` returned is refused with a probability below 2**-60.
         """
         try:
-            key = _decode(text, _NAME)
-        except (KeyFormatError, TypeError) as error:
+            key = cls(_decode(text, _NAME), library=library)
+        except (CipherLibraryError, TypeError, ValueError) as error:
             refusal = error.with_traceback(None)
         else:
-            return cls(key)
+            return key
         del text
         raise refusal
 
@@ -143,20 +155,23 @@ class Keyring(NeverPickled):
                 )
 
     @classmethod
-    def from_text(cls, text: str | Sequence[str]) -> Self:
+    def from_text(cls, text: str | Sequence[str], *, library: str = DEFAULT_LIBRARY) -> Self:
         """Read a keyring from configuration.
 
         Args:
             text: Keys separated by white space (line breaks included), or a sequence with one key per item.
                 White space around an item is ignored.
+            library: Whose AES the keys work with, as for `SecretKey`.
 
         Raises:
             TypeError: `text`, or an item of it, is of another type.
+            ValueError: No library is called that.
+            CipherLibraryError: The library is not installed.
             KeyFormatError: Naming everything that is wrong with any of the keys, each by its position.
         """
         try:
-            keys = _read_all(_name_items(_items(text)))
-        except (KeyFormatError, TypeError) as error:
+            keys = _read_all(_name_items(_items(text)), library)
+        except (CipherLibraryError, TypeError, ValueError) as error:
             refusal = error.with_traceback(None)
         else:
             return cls(keys)
@@ -164,7 +179,13 @@ class Keyring(NeverPickled):
         raise refusal
 
     @classmethod
-    def from_sources(cls, text: str | Sequence[str], environ: Mapping[str, str] = os.environ) -> Self:
+    def from_sources(
+        cls,
+        text: str | Sequence[str],
+        environ: Mapping[str, str] = os.environ,
+        *,
+        library: str = DEFAULT_LIBRARY,
+    ) -> Self:
         """Read a keyring from configuration that may also say where the keys are.
 
         Each item is a key, as `generate_secret_key` writes it, or a source of one or several keys that are
@@ -180,15 +201,18 @@ class Keyring(NeverPickled):
         Args:
             text: Items separated by white space (line breaks included), or a sequence with one per item.
             environ: The environment variables.
+            library: Whose AES the keys work with, as for `SecretKey`.
 
         Raises:
             TypeError: `text`, or an item of it, is of another type.
+            ValueError: No library is called that.
+            CipherLibraryError: The library is not installed.
             KeyFormatError: Naming everything that is wrong with any item: a source that is not there or
                 cannot be read, or a key in it that is none.
         """
         try:
-            keys = _read_all(_from_sources(_items(text), environ))
-        except (KeyFormatError, TypeError) as error:
+            keys = _read_all(_from_sources(_items(text), environ), library)
+        except (CipherLibraryError, TypeError, ValueError) as error:
             refusal = error.with_traceback(None)
         else:
             return cls(keys)
@@ -199,6 +223,11 @@ class Keyring(NeverPickled):
     def keys(self) -> tuple[SecretKey, ...]:
         """All keys, in order."""
         return self._keys
+
+    @property
+    def library(self) -> str:
+        """The name of the library whose AES the key that encrypts works with."""
+        return self.current.aead.library
 
     @property
     def current(self) -> SecretKey:
@@ -260,7 +289,7 @@ def _from_sources(texts: Sequence[str], environ: Mapping[str, str]) -> list[_Ite
     return items
 
 
-def _read_all(items: Sequence[_Item]) -> list[SecretKey]:
+def _read_all(items: Sequence[_Item], library: str) -> list[SecretKey]:
     """Return the keys of all items, or raise a `KeyFormatError` with all that is wrong with any of them."""
     first: dict[SecretKey, str] = {}
     problems, unread_sources, repetitions = [], [], []
@@ -269,7 +298,7 @@ def _read_all(items: Sequence[_Item]) -> list[SecretKey]:
             unread_sources.append(item.problem)
             continue
         try:
-            key = SecretKey(_decode(item.text, item.name))
+            key = SecretKey(_decode(item.text, item.name), library=library)
         except KeyFormatError as error:
             problems.append(error.problem)
             continue

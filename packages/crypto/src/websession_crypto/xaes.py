@@ -1,4 +1,4 @@
-"""XAES-256-GCM (https://c2sp.org/XAES-256-GCM) on PyCryptodome's AES.
+"""XAES-256-GCM (https://c2sp.org/XAES-256-GCM) on the AES of a library that can be chosen.
 
 AES-GCM nonces are 96 bits: drawn at random they may repeat after some 2**32 messages, and a repeated nonce
 gives away the authentication key. XAES-256-GCM takes a nonce of 192 bits. Its first half goes through a key
@@ -12,19 +12,15 @@ With K the key, N the nonce, ``‖`` concatenation and ``⊕`` exclusive or, in 
 3. M1 = 00 01 'X' 00 ‖ N[:12],   M2 = 00 02 'X' 00 ‖ N[:12]
 4. Kx = AES(K, M1 ⊕ K1) ‖ AES(K, M2 ⊕ K1)
 5. AES-256-GCM with key Kx and nonce N[12:]
+
+Steps 1, 2 and 4 are the CMACs of M1 and M2, which are a full block each.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from Crypto.Cipher import AES
-
+from ._libraries import DEFAULT_LIBRARY, aes_of
 from ._never_pickled import NeverPickled
-from .errors import InvalidTagError
-
-if TYPE_CHECKING:
-    from Crypto.Cipher._mode_gcm import GcmMode
+from .errors import CipherLibraryError, InvalidTagError
 
 __all__ = ["KEY_LENGTH", "NONCE_LENGTH", "TAG_LENGTH", "Xaes256Gcm"]
 
@@ -32,9 +28,9 @@ KEY_LENGTH = 32
 NONCE_LENGTH = 24
 TAG_LENGTH = 16
 
-_BLOCK = bytes(16)
-_COUNTERS_AND_LABELS = bytes.fromhex("00015800") + bytes(12) + bytes.fromhex("00025800") + bytes(12)
-_ROOM_FOR_LABEL = bytes(4)
+# The counter, the label and, as the specification writes it, a zero byte.
+_FIRST = bytes.fromhex("00015800")
+_SECOND = bytes.fromhex("00025800")
 
 
 class Xaes256Gcm(NeverPickled):
@@ -49,24 +45,32 @@ class Xaes256Gcm(NeverPickled):
 
     Args:
         key: 32 bytes, uniformly random.
+        library: Whose AES it is: ``pycryptodome`` or ``openssl``, which give the same bytes.
 
     Raises:
-        ValueError: `key` has another length.
+        ValueError: `key` has another length, or no library is called that.
+        CipherLibraryError: The library is not installed.
     """
 
-    __slots__ = ("_block_cipher", "_derivation_mask")
+    __slots__ = ("_aes", "_library")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, library: str = DEFAULT_LIBRARY) -> None:
         length = len(key)
         if length != KEY_LENGTH:
             del key  # a traceback's frames hold their locals, and crash reports print them
             raise ValueError(f"an XAES-256-GCM key has {KEY_LENGTH} bytes, not {length}")
-        # Building a PyCryptodome object costs more than encrypting with it, so this one is kept. Threads may
-        # share it: in ECB mode it is a key schedule that is only read, with no chaining state.
-        self._block_cipher = AES.new(key, AES.MODE_ECB)
-        subkey = _double(int.from_bytes(self._block_cipher.encrypt(_BLOCK), "big"))
-        # Steps 3 and 4 exclusive-or constants with K1: for both blocks at once, in one 256-bit integer.
-        self._derivation_mask = int.from_bytes(_COUNTERS_AND_LABELS, "big") ^ (subkey << 128 | subkey)
+        try:
+            aes = aes_of(library)
+        except (CipherLibraryError, ValueError):
+            del key  # as above
+            raise
+        self._library = str(library)
+        self._aes = aes(key)
+
+    @property
+    def library(self) -> str:
+        """The name of the library whose AES this is."""
+        return self._library
 
     def encrypt(self, nonce: bytes, plaintext: bytes, associated_data: bytes = b"") -> bytes:
         """Encrypt and authenticate.
@@ -82,10 +86,8 @@ class Xaes256Gcm(NeverPickled):
         Raises:
             ValueError: `nonce` has another length.
         """
-        message = self._message_cipher(nonce)
-        if associated_data:
-            message.update(associated_data)
-        return message.encrypt(plaintext) + message.digest()
+        message_key = self._message_key(nonce)
+        return self._aes.gcm_encrypt(message_key, nonce[12:], plaintext, associated_data)
 
     def decrypt(self, nonce: bytes, ciphertext: bytes, associated_data: bytes = b"") -> bytes:
         """Check the tag, and only then give the plaintext.
@@ -99,29 +101,13 @@ class Xaes256Gcm(NeverPickled):
             ValueError: `nonce` has another length.
             InvalidTagError: The tag does not match, or there is not even room for one.
         """
-        message = self._message_cipher(nonce)
+        message_key = self._message_key(nonce)
         if len(ciphertext) < TAG_LENGTH:
             raise InvalidTagError("shorter than an authentication tag")
-        if associated_data:
-            message.update(associated_data)
-        plaintext = message.decrypt(ciphertext[:-TAG_LENGTH])
-        # Only the comparison of the tags is guarded: PyCryptodome says ValueError for other troubles, too,
-        # and they must not pass for a forged message. The comparison takes constant time.
-        try:
-            message.verify(ciphertext[-TAG_LENGTH:])
-        except ValueError:
-            raise InvalidTagError("the authentication tag does not match") from None
-        return plaintext
+        return self._aes.gcm_decrypt(message_key, nonce[12:], ciphertext, associated_data)
 
-    def _message_cipher(self, nonce: bytes) -> GcmMode:
+    def _message_key(self, nonce: bytes) -> bytes:
         if len(nonce) != NONCE_LENGTH:
             raise ValueError(f"an XAES-256-GCM nonce has {NONCE_LENGTH} bytes, not {len(nonce)}")
-        context = _ROOM_FOR_LABEL + nonce[:12]
-        blocks = self._derivation_mask ^ int.from_bytes(context + context, "big")
-        message_key = self._block_cipher.encrypt(blocks.to_bytes(32, "big"))
-        return AES.new(message_key, AES.MODE_GCM, nonce=nonce[12:])
-
-
-def _double(block: int) -> int:
-    """Multiply by x in the field of CMAC, without a branch that depends on the key."""
-    return ((block << 1) & (2**128 - 1)) ^ (0x87 * (block >> 127))
+        context = nonce[:12]
+        return self._aes.cmac_of_blocks(_FIRST + context, _SECOND + context)

@@ -54,6 +54,7 @@ from websession_pyramid import (
     factory_args_from_settings,
     get_session_factory,
     includeme,
+    register_sessionmaker,
     session_types,
     web_session_factories,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "includeme",
     "is_active",
     "prepare_sqlite_engine",
+    "register_sessionmaker",
     "session_types",
     "web_session_factories",
 ]

@@ -32,6 +32,7 @@ from .factory import SessionFactory, web_session_factories
 from .form_tokens import SessionTokenPolicy
 from .overrides import InvalidPreferenceError, SessionOverrides
 from .recent_login import RecentLoginRequired
+from .registration import register_sessionmaker
 from .security import SessionSecurityPolicy
 from .session import WebSession
 from .types import session_types
@@ -67,6 +68,7 @@ __all__ = [
     "factory_args_from_settings",
     "get_session_factory",
     "includeme",
+    "register_sessionmaker",
     "session_types",
     "web_session_factories",
 ]

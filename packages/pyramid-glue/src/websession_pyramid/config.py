@@ -18,8 +18,8 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
-from websession_core.settings import OPTIONS, parse_settings, visitor_cookie_name
-from websession_crypto import Keyring, conceal_keys
+from websession_core.settings import OPTIONS, CipherLibrary, parse_settings, visitor_cookie_name
+from websession_crypto import CipherLibraryError, Keyring, Xaes256Gcm, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
@@ -281,9 +281,11 @@ def get_session_factory(secret_key: Any, model_class: Any, **options: Any) -> Se
 def _parse(
     settings: Mapping[str, Any], prefix: str, maybe_dotted: Callable[[Any], Any] | None, *checks: Any
 ) -> Settings:
+    # The keys are made for a library, so it is looked up before them; what is wrong with it is found later.
+    library = _installed_library(settings.get(f"{prefix}cipher_library"))
     try:
         parsed = parse_settings(
-            settings, prefix=prefix, converters=_converters(maybe_dotted), checks=[*_CHECKS, *checks]
+            settings, prefix=prefix, converters=_converters(maybe_dotted, library), checks=[*_CHECKS, *checks]
         )
     except ConfigurationError:
         del settings  # the secret ones are not for the traceback, whose frames hold their locals
@@ -292,7 +294,9 @@ def _parse(
     return parsed
 
 
-def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable[[Any], Any]]:
+def _converters(
+    maybe_dotted: Callable[[Any], Any] | None, library: CipherLibrary
+) -> dict[str, Callable[[Any], Any]]:
     resolve = maybe_dotted or DottedNameResolver(None).maybe_resolve
 
     def model_class(value: Any) -> type:
@@ -306,7 +310,8 @@ def _converters(maybe_dotted: Callable[[Any], Any] | None) -> dict[str, Callable
         Store.for_model(model)
         return model
 
-    return {"secret_key": _keyring, "data_secret_key": _keyring, "model_class": model_class}
+    keyring = partial(_keyring, library=library)
+    return {"secret_key": keyring, "data_secret_key": keyring, "model_class": model_class}
 
 
 def _timeouts_have_mixins(draft: Draft) -> Iterator[Mistake]:
@@ -375,7 +380,50 @@ def _warn_of_cut_off_to_come(settings: Settings, prefix: str) -> None:
         )
 
 
+def _library_is_there(draft: Draft) -> Iterator[Mistake]:
+    error = _library_problem(draft["cipher_library"])
+    if error is not None:
+        remedy = error.remedy
+        if draft["cipher_library"] is CipherLibrary.OPENSSL:
+            remedy = "install it, by the extra [openssl] of pyramid-sqlalchemy-sessions, or leave this out"
+        yield draft.mistake("cipher_library", f"cannot be used: {error.problem}", remedy)
+
+
+def _keyrings_have_the_library(draft: Draft) -> Iterator[Mistake]:
+    library = draft["cipher_library"]
+    # Keys that came as text have it; a keyring that was made in code may have been made for the other.
+    if library is CipherLibrary.OPENSSL and _library_problem(library) is None:
+        for name in ("secret_key", "data_secret_key"):
+            if draft[name] is not None and draft[name].library != library:
+                setting = draft.name("cipher_library")
+                yield draft.mistake(
+                    name,
+                    f"is a Keyring for {draft[name].library}, and {setting} names another library",
+                    f'make it with library="{library}", or give the keys as text',
+                )
+
+
+def _library_problem(library: CipherLibrary) -> CipherLibraryError | None:
+    """Return why a library cannot be used; None: it can."""
+    try:
+        Xaes256Gcm(bytes(32), library=library)
+    except CipherLibraryError as error:
+        return error
+    return None
+
+
+def _installed_library(value: Any) -> CipherLibrary:
+    """Return the library that a setting names, or the default if that is not to be had."""
+    try:
+        library = CipherLibrary(str(value).strip().lower())
+    except ValueError:
+        return CipherLibrary.PYCRYPTODOME
+    return library if _library_problem(library) is None else CipherLibrary.PYCRYPTODOME
+
+
 _CHECKS: Final = (
+    _library_is_there,
+    _keyrings_have_the_library,
     _timeouts_have_mixins,
     _limit_has_its_mixins,
     _data_key_goes_with_the_mixin,
@@ -384,11 +432,11 @@ _CHECKS: Final = (
 )
 
 
-def _keyring(value: Any) -> Keyring:
+def _keyring(value: Any, library: CipherLibrary) -> Keyring:
     if isinstance(value, Keyring):
         return value
     try:
-        return Keyring.from_sources(value)
+        return Keyring.from_sources(value, library=library)
     except TypeError as error:
         raise ValueError(str(error)) from None
 

@@ -14,6 +14,7 @@ from transaction.interfaces import NoTransaction
 from zope.sqlalchemy import ZopeTransactionEvents
 
 from .errors import UnsupportedSetupError
+from .registration import SharedRegistration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,8 @@ def is_kept(dbsession: Session) -> bool:
 def _registrations(dbsession: Session) -> Iterator[ZopeTransactionEvents]:
     for listener in dbsession.dispatch.after_begin:
         registration = getattr(listener, "__self__", None)
+        if isinstance(registration, SharedRegistration):
+            registration = registration.of(dbsession)
         if isinstance(registration, ZopeTransactionEvents):
             yield registration
 

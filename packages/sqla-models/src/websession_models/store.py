@@ -187,15 +187,15 @@ class Store:
         if self._is_encrypted:
             row = self.envelope.close_row(row)
         statements = self._for(connection.dialect)
-        parameters = statements.parameters(row)
+        (insert_row, insert_both), parameters = statements.insertion(row)
         if row.activity is None or statements.insert_companion is None:
-            execute(connection, statements.insert, parameters)
+            execute(connection, insert_row, parameters)
             return
         activity = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
-        if statements.insert_both is not None:
-            execute(connection, statements.insert_both, {**parameters, **activity})
+        if insert_both is not None:
+            execute(connection, insert_both, {**parameters, **activity})
         else:
-            execute(connection, statements.insert, parameters)
+            execute(connection, insert_row, parameters)
             execute(connection, statements.insert_companion, {ID: row.id, **activity})
 
     def update(
@@ -301,6 +301,7 @@ _VERSION: Final = PREFIX + "version"
 _INSTANCE: Final = "websession_models.load_with_instance"
 
 _TEXTS: Final = frozenset({"data", "flash"})
+_OWN_TIMEOUTS: Final = frozenset(OVERRIDES)
 
 
 class _Statements:
@@ -313,6 +314,7 @@ class _Statements:
         self._dialect = dialect.name
         self.has_jsonb = any(isinstance(columns[name].type.dialect_impl(dialect), JSONB) for name in _TEXTS)
         self._updates: dict[tuple[str, ...], Update] = {}
+        self._inserts: dict[tuple[str, ...], tuple[Insert, Insert | None]] = {}
         self._is_session = key == bindparam(ID, type_=key.type)
         self._where: list[ColumnElement[bool]] = [self._is_session, features.criterion()]
         self._is_as_read = [*self._where, version == bindparam(_VERSION, type_=version.type)]
@@ -320,7 +322,13 @@ class _Statements:
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
         self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
-        self._inserted = (*self._plain, "id")
+        # A new session has no value for most of these. NULL where nothing else would be is as well left out.
+        self._optional = tuple(
+            name for name in (*self._plain, *self._overrides) if _is_null_by_itself(columns[name])
+        )
+        named = [name for name in ("id", *self._plain, *self._overrides) if name not in self._optional]
+        self._named = tuple(name for name in named if name not in OVERRIDES)
+        self._named_overrides = tuple(name for name in named if name in OVERRIDES)
         self._features = features
         self._activity = tuple(features.activity)
         self._knows_users = features.offers(UseridMixin)
@@ -328,16 +336,12 @@ class _Statements:
         # it plans for nearly every read, since psycopg forgets its prepared statements with each ROLLBACK.
         self._source = with_companion(features, bindparam(ID, type_=key.type))
         self.select: Select[Any] = select(*self._selection()).select_from(self._source).where(*self._where)
-        self.insert: Insert = insert(features.table).values(self._values())
         self.insert_companion: Insert | None = None
         if features.companion is not None:
             recording = [features.companion.columns[KEY], *features.activity.values()]
             self.insert_companion = insert(features.companion).values(
                 {column: bindparam(PREFIX + column.name, type_=column.type) for column in recording}
             )
-        self.insert_both: Insert | None = None
-        if self.insert_companion is not None and self._can_insert_both():
-            self.insert_both = self.insert_companion.add_cte(self.insert.cte(PREFIX + "row"))
         self.rewrite: Update = (
             update(features.table)
             .where(*self._is_as_read)
@@ -373,8 +377,10 @@ class _Statements:
             session_id, **plain, overrides=overrides, activity=activity, knows_users=self._knows_users
         )
 
-    def parameters(self, row: SessionRow) -> dict[str, Any]:
-        """Return the parameters of `insert` for a row.
+    def insertion(self, row: SessionRow) -> tuple[tuple[Insert, Insert | None], dict[str, Any]]:
+        """Return the statement that inserts a row, the one that inserts its companion, too, and parameters.
+
+        Where two statements are needed for that, the second one is None.
 
         Raises:
             ValueError: The row has a value for something that the model has no column for.
@@ -386,10 +392,36 @@ class _Statements:
             }
             self._features.refuse_unknown([name for name, value in absent.items() if value is not None])
         parameters = {
-            PREFIX + name: values[name] if name in values else getattr(row, name) for name in self._inserted
+            PREFIX + name: values[name] if name in values else getattr(row, name) for name in self._named
         }
-        parameters.update((PREFIX + name, getattr(overrides, name)) for name in self._overrides)
-        return parameters
+        for name in self._named_overrides:
+            parameters[PREFIX + name] = getattr(overrides, name)
+        optional = []
+        for name in self._optional:
+            if name in values:
+                value = values[name]
+            else:
+                value = getattr(overrides if name in _OWN_TIMEOUTS else row, name)
+            if value is not None:
+                parameters[PREFIX + name] = value
+                optional.append(name)
+        names = tuple(optional)
+        statements = self._inserts.get(names)
+        if statements is None:
+            statements = self._inserts[names] = self._insert(names)
+        return statements, parameters
+
+    def _insert(self, optional: tuple[str, ...]) -> tuple[Insert, Insert | None]:
+        """Return the statements for rows that have values in these of the optional columns."""
+        named = (*self._named, *self._named_overrides, *optional)
+        values: dict[Column[Any], Any] = {self._columns[name]: self._value(name) for name in named}
+        if self._features.identity is not None:
+            discriminator, mark = self._features.identity
+            values[discriminator] = mark
+        insert_row = insert(self._features.table).values(values)
+        if self.insert_companion is None or not self._can_insert_both():
+            return insert_row, None
+        return insert_row, self.insert_companion.add_cte(insert_row.cte(PREFIX + "row"))
 
     def update(self, names: tuple[str, ...]) -> Update:
         """Return the statement that writes the parameters with these names."""
@@ -438,13 +470,6 @@ class _Statements:
             expressions += [features.companion.columns[KEY].is_not(None), *features.activity.values()]
         return expressions
 
-    def _values(self) -> Mapping[Column[Any], Any]:
-        values: dict[Column[Any], Any] = {column: self._value(name) for name, column in self._columns.items()}
-        if self._features.identity is not None:
-            discriminator, mark = self._features.identity
-            values[discriminator] = mark
-        return values
-
     def _value(self, name: str) -> ColumnElement[Any]:
         column = self._columns[name]
         if name not in _TEXTS:
@@ -453,6 +478,11 @@ class _Statements:
         # Bound as text, so that no serializer sees it. PostgreSQL assigns no text to jsonb without a
         # cast; elsewhere the column takes the text as it is (and SQLite's CAST AS JSON makes a number of it).
         return cast(text, column.type) if self._dialect == "postgresql" else text
+
+
+def _is_null_by_itself(column: Column[Any]) -> bool:
+    """Return whether a column that an INSERT does not name is NULL: neither side has a default for it."""
+    return bool(column.nullable) and column.default is None and column.server_default is None
 
 
 def _sane(kind: type[_T], values: Mapping[str, Any], most: int) -> _T:

@@ -194,12 +194,13 @@ def setting_of(application: Application) -> str | None:
 
     A factory does not know under which prefix it was configured.
     """
-    fingerprints = [key.fingerprint for key in application.factory.settings.secret_key]
+    keys: Keyring = application.factory.settings.secret_key
+    fingerprints = [key.fingerprint for key in keys]
     for name, value in (application.registry.settings or {}).items():
         if not name.endswith("secret_key"):
             continue
         try:
-            keyring = Keyring.from_sources(value)
+            keyring = Keyring.from_sources(value, library=keys.library)
         except (KeyFormatError, TypeError):
             continue
         if [key.fingerprint for key in keyring] == fingerprints:

@@ -65,7 +65,8 @@ def get_tm_session(
 
     In a request pyramid_tm ends that transaction. In a script, do it yourself::
 
-        with transaction.TransactionManager(explicit=True) as tm:
+        tm = transaction.TransactionManager(explicit=True)
+        with tm:
             dbsession = get_tm_session(session_factory, tm)
             dbsession.add(Product(...))
     """
