@@ -40,6 +40,22 @@ MORE = {
 }
 """What to read about an error, besides."""
 
+EXAMPLES = {
+    "UnstorableValueError": """\
+Text from outside can be such a value, and any robot sends some: `?q=a%00b` has a NUL, which PostgreSQL
+does not hold. Without an exception view that is a 500. This one makes a 400 of it:
+
+```python
+@exception_view_config(UnstorableValueError)
+def bad_request(exception, request):
+    # Or it is a mistake of the application: the text names the key, and shows no value.
+    log.warning("Not put into the session: %s", exception)
+    return HTTPBadRequest()
+```
+""",
+}
+"""What a developer does about an error, in code."""
+
 INTRODUCTION = """\
 # Errors
 
@@ -73,7 +89,8 @@ def section(error: type[Exception]) -> str:
     facade = getattr(pyramid_sqlalchemy_sessions, error.__name__, None) is error
     where = "" if facade else f", from `{error.__module__.partition('.')[0]}`"
     more = f" [More]({MORE[error.__name__]})." if error.__name__ in MORE else ""
-    return f"### `{error.__name__}`\n\n{markdown(error)}\n\nIt is a kind of {kinds}{where}.{more}\n"
+    text = "\n\n".join(filter(None, [markdown(error), EXAMPLES.get(error.__name__, "").rstrip()]))
+    return f"### `{error.__name__}`\n\n{text}\n\nIt is a kind of {kinds}{where}.{more}\n"
 
 
 if __name__ == "__main__":

@@ -748,6 +748,24 @@ def test_clocks_that_differ_by_less_than_the_grace_do_not_quarrel_about_activity
     assert judge(CURRENT, row(active_at=T0 + 60, expires_at=T0 + 660), Policies(IDLE), T0).duties == ()
 
 
+HOUR, YEAR = 3600, 365 * 24 * 3600
+
+
+@pytest.mark.parametrize(("ahead", "lives"), [(HOUR, True), (HOUR + 1, False), (YEAR, False)])
+def test_an_hour_and_no_more_is_taken_for_a_clock_that_was_ahead(ahead: int, lives: bool) -> None:
+    # In plain numbers: by a longer step a session of a clock that was a year fast would live that year, too.
+    state = replace(ROW, created=T0 + ahead)
+    assert (standing(CURRENT, state, Policies(None, ABSOLUTE), T0) is Standing.CURRENT) is lives
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict"), [(T0 + 599, Standing.CURRENT), (T0 + 600, Standing.EXPIRED_DEADLINE)]
+)
+def test_a_session_has_ended_in_the_very_second_of_its_deadline(now: int, verdict: Standing) -> None:
+    state = row(active_at=T0, expires_at=T0 + 600)
+    assert standing(CURRENT, state, Policies(IdleTimeout(86_400)), now) is verdict
+
+
 def test_nothing_lives_for_ever_by_a_clock_that_was_far_ahead() -> None:
     later = T0 + CLOCK_STEP + 1
     state = replace(row(active_at=later, expires_at=later + 600, renewed_at=later), created=T0)
@@ -773,6 +791,48 @@ def test_a_row_that_cannot_be_read_opens_nothing_and_is_left_alone(ticket: Ticke
     assert not verdict.duties
     assert verdict.instead is NewSession.ANY
     assert standing(ticket, state, replace(ALL, not_before=T0 + 1), T0) is Standing.REFUSED
+
+
+# --- what survived when the rules were changed by a machine, `hatch run mutants:core`
+
+
+def test_a_row_that_has_counted_no_try_has_all_of_them_left() -> None:
+    state = quiet(tries=None, renewed_at=T0 - 5000)
+    policies = Policies(renewal=replace(RENEWAL, max_tries=1))
+    assert standing(CURRENT, state, policies) is Standing.CURRENT
+    assert standing(CURRENT, quiet(tries=1, renewed_at=T0 - 5000), policies) is Standing.UNACKNOWLEDGED
+
+
+def test_without_the_time_of_a_renewal_the_previous_ticket_has_its_grace_from_the_rotation_on() -> None:
+    state = replace(row(renewed_at=None), rotated_at=T0)
+    assert standing(PREVIOUS, state, now=T0 + G) is Standing.IN_FLIGHT
+    assert standing(PREVIOUS, state, now=T0 + G + 1) is Standing.REPLAYED
+
+
+@pytest.mark.parametrize("policies", [Policies(IDLE), Policies(None, ABSOLUTE), RENEWING])
+def test_any_timeout_is_reason_enough_to_begin_a_record(policies: Policies) -> None:
+    state = replace(ROW, activity=None, rotated_at=T0)
+    ticket = replace(CURRENT, generation=0, attempt=0)
+    assert duties(ticket, state, policies, T0) == (Duty.RECORD,)
+    assert duties(ticket, state, NONE, T0) == ()
+
+
+def test_an_acknowledgement_takes_an_attempt_that_was_never_counted_for_the_first() -> None:
+    verdict = judge(replace(CURRENT, generation=6, attempt=1), row(attempt=None), RENEWING, T0)
+    (write,) = (write for write in bookkeeping(verdict, T0) if write.duty is Duty.ACKNOWLEDGE)
+    assert write.values["previous_attempt"] == 0
+
+
+def test_a_new_session_is_whose_it_is_told_and_keeps_its_own_settings() -> None:
+    overrides = Overrides(idle_timeout=60)
+    state = begin(ID, ALL, T0, owned=True, overrides=overrides).state
+    assert (state.owned, state.overrides) == (True, overrides)
+
+
+def test_a_deadline_by_other_timeouts_is_written_anew_when_a_minute_has_passed_since_the_last_use() -> None:
+    state = replace(row(active_at=None, expires_at=T0 + 5000), rotated_at=T0)
+    policies = Policies(None, ABSOLUTE)
+    assert [Duty.TOUCH in duties(CURRENT, state, policies, T0 + age) for age in (59, 60)] == [False, True]
 
 
 # --- the diagram

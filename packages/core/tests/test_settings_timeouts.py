@@ -65,5 +65,28 @@ def test_what_contradicts_is_told(values, setting, problem):
     assert problem in mistake.problem
 
 
+LOCKED_OUT = {"max_per_user": 2, "max_per_user_policy": "refuse"}
+
+
+def test_a_limit_that_refuses_needs_a_timeout_since_lost_cookies_would_use_it_up_for_good():
+    ((name, mistake),) = mistakes(**LOCKED_OUT).items()
+    assert name == "max_per_user_policy"
+    assert "session.idle_timeout" in mistake.remedy
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        LOCKED_OUT | {"idle_timeout": 60},
+        LOCKED_OUT | {"absolute_timeout": 60},
+        LOCKED_OUT | {"preset": "aal1"},
+        LOCKED_OUT | {"max_per_user_policy": "end_oldest"},
+        {"max_per_user_policy": "refuse"},
+    ],
+)
+def test_with_a_timeout_or_where_nobody_is_refused_it_may_be(values):
+    assert parse(**values)
+
+
 def test_the_boundaries_are_allowed():
     assert parse(idle_timeout=59, extension_delay=58, absolute_timeout=60, renewal_timeout=120).policies

@@ -29,17 +29,24 @@ def test_an_impossible_activity_is_refused(name: str, value: int) -> None:
         Activity(**{name: value})
 
 
+@pytest.mark.parametrize("name", [each.name for each in fields(Activity)])
+@pytest.mark.parametrize("value", [True, 1.0, "1"])
+def test_a_number_of_another_type_is_refused(name: str, value: object) -> None:
+    with pytest.raises(TypeError, match=f"^{name} must be an integer, not {type(value).__name__}$"):
+        Activity(**{name: value})
+
+
 @pytest.mark.parametrize("name", ["created", "epoch", "rotated_at"])
 def test_an_impossible_row_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match=f"^{name} must be from 0 to"):
         replace(ROW, **{name: -1})
-    with pytest.raises(TypeError, match=name):
+    with pytest.raises(TypeError, match=f"^{name} must be an integer, not str$"):
         replace(ROW, **{name: "1"})
 
 
 @pytest.mark.parametrize(("name", "value"), [("owned", 1), ("activity", {}), ("overrides", Activity())])
 def test_a_part_of_another_type_is_refused(name: str, value: object) -> None:
-    with pytest.raises(TypeError, match=name):
+    with pytest.raises(TypeError, match=f"^{name} must be .*, not {type(value).__name__}$"):
         replace(ROW, **{name: value})
 
 

@@ -229,6 +229,16 @@ def test_the_condition_for_queries_of_the_applications_own(site, make_site):
         assert dbsession.scalar(count(Session).where(is_active(Session, now=now))) == 0
 
 
+@pytest.mark.parametrize(("seconds", "count"), [(999, 1), (1000, 0)])
+def test_a_session_is_active_until_the_very_second_in_which_it_ends(site, seconds, count):
+    browser = logged_in(site, ADA)
+    site.clock.advance(seconds)
+    with site.dbsession_maker() as dbsession:
+        active = select(FullSession).where(is_active(FullSession, now=site.clock()))
+        assert len(dbsession.scalars(active).all()) == count
+    assert (browser.get("/who").json == ADA) is bool(count)
+
+
 def test_the_condition_stands_in_a_query_that_joins_the_companion_table_too(site):
     logged_in(site, ADA)
     site.clock.advance(1001)

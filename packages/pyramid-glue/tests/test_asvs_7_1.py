@@ -39,7 +39,7 @@ def test_7_1_1_the_default_of_no_timeout_is_documented_with_its_reason():
 def test_7_1_2_a_user_may_have_so_many_sessions_and_what_happens_then_is_a_setting(
     make_site, policy, answered, left
 ):
-    settings = {"session.max_per_user": 2, "session.max_per_user_policy": policy}
+    settings = {"session.max_per_user": 2, "session.max_per_user_policy": policy, "session.idle_timeout": 60}
     site = make_site(
         model=LimitedSession,
         settings=settings,

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import time
 import traceback
 
 import pyramid_tm
 import pytest
-from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
+from pyramid.authentication import (
+    AuthTktCookieHelper,
+    SessionAuthenticationHelper,
+    SessionAuthenticationPolicy,
+)
 from pyramid.authorization import ACLAuthorizationPolicy
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
@@ -17,14 +22,14 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.testing import DummyRequest
-from site_under_test import SECRET_KEY, Base, Session
+from site_under_test import SECRET_KEY, Base, FullSession, Session
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from websession_core.errors import ConfigurationError
 from websession_crypto import Keyring, generate_secret_key
 from websession_models import BaseMixin
 from websession_models.types import SESSION_JSON
-from websession_pyramid import factory_args_from_settings, get_session_factory
+from websession_pyramid import SessionSecurityPolicy, factory_args_from_settings, get_session_factory
 
 GOOD = {"session.secret_key": SECRET_KEY, "session.model_class": "site_under_test.Session"}
 
@@ -104,6 +109,13 @@ def test_all_mistakes_are_told_at_once():
     assert "cookie_name" in message
     assert "generate_secret_key" in message
     assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(1000, True), (-1, False)])
+def test_a_cut_off_that_has_yet_to_come_is_warned_of(caplog, ahead, told):
+    assert include({**GOOD, "session.not_before": int(time.time()) + ahead})
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * told
+    assert ("session.not_before is" in caplog.text) is told
 
 
 def test_settings_that_are_missing_are_named():
@@ -225,10 +237,87 @@ class TestTheLogAtStartUp:
         assert ["tm.annotate_user = false" in message for message in messages] == ([True] if expected else [])
 
 
+class Beside:
+    """A policy that logs users in by a cookie of its own."""
+
+    def __init__(self):
+        self.helper = AuthTktCookieHelper("secret")
+
+    def remember(self, request, userid, **options):
+        return self.helper.remember(request, userid, **options)
+
+
+class BesideWithRotation(Beside):
+    def remember(self, request, userid, **options):
+        request.session.regenerate()
+        return super().remember(request, userid, **options)
+
+
+class BySession:
+    """Its login is made by the views."""
+
+    def identity(self, request):
+        return request.session.userid
+
+    def remember(self, request, userid, **options):
+        raise NotImplementedError
+
+
+class Delegating:
+    def __init__(self, *policies):
+        self.policies = policies
+
+    def remember(self, request, userid, **options):
+        return self.policies[0].remember(request, userid, **options)
+
+
+class ByToken:
+    def remember(self, request, userid, **options):
+        return []
+
+
+class ByHelper:
+    def __init__(self):
+        self.helper = SessionAuthenticationHelper()
+
+    def remember(self, request, userid, **options):
+        return self.helper.remember(request, userid, **options)
+
+
+@pytest.mark.parametrize(
+    ("policy", "model", "told"),
+    [
+        (Beside(), Session, "request.session.regenerate()"),
+        (Beside(), FullSession, "request.session.login(userid)"),
+        (Delegating(Beside()), FullSession, "request.session.login(userid)"),
+        (BesideWithRotation(), FullSession, None),
+        (BySession(), FullSession, None),
+        (Delegating(SessionSecurityPolicy()), FullSession, None),
+        (SessionSecurityPolicy(), FullSession, None),
+        (ByToken(), FullSession, None),
+        (ByHelper(), FullSession, "Use SessionSecurityPolicy"),
+        # Its login rotates the session, and a model without users has no more to know.
+        (ByHelper(), Session, None),
+        (None, FullSession, None),
+    ],
+)
+def test_a_login_of_which_the_session_knows_nothing_is_warned_of_at_the_start(caplog, policy, model, told):
+    settings = {"tm.manager_hook": "pyramid_tm.explicit_manager", "tm.annotate_user": "false"}
+    config = Configurator(settings={**GOOD, **settings, "session.model_class": model})
+    config.include("pyramid_sqlalchemy_sessions")
+    config.include("pyramid_tm")
+    if policy is not None:
+        config.set_security_policy(policy)
+    config.make_wsgi_app()
+    messages = [record.getMessage() for record in caplog.records]
+    assert [told in message for message in messages] == ([] if told is None else [True])
+
+
 def test_includeme_needs_no_database():
     """Neither a driver nor a server: the model is enough."""
     script = f"""
 import sys
+import time
 sys.path[:0] = {sys.path!r}
 import sqlalchemy
 from pyramid.config import Configurator

@@ -110,6 +110,68 @@ def test_plain_http_on_the_machine_itself_is_not(make_site, caplog, host):
     assert not caplog.records
 
 
+def lost_cookies(site, caplog, environ):
+    site.views["it"] = lambda request: request.session.update(a=1)
+    for _ in range(2):
+        site.browser(**environ).get("/it")
+    return [record for record in caplog.records if "nobody stays logged in" in record.getMessage()]
+
+
+@pytest.mark.parametrize(
+    ("host", "headers", "count"),
+    [
+        ("shop.example", {}, 1),
+        ("192.0.2.1:6543", {}, 1),
+        ("localhost:6543", {}, 0),
+        ("shop.example", {"wsgi.url_scheme": "https"}, 0),
+        # A proxy has ended TLS, of which the WSGI server was not told.
+        ("shop.example", {"HTTP_X_FORWARDED_PROTO": "https"}, 0),
+        ("shop.example", {"HTTP_SEC_FETCH_SITE": "none"}, 0),
+    ],
+)
+def test_a_secure_cookie_to_plain_http_is_warned_of_once(make_site, caplog, host, headers, count):
+    site = make_site(settings={"session.cookie_secure": "true"})
+    assert len(lost_cookies(site, caplog, {"HTTP_HOST": host, **headers})) == count
+
+
+@pytest.mark.parametrize(
+    ("host", "count"),
+    [
+        ("example.com", 0),
+        ("www.Example.com:8443", 0),
+        ("example.org", 1),
+        ("badexample.com", 1),
+        ("localhost", 1),
+        ("[::1]:80", 1),
+    ],
+)
+def test_a_domain_that_is_not_the_hosts_is_warned_of_once(make_site, caplog, host, count):
+    site = make_site(settings={"session.cookie_domain": "example.com"})
+    environ = {"HTTP_HOST": host, "wsgi.url_scheme": "https"}
+    assert len(lost_cookies(site, caplog, environ)) == count
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "sent"),
+    [
+        ("CDN-Cache-Control", "max-age=600", "no-store"),
+        ("Cloudflare-CDN-Cache-Control", "public, max-age=600, stale-if-error=60", "no-store"),
+        ("cdn-cache-control", "private", "private, no-store"),
+        ("Surrogate-Control", 'content="ESI/1.0", max-age=600', 'content="ESI/1.0", no-store'),
+    ],
+)
+def test_a_cookie_is_kept_out_of_caches_that_have_a_header_of_their_own(cookie_of, header, said, sent):
+    response = Response("done", headers={header: said})
+    _, got = cookie_of(response=response)
+    assert got.headers.getall(header) == [sent]
+
+
+def test_such_a_header_stays_as_it_is_where_no_cookie_is_sent(make_site):
+    site = make_site()
+    site.views["it"] = lambda request: Response("done", headers={"CDN-Cache-Control": "max-age=600"})
+    assert site.browser().get("/it").headers["CDN-Cache-Control"] == "max-age=600"
+
+
 @pytest.mark.parametrize(
     ("said", "sent"),
     [

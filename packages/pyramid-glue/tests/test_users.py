@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from pyramid.authorization import Allow, Authenticated
+from pyramid.authentication import SessionAuthenticationHelper, SessionAuthenticationPolicy
+from pyramid.authorization import ACLAuthorizationPolicy, Allow, Authenticated
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.security import forget, remember
 from site_under_test import Base, FullSession, Session, User, copy_cookies
-from sqlalchemy import ForeignKey, String, Uuid
+from sqlalchemy import ForeignKey, String, Uuid, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from websession_core.errors import UnstorableValueError
 from websession_models import BaseMixin, UseridMixin
@@ -73,6 +74,74 @@ def copy_of(site, browser):
     other = site.browser()
     copy_cookies(browser, other)
     return other
+
+
+class HelperPolicy:
+    """As Pyramid's own documentation writes it, over `request.session`."""
+
+    def __init__(self, **options):
+        self.helper = SessionAuthenticationHelper(**options)
+
+    def authenticated_userid(self, request):
+        return self.helper.authenticated_userid(request)
+
+    def remember(self, request, userid, **options):
+        return self.helper.remember(request, userid, **options)
+
+
+class HiddenHelperPolicy:
+    """One that makes the helper when it is asked."""
+
+    def authenticated_userid(self, request):
+        return SessionAuthenticationHelper().authenticated_userid(request)
+
+    def remember(self, request, userid, **options):
+        return SessionAuthenticationHelper().remember(request, userid, **options)
+
+
+def legacy_policy(config):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        config.set_authorization_policy(ACLAuthorizationPolicy())
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        config.set_authentication_policy(SessionAuthenticationPolicy(prefix="who."))
+
+
+@pytest.mark.parametrize(
+    "configure",
+    [
+        with_policy(HelperPolicy()),
+        with_policy(HelperPolicy(prefix="mine.")),
+        with_policy(HiddenHelperPolicy()),
+        legacy_policy,
+    ],
+    ids=["a helper", "with a key of its own", "one that cannot be found", "a policy of Pyramid 1"],
+)
+def test_a_login_by_pyramids_own_helper_leaves_a_planted_cookie_outside(make_site, configure):
+    site = make_site(configure=configure)
+    site.views["login"] = lambda request: remember(request, 7) and None
+    site.views["who"] = lambda request: request.authenticated_userid
+    site.views["token"] = lambda request: request.session.get_csrf_token()
+    browser = site.browser()
+    token = browser.get("/token").json
+    planter = copy_of(site, browser)
+    browser.get("/login")
+    assert [browser.get("/who").json, planter.get("/who").json] == [7, None]
+    assert browser.get("/token").json != token
+
+
+def test_a_login_that_a_fail_over_has_forgotten_opens_nothing_after_the_next(make_site):
+    site = make_site(model=FullSession, settings={"session.renewal_timeout": 600})
+    browser = site.browser()
+    browser.get("/start")
+    other = copy_of(site, browser)
+    with site.engine.begin() as connection:
+        before = connection.execute(select(FullSession.__table__)).one()
+    browser.get("/login")
+    with site.engine.begin() as connection:
+        connection.execute(update(FullSession.__table__).values(**before._mapping))
+    other.get("/login")
+    assert other.get("/who").json == 7
+    assert browser.get("/who").json is None
 
 
 @pytest.mark.parametrize("how", ["login", "regenerate"])

@@ -488,6 +488,7 @@ class TestForms:
         settings = {
             "session.max_per_user": 2,
             "session.max_per_user_policy": "refuse" if refuses else "end_oldest",
+            "session.idle_timeout": 1000,
         }
         site = prepared(make_site(model=LimitedSession, settings=settings))
         elsewhere, person = Person(site), Person(site)

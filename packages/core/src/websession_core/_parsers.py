@@ -30,6 +30,10 @@ LONGEST_COOKIE_NAME: Final = 255  # browsers keep 4096 bytes of name and value t
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 6265 section 4.1.1: path-value is any US-ASCII character except controls and ";".
 _PATH: Final = re.compile(r"/[ -:<-~]*")
+# What browsers have encoded or taken out of each path that they compare with the cookie's (WHATWG URL, "path
+# percent-encode set", and "\\"), and the comma, which WebOb escapes in a way no browser undoes.
+_NOT_IN_PATHS: Final = re.compile(r"""[ "#<>?\\`{},]""")
+_DOTS: Final = re.compile(r"/\.{1,2}(?:/|$)")
 # RFC 1034 section 3.5 as widened by RFC 1123 section 2.1.
 _DOMAIN: Final = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -202,6 +206,11 @@ def cookie_path(value: Any) -> str:
         raise ValueError('must start with "/"')
     if not _PATH.fullmatch(text):
         raise ValueError("contains a semicolon, a control character or one beyond ASCII")
+    unsent = _NOT_IN_PATHS.search(text)
+    if unsent is not None:
+        raise ValueError(f"contains {unsent[0]!r}, and no browser sends a cookie for a path with that")
+    if _DOTS.search(text):
+        raise ValueError('contains "." or ".." for a folder, which no browser leaves in a path')
     return text
 
 
@@ -212,6 +221,8 @@ def cookie_domain(value: Any) -> str | None:
     domain = _text(value).removeprefix(".").lower()
     if len(domain) > 253 or not _DOMAIN.fullmatch(domain):
         raise ValueError("is not the name of a domain")
+    if "." not in domain and domain != "localhost":
+        raise ValueError("is a single word, and browsers take no cookie for all hosts under one")
     return domain
 
 

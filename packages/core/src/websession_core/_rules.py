@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ._parsers import required
-from .choices import CookieSecure, SameSite
+from .choices import CookieSecure, LimitPolicy, SameSite
 from .errors import Mistake
 
 __all__ = ["CHECKS", "LONGEST_SHOWN", "Check", "Converter", "Draft", "Option", "cookie_name_prefix"]
@@ -264,10 +264,23 @@ def _renewal_beyond_grace(draft: Draft) -> Iterator[Mistake]:
         )
 
 
+def _refused_for_good(draft: Draft) -> Iterator[Mistake]:
+    if draft["max_per_user"] is None or draft["max_per_user_policy"] is not LimitPolicy.REFUSE:
+        return
+    if draft["idle_timeout"] is None and draft["absolute_timeout"] is None:
+        idle, absolute = draft.name("idle_timeout"), draft.name("absolute_timeout")
+        yield draft.mistake(
+            "max_per_user_policy",
+            "would lock users out for good: without a timeout, sessions whose cookies are lost never end",
+            f"set {idle} or {absolute}, or this to end_oldest",
+        )
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     _idle_within_absolute,
     _delay_within_idle,
     _renewal_beyond_grace,
+    _refused_for_good,
     _promised_secure,
     _promised_path,
     _promised_host,

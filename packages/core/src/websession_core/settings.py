@@ -157,7 +157,7 @@ class Settings:
         parsers.cookie_domain,
         doc="The domain to which, with all its subdomains, the browser sends the cookie. Without it, only "
         "the host that set the cookie gets it, which is safer.",
-        expects="give a host name like example.com (international ones in xn-- form), or leave it out",
+        expects="give a name with a dot, like example.com (international ones in xn-- form), or leave it out",
     )
     cookie_secure: CookieSecure = _option(
         CookieSecure.AUTO,
@@ -273,7 +273,7 @@ class Settings:
         parsers.moment,
         doc="Cookies issued before this moment are refused: set it to the present time after a key or a "
         "table has leaked, or a backup was restored.",
-        expects="give a time in seconds since 1970 (date +%s prints the present one)",
+        expects="give a time in seconds since 1970, no later than now (date +%s prints the present one)",
         unit="seconds since 1970-01-01 UTC",
     )
     max_per_user: int | None = _option(
@@ -286,7 +286,7 @@ class Settings:
         LimitPolicy.END_OLDEST,
         parsers.choice(LimitPolicy),
         doc="What a login does when the user already has that many sessions: end the one that was logged in "
-        "longest ago, or refuse the new one with TooManySessionsError.",
+        "longest ago, or refuse the new one with TooManySessionsError, for which there must be a timeout.",
         expects="use end_oldest or refuse",
     )
     client_address: ClientAddress = _option(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,10 +24,11 @@ from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
 
 from .checks import start_up_findings
-from .factory import SessionFactory
+from .factory import SessionFactory, web_session_factories
 from .form_tokens import put_in_the_default_policys_place
 from .kit import knows_users
 from .recent_login import recent_login_mistakes, recent_login_view
+from .security import login_keys
 from .taking_over import take_over_sessions
 from .types import session_types
 
@@ -290,12 +292,14 @@ def _parse(
     # The keys are made for a library, so it is looked up before them; what is wrong with it is found later.
     library = _installed_library(settings.get(f"{prefix}cipher_library"))
     try:
-        return parse_settings(
+        parsed = parse_settings(
             settings, prefix=prefix, converters=_converters(maybe_dotted, library), checks=[*_CHECKS, *checks]
         )
     except ConfigurationError:
         del settings  # the secret ones are not for the traceback, whose frames hold their locals
         raise
+    _warn_of_cut_off_to_come(parsed, prefix)
+    return parsed
 
 
 def _converters(
@@ -373,6 +377,17 @@ def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
         )
 
 
+def _warn_of_cut_off_to_come(settings: Settings, prefix: str) -> None:
+    ahead = settings.not_before - int(time.time())
+    if ahead > 0:
+        log.warning(
+            "%snot_before is %d seconds ahead of this machine's clock: until then every login is forgotten "
+            "with the response to it. Give the time of now, as date +%%s prints it on this machine.",
+            prefix,
+            ahead,
+        )
+
+
 def _library_is_there(draft: Draft) -> Iterator[Mistake]:
     error = _library_problem(draft["cipher_library"])
     if error is not None:
@@ -439,6 +454,9 @@ def _check_application(event: ApplicationCreated) -> None:
     mistakes = list(recent_login_mistakes(registry))
     if mistakes:
         raise ConfigurationError(mistakes)
+    for factory in web_session_factories(registry).values():
+        if factory.attribute == "session":
+            factory.login_keys |= login_keys(registry)
     for finding in start_up_findings(registry):
         log.warning("%s", finding)
     # Said once. Pyramid sends no events at all while nobody listens, which saves every request 4 µs, a tenth

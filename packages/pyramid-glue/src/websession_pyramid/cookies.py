@@ -33,7 +33,7 @@ class CookieJar:
 
     Args:
         settings: Its attributes.
-        visitors: The users' cookie, if this is to be the visitors': both warn of plain http once.
+        visitors: The users' cookie, if this is to be the visitors': each thing is warned of once for both.
 
     Attributes:
         name: The name of the cookie.
@@ -110,8 +110,8 @@ class CookieJar:
         # A bare request (`pyramid.testing.DummyRequest`) has no scheme.
         is_https = getattr(request, "scheme", "http") == "https"
         is_secure = self._settings.cookie_secure.applies(https=is_https)
-        if not is_secure and token is not None:
-            self._warn_of_plain_http(request)
+        if token is not None:
+            self._warn_of_what_is_weak(request, is_secure=is_secure)
         if _has_header(response, "set-cookie"):
             # One alone (RFC 6265bis section 4.1.1): a view that commits by itself may have ordered one.
             response.headerlist[:] = [
@@ -148,22 +148,64 @@ class CookieJar:
             header += "; Partitioned"  # WebOb does not know it
         return header
 
-    def _warn_of_plain_http(self, request: Request) -> None:
-        if self._warned or _is_loopback(request.host):
+    def _warn_of_what_is_weak(self, request: Request, *, is_secure: bool) -> None:
+        domain = self._settings.cookie_domain
+        if domain is not None and not _is_within(request.host, domain):
+            self._warn_once(
+                "domain",
+                f"The session cookie goes out for the domain {domain}, to a request to another host: no "
+                "browser takes it from there, so nobody stays logged in. Set cookie_domain to what the hosts "
+                "have in common, or leave it out; behind a proxy, let it pass on the Host header. This is "
+                "said once.",
+            )
+        if request.scheme == "https" or _is_loopback(request.host):
             return
-        self._warned.add(self.name)
-        log.warning(
+        if is_secure:
+            if not _came_by_tls_before(request):
+                self._warn_once(
+                    "secure",
+                    "The session cookie goes out as Secure, and the request came by plain http to a host "
+                    "that is not loopback: browsers do not take it there, so nobody stays logged in. Serve "
+                    "the application by https, or set cookie_secure to auto where that cannot be had. If a "
+                    "proxy ends TLS, all is well; let it send X-Forwarded-Proto. This is said once.",
+                )
+            return
+        self._warn_once(
+            "plain http",
             "The session cookie goes out without Secure, because the request came by plain http to a host "
             "that is not loopback: anybody on the way can read it. Serve the application by https; behind a "
             "proxy that ends TLS, make the proxy's X-Forwarded-Proto known to the WSGI server (waitress: "
-            "trusted_proxy and trusted_proxy_headers). This is said once."
+            "trusted_proxy and trusted_proxy_headers). This is said once.",
         )
+
+    def _warn_once(self, kind: str, message: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            log.warning("%s", message)
+
+
+def _name_of(host: str) -> str:
+    """Return the name or address in a Host header."""
+    name = host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    return name.rstrip(".").lower()
+
+
+def _is_within(host: str, domain: str) -> bool:
+    """Return whether a browser takes a cookie for `domain` from `host` (RFC 6265 section 5.1.3)."""
+    name = _name_of(host)
+    return name == domain or name.endswith(f".{domain}")
+
+
+def _came_by_tls_before(request: Request) -> bool:
+    """Return whether the browser has used TLS, as far as headers tell: good for no more than a warning."""
+    environ = request.environ
+    # Browsers send the second kind by https only (W3C Fetch Metadata, section 2).
+    return environ.get("HTTP_X_FORWARDED_PROTO") == "https" or "HTTP_SEC_FETCH_SITE" in environ
 
 
 def _is_loopback(host: str) -> bool:
     """Return whether `host`, as in the Host header, names this machine (RFC 6761 section 6.3)."""
-    name = host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-    name = name.rstrip(".").lower()
+    name = _name_of(host)
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -180,8 +222,41 @@ def _has_header(response: Response, header: str) -> bool:
     return False
 
 
+# Of RFC 9213, vendors' variants of it, and Edge Architecture 1.0: a cache that knows one of these takes no
+# notice of Cache-Control.
+def _is_for_content_networks(header: str) -> bool:
+    name = header.lower()
+    return name == "surrogate-control" or name.endswith("cdn-cache-control")
+
+
+def _keep_out_of_content_networks(response: Response) -> None:
+    response.headerlist[:] = [
+        (name, _not_stored(value) if _is_for_content_networks(name) else value)
+        for name, value in response.headerlist
+    ]
+
+
+def _not_stored(value: str) -> str:
+    directives = [directive.strip() for directive in value.split(",")]
+    others = [directive for directive in directives if directive.partition("=")[0].lower() not in _STORING]
+    return ", ".join([*filter(None, others), "no-store"])
+
+
+_STORING = frozenset(
+    {
+        "public",
+        "no-store",
+        "max-age",
+        "s-maxage",
+        "stale-while-revalidate",
+        "stale-if-error",
+    }
+)
+
+
 def keep_out_of_caches(response: Response) -> None:
     """See to it that no shared cache gives a response with a cookie to others."""
+    _keep_out_of_content_networks(response)
     # `private` because many caches take no notice of a directive with a field name, and a bare `no-cache`
     # lets them store the cookie and hand it to others after asking us. A view's `no-store` is stricter.
     # By hand: WebOb's setter writes no-cache=Set-Cookie without the quotes the grammar demands.

@@ -10,8 +10,9 @@ import logging
 import secrets
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from pyramid.authentication import SessionAuthenticationHelper
 from websession_core.errors import UnstorableValueError
 from websession_core.state import COUNTER_MAX, SEED_LENGTH
 from websession_crypto import ValueCodec
@@ -44,6 +45,9 @@ __all__ = ["SessionKit", "knows_users"]
 
 log = logging.getLogger(__name__)
 
+
+# The helper's default, for policies that make it while they are asked, so that nobody can find it in them.
+_LOGIN_KEYS: Final[frozenset[str]] = frozenset({SessionAuthenticationHelper().userid_key})
 
 # Part of what is authenticated, so never to be changed.
 _DATA_PURPOSE = "session data"
@@ -100,6 +104,8 @@ class SessionKit:
         own_settings: The settings that a session of this model can have of its own.
         missing_rows: The rows that bookkeeping has not found.
         take_over: Takes over the sessions of another library; None: there are none.
+        login_keys: The keys under which Pyramid's `SessionAuthenticationHelper` keeps who is logged in:
+            setting one is a login, and rotates the session.
     """
 
     def __init__(
@@ -125,6 +131,7 @@ class SessionKit:
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self.missing_rows = MissingRows()
         self.take_over: _TakeOver | None = None
+        self.login_keys = _LOGIN_KEYS
         self._warned: set[str] = set()
         self._examined: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._versioned = functools.lru_cache(maxsize=64)(self._policies_for_cookie)

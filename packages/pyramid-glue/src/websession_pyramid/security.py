@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyramid.registry import Registry
     from pyramid.request import Request
 
-__all__ = ["SessionSecurityPolicy", "policy_sessions"]
+__all__ = ["SessionSecurityPolicy", "login_keys", "policy_parts", "policy_sessions"]
 
 log = logging.getLogger(__name__)
 
@@ -128,15 +128,36 @@ def policy_sessions(registry: Registry) -> frozenset[str]:
     In a policy of the application's own, its attributes are searched for ours and for Pyramid's helpers over
     ``request.session``. It may read a session in other ways: that nothing was found is no proof.
     """
-    policies = (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy))
-    return frozenset(name for policy in policies for name in _sessions_of(policy, _POLICY_DEPTH))
+    return frozenset(name for part in policy_parts(registry) for name in _sessions_of(part))
 
 
-def _sessions_of(part: Any, depth: int) -> Iterator[str]:
+def login_keys(registry: Registry) -> frozenset[str]:
+    """Return the keys under which Pyramid's helpers in the security policy keep who is logged in.
+
+    Args:
+        registry: The registry of an application whose configuration is committed.
+    """
+    parts = tuple(policy_parts(registry))
+    helpers = [part for part in parts if isinstance(part, SessionAuthenticationHelper)]
+    helpers += [part.helper for part in parts if isinstance(part, SessionAuthenticationPolicy)]
+    return frozenset(helper.userid_key for helper in helpers)
+
+
+def policy_parts(registry: Registry) -> Iterator[Any]:
+    """Yield the security policy in force, its attributes, what these hold, and what is in that."""
+    for policy in (registry.queryUtility(ISecurityPolicy), registry.queryUtility(IAuthenticationPolicy)):
+        yield from _parts(policy, _POLICY_DEPTH)
+
+
+def _sessions_of(part: Any) -> Iterator[str]:
     if isinstance(part, (SessionAuthenticationHelper, SessionAuthenticationPolicy)):
         yield "session"
     if isinstance(part, SessionSecurityPolicy) and "session" in vars(part):
         yield part.session
+
+
+def _parts(part: Any, depth: int) -> Iterator[Any]:
+    yield part
     if depth == 0 or callable(part):
         return
     if isinstance(part, (list, tuple, set, frozenset)):
@@ -147,7 +168,7 @@ def _sessions_of(part: Any, depth: int) -> Iterator[str]:
         classes = [vars(cls) for cls in type(part).__mro__]
         members = [value for names in (getattr(part, "__dict__", {}), *classes) for value in names.values()]
     for member in members:
-        yield from _sessions_of(member, depth - 1)
+        yield from _parts(member, depth - 1)
 
 
 # The policy, a list or dictionary in it, and what is in that.

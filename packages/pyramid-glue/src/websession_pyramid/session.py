@@ -218,7 +218,12 @@ class WebSession(MutableMapping[str, Any]):
         return self._read().payload[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._for_change().payload[key] = value
+        copy = self._open_for_change()
+        copy.contents.payload[key] = value
+        if key in self._kit.login_keys:
+            # A cookie that was planted before the login must not open it. It did not either in Pyramid's own
+            # sessions, which keep the login in the new cookie's value.
+            self._rotate(copy, "a user has logged in")
 
     def __delitem__(self, key: str) -> None:
         del self._for_change().payload[key]

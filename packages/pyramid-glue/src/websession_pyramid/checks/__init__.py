@@ -83,6 +83,7 @@ CHECKS: Final = (
     Check("cookie", "cookie attributes (OWASP ASVS 5.0, 3.3)", application.cookie),
     Check("timeouts", "timeouts (NIST SP 800-63B-4)", application.timeouts),
     Check("keys", "secret keys", application.keys),
+    Check("logins", "a login rotates the session", application.logins, at_start=application.means_of_login),
     Check("logging", "nothing secret in the log", application.logging_of_statements),
     # Is it looked after?
     Check("purging", "expired sessions are purged", database.purging, needs_database=True),

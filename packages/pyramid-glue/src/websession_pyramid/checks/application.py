@@ -6,10 +6,18 @@ import logging
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.events import NewRequest
-from pyramid.interfaces import IExecutionPolicy, IRequestExtensions, IRequestFactory, ITweens
+from pyramid.interfaces import (
+    IAuthenticationPolicy,
+    IExecutionPolicy,
+    IRequestExtensions,
+    IRequestFactory,
+    ISecurityPolicy,
+    ITweens,
+)
 from pyramid.settings import asbool
 from websession_core.durations import duration, exact_duration
 from websession_core.key_retirement import old_key_lifetime
@@ -23,7 +31,7 @@ from zope.interface import implementedBy
 
 from ..factory import web_session_factories
 from ..request_transaction import missing_database_session
-from ..security import policy_sessions
+from ..security import SessionSecurityPolicy, login_keys, policy_parts, policy_sessions
 from .findings import Finding, Severity, error, info, warning
 
 if TYPE_CHECKING:
@@ -38,6 +46,8 @@ __all__ = [
     "foreign_keys",
     "keys",
     "logging_of_statements",
+    "logins",
+    "means_of_login",
     "retries",
     "timeouts",
     "transaction_manager",
@@ -49,6 +59,9 @@ _TM_TWEEN: Final = "pyramid_tm.tm_tween_factory"
 _COOKIE_LIMIT: Final = 4096
 # A key more to try for each cookie of an unknown key; and old keys are there to be removed.
 _MANY_KEYS: Final = 3
+
+# What code says that logs in or out by a session, or goes by its user.
+_IDENTITY: Final = frozenset({"login", "regenerate", "invalidate", "userid"})
 
 _LEVELS: Final = {
     f"{name} ({exact_duration(level.absolute_timeout)}, {exact_duration(level.idle_timeout)})": level
@@ -278,6 +291,73 @@ def _holds_one(file: Path, keys: Iterable[str]) -> bool:
     except OSError:
         return False
     return any(key in content for key in keys)
+
+
+def logins(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether the sessions know of logins."""
+    yield from means_of_login(deployment.registry)
+
+
+def means_of_login(registry: Registry) -> Iterator[Finding]:
+    """Yield what is weak about how a complete application logs its users in."""
+    parts = tuple(policy_parts(registry))
+    factories = web_session_factories(registry)
+    if "session" not in factories or _has_identity_by(parts, factories):
+        return
+    knows_users = factories["session"].has("userid")
+    unseen = (
+        "the sessions belong to nobody, so that renewal, the detection of theft, limits, recent_login, lists "
+        "of devices and pyramid-sessions revoke --user know of no login"
+    )
+    if login_keys(registry):
+        if knows_users:
+            yield warning(
+                f"The security policy logs users in by Pyramid's SessionAuthenticationHelper: {unseen}.",
+                "Use SessionSecurityPolicy, or call request.session.login(userid) in its remember().",
+            )
+    elif _remembers(registry):
+        call = "login(userid)" if knows_users else "regenerate()"
+        yield warning(
+            "The security policy logs users in beside the session, which stays the same: who has planted its "
+            "cookie before the login has what the user puts there, and the token against request forgery"
+            f"{f'; and {unseen}' if knows_users else ''}.",
+            f"Call request.session.{call} in the policy's remember(), and request.session.invalidate() in "
+            "its forget().",
+        )
+
+
+def _has_identity_by(parts: Iterable[Any], attributes: Iterable[str]) -> bool:
+    """Return whether the policy's own code works with a session's identity, or one of ours does it for it."""
+    for part in parts:
+        if isinstance(part, SessionSecurityPolicy):
+            return True
+        members = (part,) if isinstance(part, FunctionType) else _members(type(part))
+        for code in _codes(members):
+            if not _IDENTITY.isdisjoint(code.co_names) and not set(attributes).isdisjoint(code.co_names):
+                return True
+    return False
+
+
+def _remembers(registry: Registry) -> bool:
+    """Return whether the security policy does anything to remember a user."""
+    legacy, policy = registry.queryUtility(IAuthenticationPolicy), registry.queryUtility(ISecurityPolicy)
+    remember = getattr(type(legacy or policy), "remember", None)
+    # One for programs that bring a token with each request returns an empty list.
+    return any(code.co_names for code in _codes([remember]))
+
+
+def _members(kind: type) -> Iterator[Any]:
+    for cls in kind.__mro__:
+        yield from vars(cls).values()
+
+
+def _codes(members: Iterable[Any]) -> Iterator[CodeType]:
+    for member in members:
+        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        code = getattr(function, "__code__", member if isinstance(member, CodeType) else None)
+        if isinstance(code, CodeType):
+            yield code
+            yield from _codes(code.co_consts)
 
 
 def logging_of_statements(deployment: Deployment) -> Iterator[Finding]:
