@@ -52,6 +52,11 @@ TABLE = [
     ),
     (time(20, 33), '{"$time":"20:33:00"}'),
     (time(20, 33, tzinfo=UTC), '{"$time":"20:33:00+00:00"}'),
+    (
+        datetime(2026, 10, 25, tzinfo=timezone(timedelta(microseconds=-1))),
+        '{"$datetime":"2026-10-25T00:00:00-00:00:00.000001"}',
+    ),
+    (time(20, 33, tzinfo=timezone(timedelta(microseconds=70))), '{"$time":"20:33:00+00:00:00.000070"}'),
     (time(20, 33, tzinfo=BERLIN, fold=1), '{"$time":"20:33:00[Europe/Berlin][fold=1]"}'),
     (timedelta(0), '{"$timedelta":"0"}'),
     (timedelta(hours=1, microseconds=-1), '{"$timedelta":"3599.999999"}'),

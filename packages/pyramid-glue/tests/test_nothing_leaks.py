@@ -648,36 +648,39 @@ def revocations_that_fail(stage):
 
 
 def changes_that_are_dropped_with_a_good_response(stage):
-    site = stage.site(settings={**TIMEOUTS, "tm.commit_veto": "pyramid_tm.default_commit_veto"})
-    browser = site.browser()
-    browser.get("/put")
+    site = stage.site()
+    vetoing = stage.site(settings={**TIMEOUTS, "tm.commit_veto": lambda request, response: True})
 
-    @site.view
     def drop(request):
         request.session["a"] = stage.data()
-        if request.params["how"] == "doom":
+        if "doom" in request.params:
             request.tm.doom()
-        elif request.params["how"] == "veto":
-            request.response.headers["X-Tm"] = "abort"
-        else:
+        elif "raise" in request.params:
             raise HTTPFound("/look")
 
-    for how in ("doom", "veto", "raise"):
-        browser.get(f"/drop?how={how}")
+    site.views["drop"] = vetoing.views["drop"] = drop
+    site.browser().get("/drop?doom=1")
+    site.browser().get("/drop?raise=1")
+    vetoing.browser().get("/drop")
 
 
 def a_user_who_cannot_be_told_to_pyramid_tm(stage):
     def identity(request, userid):
         raise LookupError(stage.data())
 
+    def page_with_a_name(exception, request):
+        return Response(f"sorry, {request.identity}", status=500)
+
     site = stage.site(
         settings={**TIMEOUTS, "tm.annotate_user": "true"},
-        error_page=page,
+        error_page=page_with_a_name,
         configure=lambda config: config.set_security_policy(SessionSecurityPolicy(identity)),
     )
     browser = site.browser()
+    site.views["fail"] = lambda request: request.session["missing"]
     browser.get("/login", status="*")
     browser.get("/look", status="*")
+    browser.get("/fail", status=500)
 
 
 def error_pages_with_a_row_that_cannot_be_read(stage):

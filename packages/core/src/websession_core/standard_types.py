@@ -50,6 +50,7 @@ class SessionType:
 # The wall clock, then the key of a time zone, then whether it is the second of two equal times.
 _CLOCK: Final = re.compile(r"([^\[\]]+)(?:\[([^\[\]=]+)\])?(\[fold=1\])?")
 _SECONDS: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]{1,6}))?")
+_SMALL_OFFSET: Final = re.compile(r"([+-])00:00:00\.([0-9]{6})\Z")
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 10**6  # microseconds
 
@@ -90,13 +91,22 @@ def _datetime(text: str) -> datetime:
     clock, zone, fold = _parts(text)
     value = datetime.fromisoformat(clock)
     # With a zone, its rules of today say the offset; the one in the text is for readers.
-    return value.replace(tzinfo=zone or value.tzinfo, fold=fold)
+    return value.replace(tzinfo=zone or _small_offset(clock) or value.tzinfo, fold=fold)
 
 
 def _time(text: str) -> time:
     clock, zone, fold = _parts(text)
     value = time.fromisoformat(clock)
-    return value.replace(tzinfo=zone or value.tzinfo, fold=fold)
+    return value.replace(tzinfo=zone or _small_offset(clock) or value.tzinfo, fold=fold)
+
+
+def _small_offset(clock: str) -> timezone | None:
+    """Return an offset of less than a second, which Python's own parser takes for none at all."""
+    match = _SMALL_OFFSET.search(clock)
+    if match is None:
+        return None
+    sign, microseconds = match.groups()
+    return timezone(timedelta(microseconds=int(f"{sign}{microseconds}")))
 
 
 def _seconds(value: timedelta) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import BigInteger, Index, Integer, String, Table, event
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.schema import conv
+from sqlalchemy.types import TypeEngine
 
 from .types import ENCRYPTED_JSON, SESSION_JSON, SessionId
 
@@ -64,8 +65,13 @@ def _column(*arguments: Any, **options: Any) -> Any:
 
     SQLAlchemy makes a field of each annotated column, and refuses one that comes from a class which is no
     dataclass itself. What a `declared_attr` without an annotation declares stays out of the dataclass.
+    Each model has a type of its own: what an application does to one (`Mutable.as_mutable`) is of that only.
     """
-    return declared_attr(lambda _model: mapped_column(*arguments, **options))
+    return declared_attr(lambda _model: mapped_column(*map(_own, arguments), **options))
+
+
+def _own(argument: Any) -> Any:
+    return argument.copy() if isinstance(argument, TypeEngine) else argument
 
 
 class BaseMixin:
