@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
+import time
 import uuid
 from base64 import b64encode, urlsafe_b64decode
 from datetime import date, datetime, timedelta, tzinfo
+from unittest.mock import patch
 
 import command_site
 import pytest
@@ -49,6 +52,7 @@ from websession_core.presets import PRESETS
 from websession_core.settings import OPTIONS
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, ValueCodec, generate_secret_key
+from websession_crypto._libraries import aes_of
 from websession_crypto.xaes import Xaes256Gcm
 from websession_models import Bookkeeper, SessionRow, Store, encrypt_all
 from websession_models.features import FEATURES
@@ -57,8 +61,15 @@ from websession_models.own_transactions import reading
 from websession_models.purging import purge
 from websession_models.revoking import revoke
 from websession_models.schema import check_schema
+from websession_models.unusable import find_unusable
 from websession_models.user_limit import users_sessions
-from websession_pyramid import SessionEvent, SessionSecurityPolicy, active_sessions, get_session_factory
+from websession_pyramid import (
+    OwnTransactionBegun,
+    SessionEvent,
+    SessionSecurityPolicy,
+    active_sessions,
+    get_session_factory,
+)
 from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
 from websession_pyramid.command.application import Application
 from websession_pyramid.request_transaction import sharing
@@ -69,6 +80,14 @@ TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "sess
 def page(exception, request):
     """An error page that looks at the session."""
     return Response(f"sorry, {request.session.get('missing')}", status=500)
+
+
+class Unstorable:
+    def __init__(self, content):
+        self.content = content
+
+    def __repr__(self):
+        return f"<{self.content}>"
 
 
 class Stage:
@@ -99,6 +118,7 @@ class Stage:
 
         def configured(config):
             config.add_subscriber(self.ear.hear, SessionEvent)
+            config.add_subscriber(self.ear.hear, OwnTransactionBegun)
             if configure is not None:
                 configure(config)
 
@@ -626,7 +646,24 @@ def rows_that_were_not_where_bookkeeping_looked(stage):
         site.factory.missing_rows.tell(row, duty)
 
 
+def rows_that_stay(stage):
+    if stage.engine_name != "sqlite":
+        return  # its triggers are the shortest
+    site = stage.site()
+    browser = site.browser()
+    browser.get("/put")
+    with site.engine.begin() as connection:
+        refusal = "BEFORE DELETE ON full_session BEGIN SELECT RAISE(ABORT, 'no'); END"
+        connection.execute(text(f"CREATE TRIGGER stay {refusal}"))
+    browser.get("/leave")
+    stage.ear.hear(find_unusable(site.engine, site.factory.store))
+    with site.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER stay"))
+
+
 def revocations_that_fail(stage):
+    if stage.engine_name != "sqlite":
+        return  # its triggers are the shortest
     site = stage.site()
     browser, thief = site.browser(), site.browser()
     browser.get("/login")
@@ -637,14 +674,14 @@ def revocations_that_fail(stage):
     browser.get("/look")
     site.clock.advance(61)
     with site.engine.begin() as connection:
-        connection.execute(
-            text(
-                "CREATE TRIGGER stay BEFORE DELETE ON full_session BEGIN SELECT RAISE(ABORT, 'it stays'); END"
-            )
-        )
+        # It cannot be emptied instead, either.
+        for what in ("DELETE", "UPDATE"):
+            refusal = f"BEFORE {what} ON full_session BEGIN SELECT RAISE(ABORT, 'no'); END"
+            connection.execute(text(f"CREATE TRIGGER refuse_{what} {refusal}"))
     thief.get("/look")
     with site.engine.begin() as connection:
-        connection.execute(text("DROP TRIGGER stay"))
+        for what in ("DELETE", "UPDATE"):
+            connection.execute(text(f"DROP TRIGGER refuse_{what}"))
 
 
 def changes_that_are_dropped_with_a_good_response(stage):
@@ -662,6 +699,40 @@ def changes_that_are_dropped_with_a_good_response(stage):
     site.browser().get("/drop?doom=1")
     site.browser().get("/drop?raise=1")
     vetoing.browser().get("/drop")
+
+
+def old_sessions_that_are_taken_over(stage):
+    class Old(dict):
+        new = False
+
+        def invalidate(self):
+            raise LookupError(stage.data())
+
+    def factory(request):
+        if "gone" in request.params:
+            raise LookupError(stage.data())
+        return Old(cart=stage.data(), odd=Unstorable(stage.data()))
+
+    def configure(config):
+        config.take_over_sessions(factory, cookie_name="old")
+
+    site = stage.site(configure=configure)
+    site.views["look"] = lambda request: request.session.get("cart") and "seen"
+    browser = site.browser()
+    stage.ear.hear(site.factory.take_over)
+    for path in ("/look?gone=1", "/look", "/look"):
+        browser.set_cookie("old", "value")
+        browser.get(path)
+
+
+def a_cipher_library_that_is_not_there(stage):
+    aes_of.cache_clear()
+    with patch.dict(sys.modules, {"websession_crypto._openssl": None}), stage.ear.error():
+        Keyring.from_text(stage.key(), library="openssl")
+
+
+def a_cut_off_that_is_ahead(stage):
+    stage.site(settings={"session.not_before": str(int(time.time()) + 60)})
 
 
 def a_user_who_cannot_be_told_to_pyramid_tm(stage):
@@ -1101,8 +1172,12 @@ FLOWS = [
     locked_books,
     broken_books,
     rows_that_were_not_where_bookkeeping_looked,
+    rows_that_stay,
     revocations_that_fail,
     changes_that_are_dropped_with_a_good_response,
+    old_sessions_that_are_taken_over,
+    a_cipher_library_that_is_not_there,
+    a_cut_off_that_is_ahead,
     a_user_who_cannot_be_told_to_pyramid_tm,
     error_pages_with_a_row_that_cannot_be_read,
     conflicts,
