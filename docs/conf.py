@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from pygments.lexers.special import TextLexer
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+# autodoc looks at the columns of mixins, which are models only in an application.
+warnings.filterwarnings("ignore", "Unmanaged access of declarative attribute")
 
 project = "pyramid_sqlalchemy_sessions"
 author = "The pyramid_sqlalchemy_sessions maintainers"
