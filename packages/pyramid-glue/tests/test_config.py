@@ -306,6 +306,7 @@ def test_a_login_of_which_the_session_knows_nothing_is_warned_of_at_the_start(ca
     config = Configurator(settings={**GOOD, **settings, "session.model_class": model})
     config.include("pyramid_sqlalchemy_sessions")
     config.include("pyramid_tm")
+    config.add_request_method(lambda request: None, "dbsession", reify=True)
     if policy is not None:
         config.set_security_policy(policy)
     config.make_wsgi_app()

@@ -72,8 +72,8 @@ class MissingRows:
             return
         if duty is Duty.REVOKE:
             log.error(
-                "Session %s is still there after its revocation, which found no row where it looked: whoever "
-                "has a copy of its cookie can use it. %s",
+                "Session %s is still there after its revocation, which found no row where it looked: anyone "
+                "who has a copy of its cookie can use it. %s",
                 short_name(row.id),
                 REMEDY,
             )
