@@ -111,7 +111,7 @@ class CookieJar:
         is_https = getattr(request, "scheme", "http") == "https"
         is_secure = self._settings.cookie_secure.applies(https=is_https)
         if token is not None:
-            self._warn_of_what_is_weak(request, is_secure=is_secure)
+            self._warn_of_what_is_weak(request, is_https=is_https, is_secure=is_secure)
         if _has_header(response, "set-cookie"):
             # One alone (RFC 6265bis section 4.1.1): a view that commits by itself may have ordered one.
             response.headerlist[:] = [
@@ -148,7 +148,7 @@ class CookieJar:
             header += "; Partitioned"  # WebOb does not know it
         return header
 
-    def _warn_of_what_is_weak(self, request: Request, *, is_secure: bool) -> None:
+    def _warn_of_what_is_weak(self, request: Request, *, is_https: bool, is_secure: bool) -> None:
         domain = self._settings.cookie_domain
         if domain is not None and not _is_within(request.host, domain):
             self._warn_once(
@@ -158,7 +158,7 @@ class CookieJar:
                 "have in common, or leave it out; behind a proxy, let it pass on the Host header. This is "
                 "said once.",
             )
-        if request.scheme == "https" or _is_loopback(request.host):
+        if is_https or _is_loopback(request.host):
             return
         if is_secure:
             if not _came_by_tls_before(request):

@@ -293,13 +293,13 @@ def test_the_commands_show_them(witness: Witness, command: Callable[..., Any]) -
     rows = witness.rows("session")
     assert (numbers["active"], numbers["expired"]) == (len(rows) - 2, 2)
     assert (numbers["most_of_one_user"], numbers["anonymous"]) == (2, 5)
-    listed = command("list", "--json")
+    listed = command("list", "--json")["sessions"]
     assert {line["session"]: line["user"] for line in listed} == {
         key[:8]: row["userid"] for key, row in rows.items()
     }
-    listed = command("list", "--json", "--session", "staff", "--user", "jürgen")
+    listed = command("list", "--json", "--session", "staff", "--user", "jürgen")["sessions"]
     assert [line["session"] for line in listed] == [
         witness.sessions["staff, logged in again, before an open form"]["id"][:8]
     ]
-    listed = command("list", "--json", "--session", "visit")
+    listed = command("list", "--json", "--session", "visit")["sessions"]
     assert {line["session"] for line in listed} == {key[:8] for key in witness.rows("visit")}
