@@ -35,6 +35,7 @@ from zope.interface import implementer
 
 from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
+from .dropped_changes import explain_drop, warn_of_subrequest
 from .errors import LateChangeError, UnsupportedSetupError
 from .events import SessionCreated, announce
 from .opening import announce_opening, judge_cookies
@@ -327,8 +328,9 @@ class UnitOfWork:
         # After-commit hooks abort all managers of a committed transaction for tidiness: that is not news.
         if self.phase is not Phase.COMMITTED:
             self.joined = None
-            if self._requests is not None and is_within_subrequest_of(self._requests.transaction):
-                self._warn_of_subrequest()
+            requests = self._requests
+            if requests and is_within_subrequest_of(requests.transaction) and self._may_have_work():
+                warn_of_subrequest()
             self.drop_changes()
 
     tpc_abort = abort
@@ -369,7 +371,7 @@ class UnitOfWork:
         if self.working_copy.is_writable:
             return
         if self._dropped and response is not None and response.status_int < 400:
-            self._explain_drop(request)
+            explain_drop(request, self.transaction)
         committed = self.phase is Phase.COMMITTED
         if response is not None and committed and self.answer_ready is not KEEP:
             self.answer_ready.send(request, response)
@@ -412,20 +414,6 @@ class UnitOfWork:
         take_part(dbsession, name, self.transaction_manager, self.transaction)
         return dbsession
 
-    def _explain_drop(self, request: Request) -> None:
-        """Log why a change was dropped in a request that looks as if it had succeeded."""
-        raised = getattr(request, "exception", None)
-        if self.transaction.isDoomed():
-            log.info("A change of the session was dropped: the transaction was doomed")
-        elif raised is not None:
-            log.warning(
-                "A change of the session was dropped: the response was raised (%s), and pyramid_tm aborts "
-                "the transaction then; return it instead",
-                type(raised).__name__,
-            )
-        else:
-            log.warning("A change of the session was dropped: tm.commit_veto had the transaction aborted")
-
     @property
     def _under_way(self) -> Sharing:
         if self._requests is None:  # cannot be: nobody asks after the end
@@ -458,14 +446,6 @@ class UnitOfWork:
             "that made it; nothing of this request was stored. Let them share one transaction: "
             "use_tweens=False, or pyramid_tm without tm.manager_hook"
         )
-
-    def _warn_of_subrequest(self) -> None:
-        if self._may_have_work():
-            log.warning(
-                "What a request changed in its session was dropped, because it then made a subrequest with "
-                "use_tweens=True: pyramid_tm has aborted the transaction under way to begin the "
-                "subrequest's. Make the subrequest first, or without tweens"
-            )
 
     def _join_database(self) -> None:
         self._hooked = False
