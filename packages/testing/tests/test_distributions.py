@@ -32,8 +32,10 @@ STRICT = ("-I", "-W", "error", *(part for warning in OTHERS for part in ("-W", w
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
+# Modules for those who have pyramid_debugtoolbar, or the extra [openssl].
+optional = {"websession_pyramid.debug_panel", "websession_crypto._openssl"}
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    if module.name != "websession_pyramid.debug_panel":  # is imported by pyramid_debugtoolbar's users only
+    if module.name not in optional:
         importlib.import_module(module.name)
 for name in getattr(package, "__all__", ()):  # a package may hold modules alone
     getattr(package, name)

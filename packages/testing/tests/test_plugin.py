@@ -473,7 +473,7 @@ class TestMisuse:
             "def without(app, websession_database_url): del app.registry['dbsession_factory']",
             "def test_it(websession_dbsession): pass",
         )
-        assert "Have a fixture `dbsession`, or override the fixture `websession_dbsession`" in text
+        assert "or have a fixture `dbsession`, or override the fixture `websession_dbsession`" in text
 
     def test_requests_that_do_not_share_the_database_session(self, told):
         text = told(
