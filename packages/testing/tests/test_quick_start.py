@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -397,7 +396,7 @@ def served(project: Project, port: int, log: Path) -> Iterator[None]:
                 time.sleep(0.05)
             yield
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # and not SIGINT, which a job in the background ignores, and so do its children
             process.wait(20)
 
 
