@@ -396,7 +396,8 @@ def served(project: Project, port: int, log: Path) -> Iterator[None]:
                 time.sleep(0.05)
             yield
         finally:
-            process.terminate()  # and not SIGINT, which a job in the background ignores, and so do its children
+            # Not by SIGINT, which a job in the background ignores, and so do its children.
+            process.terminate()
             process.wait(20)
 
 
