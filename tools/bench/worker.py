@@ -92,7 +92,7 @@ class Client:
     @property
     def cookie(self) -> str:
         """What the client sends as its cookies."""
-        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return "; ".join(map("=".join, self._cookies.items()))  # no calls, however many cookies there are
 
     def get(self, kind: str, *, keep: bool = False, cookie: str | None = None) -> str:
         """Make one request and return what the view says.

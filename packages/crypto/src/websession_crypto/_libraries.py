@@ -54,7 +54,7 @@ CIPHER_LIBRARIES: Final = tuple(_DISTRIBUTIONS)
 """The names by which a library is chosen."""
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4)
 def aes_of(library: str) -> type[Aes]:
     """Return a library's AES; it is imported at the first use.
 

@@ -126,17 +126,17 @@ class Server:
             connection.close()
 
     def get(self, path: str, cookie: str | None) -> tuple[Any, str | None]:
-        """Return the JSON of a page, and the cookie that came with it."""
+        """Return the JSON of a page, and the cookie that came with it, by its name and value."""
         connection = _Connection(self._socket)
         try:
-            connection.request("GET", path, headers={} if cookie is None else {"Cookie": f"session={cookie}"})
+            connection.request("GET", path, headers={} if cookie is None else {"Cookie": cookie})
             response = connection.getresponse()
             body = response.read()
         finally:
             connection.close()
         assert response.status == 200, (response.status, self.said)
-        sent = SimpleCookie(response.getheader("Set-Cookie", ""))
-        return json.loads(body), sent["session"].value if "session" in sent else None
+        cookies = SimpleCookie(response.getheader("Set-Cookie", "")).values()
+        return json.loads(body), next((f"{cookie.key}={cookie.value}" for cookie in cookies), None)
 
 
 class _Connection(http.client.HTTPConnection):
