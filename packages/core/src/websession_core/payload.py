@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import json
 import marshal
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -224,7 +225,7 @@ class Snapshot:
 # --- tracking -----------------------------------------------------------------------------------
 
 
-class _Tracked:
+class _Tracked(ABC):
     """A JSON object that is loaded as text, decoded on first use, and knows whether it changed."""
 
     __slots__ = (
@@ -298,21 +299,21 @@ class _Tracked:
             reason = error.reason
         raise MalformedPayloadError(f"the stored session cannot be read: {reason}, by a newer release")
 
+    @abstractmethod
     def _noted(self, data: dict[str, Any], text: str, *, marked: bool) -> dict[str, Any]:
         """Return the values of a document as they are in memory, which still says what the notation is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _form(self, value: Any) -> str | None:
         """Return the serialized form of a value as it is in memory."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _stored_form(self, value: Any) -> str | None:
         """Return the serialized form of a value as `_parse` has left it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
         """Return the canonical text of everything, given the forms of what code has had hold of."""
-        raise NotImplementedError
 
     def _track(self, key: str) -> None:
         """Keep the serialized form of a key's value, before it can change for the first time."""
@@ -411,6 +412,7 @@ class _Tracked:
         self._serialized = (text, forms)
         return text
 
+    @abstractmethod
     def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
         """Refuse a text that has become too large."""
 
@@ -905,6 +907,9 @@ class FlashQueues(_Tracked):
             return data
         # Of a document that is not marked: what looks like the notation is not meant.
         return {name: list(map(self._types.encode, queue)) for name, queue in data.items()}
+
+    def _require_size(self, text: str, forms: Mapping[str, _Form]) -> None:
+        """Accept every text: the limit of a queue is a number of messages, which `push` sees to."""
 
     def _form(self, value: Any) -> str | None:
         return _plain_form(value)
