@@ -66,42 +66,42 @@ class Shelf:
         assert flash.pop("$notation") == ["in another"]
 
 
-@pytest.fixture(params=["plain", "encrypted"])
-def shelf(
-    request: pytest.FixtureRequest, make_engine: Callable[..., Engine], base: type[DeclarativeBase]
-) -> Iterator[Shelf]:
-    """A table of sessions."""
-    keyring = Keyring.from_text(generate_secret_key())
-    if request.param == "plain":
+@pytest.fixture
+def shelves(make_engine: Callable[..., Engine], base: type[DeclarativeBase]) -> Iterator[list[Shelf]]:
+    """Two tables of sessions, the second one encrypted."""
 
-        class Plain(BaseMixin, base):  # type: ignore[valid-type, misc]
-            __tablename__ = "session"
+    class Plain(BaseMixin, base):  # type: ignore[valid-type, misc]
+        __tablename__ = "plain"
 
-        store = Store(Plain)
-    else:
+    class Sealed(EncryptedDataMixin, BaseMixin, base):  # type: ignore[valid-type, misc]
+        __tablename__ = "sealed"
 
-        class Sealed(EncryptedDataMixin, BaseMixin, base):  # type: ignore[valid-type, misc]
-            __tablename__ = "session"
-
-        store = Store(Sealed, cipher=ValueCodec(keyring, purpose="session data"))
+    cipher = ValueCodec(Keyring.from_text(generate_secret_key()), purpose="session data")
     engine = make_engine()
     base.metadata.create_all(engine)
     with engine.connect() as connection:
-        yield Shelf(store, connection)
+        yield [Shelf(store, connection) for store in (Store(Plain), Store(Sealed, cipher=cipher))]
+
+
+MESSAGES = st.lists(VALUES, max_size=2)
 
 
 @settings(ONE_DATABASE, max_examples=150)
-@given(document=DOCUMENTS, messages=st.lists(VALUES, max_size=2))
+@given(document=DOCUMENTS, messages=MESSAGES)
 def test_any_document_comes_back_the_same(
-    shelf: Shelf, document: dict[str, Any], messages: list[Any]
+    shelves: list[Shelf], document: dict[str, Any], messages: list[Any]
 ) -> None:
-    shelf.there_and_back(document, messages)
+    for shelf in shelves:
+        shelf.there_and_back(document, messages)
 
 
 @pytest.mark.slow
-@settings(ONE_DATABASE, max_examples=100_000)
-@given(document=DOCUMENTS, messages=st.lists(VALUES, max_size=2))
-def test_any_of_very_many_documents_comes_back_the_same(
-    shelf: Shelf, document: dict[str, Any], messages: list[Any]
+@settings(ONE_DATABASE, max_examples=10_000)
+@given(sessions=st.lists(st.tuples(DOCUMENTS, MESSAGES), min_size=10, max_size=10))
+def test_any_of_100_000_documents_comes_back_the_same(
+    shelves: list[Shelf], sessions: list[tuple[dict[str, Any], list[Any]]]
 ) -> None:
-    shelf.there_and_back(document, messages)
+    # Ten at a time, since to draw them takes longer than to store them.
+    for document, messages in sessions:
+        for shelf in shelves:
+            shelf.there_and_back(document, messages)
