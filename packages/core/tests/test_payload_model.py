@@ -58,6 +58,10 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
+# Large values are tracked in another way.
+PADDING = "x" * 1_000
+VALUES |= VALUES.map(lambda value: [value, PADDING])
+VALUES |= st.dictionaries(INNER_KEYS, VALUES, max_size=2).map(lambda value: {**value, "w": PADDING})
 KEYS = st.sampled_from(["a", "b", "$notation", "$$notation"])
 DOCUMENTS = st.dictionaries(KEYS, VALUES, max_size=4)
 

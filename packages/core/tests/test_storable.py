@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import OrderedDict
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websession_core import FlashQueues, Payload, SessionTypes, UnstorableValueError, loads
-from websession_core.storable import MAX_DEPTH
+from websession_core.payload import dumps
+from websession_core.session_types import is_json
+from websession_core.storable import MAX_DEPTH, plain_text
 
 STORED = '{"cart":{"apples":1,"pears":[1,2]},"name":"Ann","tags":["a"]}'
 
@@ -337,3 +340,61 @@ def test_a_key_in_a_value_is_refused_as_it_is_in_the_session(key: Any) -> None:
         return None
 
     assert refusal({key: 1}) == of_the_session()
+
+
+containers = st.recursive(
+    anything, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(anything, inner, max_size=3)
+).filter(lambda value: isinstance(value, list | dict))
+
+
+def assert_text_is_right(value: Any) -> None:
+    """The text of a value that is JSON and may be stored, and none of any other."""
+    expected = dumps(value) if refusal(value) is None and is_json(value) else None
+    assert plain_text(value, 2, 10_000) == expected, repr(value)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(value=containers)
+def test_what_is_looked_at_by_levels_is_judged_as_each_value_by_itself(value: Any) -> None:
+    assert_text_is_right(value)
+
+
+@pytest.mark.slow
+def test_any_of_a_million_values_is_judged_by_levels_as_by_itself() -> None:
+    draw = random.Random(22)
+    scalars = [0, 1, True, None, 0.0, 0.5, 9e15, "", "a", "ä", '"', "\x7f", -(2**63), 2**64 - 1]
+    scalars *= 8  # so that many are storable
+    scalars += [-(2**63) - 1, 2**64, -0.0, 1e16, float("nan"), float("inf"), "\0", "\ud800", Text("a")]
+    scalars += [Number.ONE, (1,), {1}, b"a", date(2026, 1, 1), OrderedDict(a=1), Fraction(1.5), Octets()]
+    keys = ["a", "b", "$", "ä", "c"] * 20 + ["\0", "\ud800", 1, None, True, Text("a"), (1,)]
+
+    def value(depth: int) -> Any:
+        chance = draw.random()
+        if chance < 0.5 or not depth:
+            return draw.choice(scalars)
+        items = [value(depth - 1) for _ in range(draw.randrange(4))]
+        return items if chance < 0.75 else {draw.choice(keys): item for item in items}
+
+    for _ in range(1_000_000):
+        assert_text_is_right([value(4)])
+
+
+def test_levels_are_counted_as_deep_as_they_may_be() -> None:
+    assert plain_text(nested(MAX_DEPTH - 1), 2, 1000) is not None
+    assert plain_text(nested(MAX_DEPTH), 2, 1000) is None
+    assert plain_text({"k" * 16_384: 1}, 2, 1000) is None
+
+
+@pytest.mark.parametrize("large", ["", "x" * 2_000], ids=["small", "large"])
+def test_what_is_many_times_inside_itself_is_refused_at_once(payload: Payload, large: str) -> None:
+    value: Any = [large]
+    value += [value] * 100
+    with pytest.raises(UnstorableValueError):
+        payload["new"] = value
+
+    tags = payload["tags"]
+    tags.append(large)
+    tags += [tags] * 100
+    assert payload.is_changed
+    with pytest.raises(UnstorableValueError):
+        payload.serialize()

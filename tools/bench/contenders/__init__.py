@@ -6,7 +6,9 @@ where it has one, and the `size` of the payload in bytes of JSON. The views are:
 - ``/untouched`` does not look at the session,
 - ``/read`` answers with the session's ``counter``,
 - ``/write`` adds one to it,
-- ``/new`` stores `payload()` in a new session.
+- ``/new`` stores `payload()` in a new session,
+- ``/take`` answers with the length of the session's ``cart``, which it takes out for that,
+- ``/change`` adds one to the pieces of the first article in the cart, in place.
 """
 
 from __future__ import annotations
@@ -51,7 +53,16 @@ def session_views(size: int = 100) -> dict[str, Callable[[Any], str]]:
         request.session.update(data)
         return ""
 
-    return {"untouched": lambda _request: "", "read": read, "write": write, "new": new}
+    def take(request: Any) -> str:
+        return str(len(request.session["cart"]))
+
+    def change(request: Any) -> str:
+        article = request.session["cart"][0]
+        article["pieces"] += 1
+        return str(article["pieces"])
+
+    views = {"read": read, "write": write, "new": new, "take": take, "change": change}
+    return {"untouched": lambda _request: "", **views}
 
 
 def let_sqlite_hurry(connection: Any, _record: object) -> None:

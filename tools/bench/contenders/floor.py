@@ -15,6 +15,7 @@ import zope.sqlalchemy
 from sqlalchemy import JSON, BigInteger, Uuid, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from sqlalchemy.orm.attributes import flag_modified
 from worker import Contender
 
 from contenders import payload, versions
@@ -63,7 +64,17 @@ def _orm_views(key: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
         request.dbsession.add(Stored(id=uuid.uuid4(), created=int(time.time()), data=data))
         return ""
 
-    return {"read": read, "write": write, "new": new}
+    def take(request: Any) -> str:
+        return str(len(request.dbsession.get(Stored, key).data["cart"]))
+
+    def change(request: Any) -> str:
+        row = request.dbsession.get(Stored, key)
+        article = row.data["cart"][0]
+        article["pieces"] += 1
+        flag_modified(row, "data")
+        return str(article["pieces"])
+
+    return {"read": read, "write": write, "new": new, "take": take, "change": change}
 
 
 def _core_views(key: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:

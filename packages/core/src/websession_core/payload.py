@@ -19,6 +19,13 @@ or two small values of a payload that may have tens of kilobytes. Two observatio
 * Equality is decided on the serialized form, never with ``==``, to which ``1``, ``1.0`` and
   ``True`` are the same. Assigning the same value again is no change.
 
+Large values must not cost much more than their JSON does. So of a large value that is exactly JSON's its
+image is kept in place of its form: `marshal` makes it in a seventh of the time. Equal images are images of
+equal values, of the same types. The images of equal values may differ, by the order of a dictionary's
+keys and by what else refers to a text: then the forms decide, if Python itself calls the two values equal.
+(Values that have equal forms, and no NaN, are equal to Python as well.) What was seen of a value that has one
+image is true as long as it has it (``sights``): it is checked, serialized and compared once.
+
 Values are checked against what **every** supported database gives back unchanged (`storable`), so that
 a session behaves alike on all of them: on assignment, and for what was changed in place when the
 payload is serialized. How values of types that JSON lacks are written is told in `session_types`; a value's
@@ -38,7 +45,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from math import inf
 from operator import itemgetter
-from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, overload
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeAlias, TypeVar, overload
 
 from .errors import MalformedPayloadError, UnreadableValueError, UnstorableValueError
 from .session_types import (
@@ -60,7 +67,7 @@ from .session_types import (
     uses_notation,
 )
 from .standard_types import RefusedError
-from .storable import MAX_DEPTH, render, require_storable, require_storable_key
+from .storable import MAX_DEPTH, plain_text, render, require_storable, require_storable_key
 
 __all__ = ["MAX_DEPTH", "FlashQueues", "Payload", "Snapshot", "dumps", "loads"]
 
@@ -79,16 +86,25 @@ class _SupportsKeysAndGetItem(Protocol[_V_co]):
 _Form: TypeAlias = str | None
 """A value's serialized form; MISSING if there is no value, None if it has no such form."""
 
+_Original: TypeAlias = str | bytes | None
+"""A value's form or, of a large one that is exactly JSON's, its image."""
+
 _MISSING: Final = ""  # no JSON text is empty
 
-_IMAGE_VERSION: Final = 2
-"""Of marshal: the last one in which equal values always look the same."""
+_IMAGE_VERSION: Final = 4
+"""Of marshal: the fastest one."""
+
+_LARGE: Final = 1_000
+"""Bytes of an image: smaller values take less time without one."""
 
 # --- text ---------------------------------------------------------------------------------------
 
 # For comparing only. It lets NaN pass: what must not be stored can still have changed or not.
 _comparable = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=True
+).encode
+_strict = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 ).encode
 
 
@@ -102,7 +118,7 @@ def dumps(value: Any) -> str:
         TypeError: JSON has no such type.
         ValueError: A NaN, an infinity, or a container inside itself.
     """
-    return canonical(value)
+    return _strict(value)
 
 
 _by_key = itemgetter(0)
@@ -120,16 +136,24 @@ _decode_sorted = json.JSONDecoder(object_pairs_hook=_sorted_dict).decode
 
 def _put_in_order(value: Any) -> None:
     """Sort the keys of every object in a decoded value, in place; without recursion, however deep it is."""
+    # Of many objects with the same keys these are sorted once.
+    orders: dict[tuple[str, ...], tuple[str, ...]] = {}
     todo = [value]
     while todo:
         container = todo.pop()
         items: Iterable[Any] = container
         if type(container) is dict:
-            pairs = sorted(container.items(), key=_by_key)
-            container.clear()
-            container.update(pairs)
+            keys = tuple(container)
+            order = orders.get(keys)
+            if order is None:
+                order = orders[keys] = tuple(sorted(keys))
+            if order != keys:
+                pairs = [(key, container[key]) for key in order]
+                container.clear()
+                container.update(pairs)
             items = container.values()
-        todo += [item for item in items if type(item) is dict or type(item) is list]
+        if not SCALARS.issuperset(map(type, items)):
+            todo += [item for item in items if type(item) is dict or type(item) is list]
 
 
 def loads(text: str, *, reorder: bool = False) -> Any:
@@ -158,6 +182,19 @@ def _plain_form(value: Any) -> str | None:
         return _comparable(value)
     except (TypeError, ValueError, RecursionError):
         return None
+
+
+def _has_sign(text: str) -> bool:
+    # The first search is much faster than the second.
+    return "$" in text and SIGN in text
+
+
+def _image(value: Any) -> bytes:
+    """Return what a value looks like; empty if it looks like nothing, as one that holds a date does."""
+    try:
+        return marshal.dumps(value, _IMAGE_VERSION)
+    except ValueError:
+        return b""
 
 
 # --- copies -------------------------------------------------------------------------------------
@@ -218,11 +255,27 @@ class Snapshot:
     _text: str = field(repr=False)
     _keys: tuple[str, ...] | None = field(repr=False)
     _values: dict[str, Any] = field(repr=False)
-    _originals: dict[str, _Form] = field(repr=False)
+    _originals: dict[str, _Original] = field(repr=False)
     _forced: bool = field(repr=False)
 
 
 # --- tracking -----------------------------------------------------------------------------------
+
+
+class _Sight(NamedTuple):
+    """What was seen of a value that code has hold of.
+
+    Attributes:
+        image: What it looked like then.
+        is_original: Whether it was the same as in the text.
+        form: Its form.
+        is_plain: Whether it is large, exactly JSON's and may be stored.
+    """
+
+    image: bytes
+    is_original: bool
+    form: _Form
+    is_plain: bool
 
 
 class _Tracked(ABC):
@@ -231,12 +284,12 @@ class _Tracked(ABC):
     __slots__ = (
         "_data",
         "_forced",
-        "_images",
         "_limit",
         "_loaded",
         "_originals",
         "_reorder",
         "_serialized",
+        "_sights",
         "_tally",
         "_text",
         "_types",
@@ -264,14 +317,14 @@ class _Tracked(ABC):
         # What the database holds as far as we know; `rebase` moves it on, `reset` back.
         self._text = self._loaded
         self._data: dict[str, Any] | None = None
-        # Per key that may differ from the text: its serialized form there. None: it had none.
-        self._originals: dict[str, _Form] = {}
-        # Per key whose value was found to have that form still: what it looked like then.
-        self._images: dict[str, bytes] = {}
+        # Per key that may differ from the text: what it is there.
+        self._originals: dict[str, _Original] = {}
+        # Of those whose values are containers: what was seen last.
+        self._sights: dict[str, _Sight] = {}
         self._forced = False
-        # The last text handed out to be stored, with the forms of the containers above at that moment; None
+        # The last text handed out to be stored, with what the containers above were at that moment; None
         # once a key was set or removed since.
-        self._serialized: tuple[str, dict[str, _Form]] | None = None
+        self._serialized: tuple[str, dict[str, _Original]] | None = None
 
     def _decode(self) -> dict[str, Any]:
         self._data = self._parse(self._text)
@@ -312,33 +365,66 @@ class _Tracked(ABC):
         """Return the serialized form of a value as `_parse` has left it."""
 
     @abstractmethod
-    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
-        """Return the canonical text of everything, given the forms of what code has had hold of."""
+    def _text_of(
+        self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]
+    ) -> str:
+        """Return the canonical text of everything.
+
+        Args:
+            data: All of it.
+            forms: The forms of what code has had hold of; those of large values that are exactly JSON's, and
+                have not changed, may be left out.
+            texts: The canonical texts of some values.
+        """
 
     def _track(self, key: str) -> None:
-        """Keep the serialized form of a key's value, before it can change for the first time."""
+        """Keep what a key's value is, before it can change for the first time."""
         self._serialized = None
         if key not in self._originals:
             data = self._decode() if self._data is None else self._data
-            self._originals[key] = self._stored_form(data[key]) if key in data else _MISSING
+            self._originals[key] = self._original(data[key]) if key in data else _MISSING
 
-    def _form_now(self, key: str, value: Any) -> _Form:
-        """Return the serialized form of a value that may have changed in place.
+    def _original(self, value: Any) -> _Original:
+        """Return what tells later whether a value has changed that `_parse` has left."""
+        if type(value) is list or type(value) is dict:
+            image = _image(value)
+            if len(image) > _LARGE:
+                return image
+        return self._stored_form(value)
 
-        Asked several times in a request, and mostly of what has not changed: an image tells that in a
-        fraction of the time, and as exactly. It is never read.
+    def _see(self, key: str, value: Any) -> _Sight | None:
+        """Return what is seen of a container that may have changed in place; None: it is as in the text.
+
+        Asked several times in a request, and mostly of what has not changed since the last time.
         """
-        try:
-            image = marshal.dumps(value, _IMAGE_VERSION)
-        except ValueError:  # a date, for example
-            return self._form(value)
+        image = _image(value)
         original = self._originals[key]
-        if self._images.get(key) == image:
-            return original
-        form = self._form(value)
-        if form == original:
-            self._images[key] = image
-        return form
+        if image and image == original:
+            return None
+        sight = self._sights.get(key)
+        if sight is not None and image and image == sight.image:
+            return sight
+        text = plain_text(value, 2, len(image)) if len(image) > _LARGE else None
+        sight = self._sights[key] = self._sight(key, value, image, text)
+        return sight
+
+    def _sight(self, key: str, value: Any, image: bytes, text: str | None) -> _Sight:
+        """Return what is seen of a container.
+
+        Args:
+            key: Its key.
+            value: The container.
+            image: What it looks like.
+            text: Its canonical text, if it is exactly JSON's and may be stored.
+        """
+        original = self._originals[key]
+        form = self._form(value) if text is None or _has_sign(text) else text
+        if type(original) is bytes:
+            before = marshal.loads(original)  # noqa: S302 - made by us, from what was JSON
+            # What is exactly JSON's, with no NaN in it, is equal to what has the same form.
+            original = self._form(before) if text is None or before == value else _MISSING
+        # None is the form of what has none, and is never the same as anything.
+        return _Sight(image, form is not None and form == original, form, text is not None)
 
     def _differs(self) -> bool:
         data = self._data
@@ -349,9 +435,10 @@ class _Tracked(ABC):
                 return True
             if key in data:
                 value = data[key]
-                form = self._form(value) if type(value) in UNCHANGING else self._form_now(key, value)
-                # None is the form of what has none, and is never the same as anything.
-                if form is None or form != original:
+                if type(value) in UNCHANGING:
+                    if type(original) is bytes or self._form(value) != original:
+                        return True
+                elif (sight := self._see(key, value)) is not None and not sight.is_original:
                     return True
         return False
 
@@ -387,29 +474,40 @@ class _Tracked(ABC):
             return None
         data = self._decode() if self._data is None else self._data
         forms: dict[str, _Form] = {}
+        texts: dict[str, str] = {}
+        originals: dict[str, _Original] = {}
         changed = self._forced
         for key, original in self._originals.items():
             if key not in data:
                 changed = changed or original != _MISSING
                 continue
             value = data[key]
-            if original == _MISSING and type(value) in SCALARS:
+            if type(value) in SCALARS and (type(original) is bytes or original == _MISSING):
                 changed = True
                 continue
-            form = self._form(value) if type(value) in UNCHANGING else self._form_now(key, value)
-            forms[key] = form
-            if form is None or form != original:
+            if type(value) in UNCHANGING:
+                forms[key] = form = self._form(value)
+                changed = changed or type(original) is bytes or form != original
+                continue
+            sight = self._see(key, value)
+            if sight is None:
+                continue
+            forms[key] = sight.form
+            originals[key] = sight.image if sight.is_plain else sight.form
+            if sight.is_plain and sight.form is not None:
+                texts[key] = sight.form
+            if not sight.is_original:
                 changed = True
                 # Everything else was checked when it was set, and cannot change in place.
-                if type(value) not in UNCHANGING and not self._in_notation:
+                if not (sight.is_plain or self._in_notation):
                     require_storable(value, (key,), 2, self._types)
         if not changed:
             return None
-        text = self._text_of(data, forms)
+        text = self._text_of(data, forms, texts)
         # Of a character there are four bytes at the most.
         if self._limit and len(text) > self._limit // 4:
             self._require_size(text, forms)
-        self._serialized = (text, forms)
+        self._serialized = (text, originals)
         return text
 
     @abstractmethod
@@ -426,19 +524,19 @@ class _Tracked(ABC):
         if data is not None:
             if self._serialized is not None and self._serialized[0] == text:
                 # No key was set since, so only what is in a container may have changed, or may change yet.
-                # One that was first handed out after `serialize` keeps the form that it had then.
-                forms = self._serialized[1]
+                # One that has not changed, or was first handed out after `serialize`, is what it was then.
+                stored = self._serialized[1]
                 self._originals = {
-                    key: forms.get(key, original)
+                    key: stored.get(key, original)
                     for key, original in originals.items()
                     if type(data.get(key)) not in UNCHANGING
                 }
             else:
                 stored_data = self._parse(text)
                 for key in originals:
-                    originals[key] = self._stored_form(stored_data[key]) if key in stored_data else _MISSING
+                    originals[key] = self._original(stored_data[key]) if key in stored_data else _MISSING
         self._text = text
-        self._images = {}
+        self._sights = {}
         self._forced = False
         self._serialized = None
 
@@ -450,7 +548,7 @@ class _Tracked(ABC):
         self._text = self._loaded
         self._data = None
         self._originals = {}
-        self._images = {}
+        self._sights = {}
         self._forced = False
         self._serialized = None
         self._tally = None
@@ -474,7 +572,7 @@ class _Tracked(ABC):
         """
         self._text = snapshot._text
         self._originals = dict(snapshot._originals)
-        self._images = {}
+        self._sights = {}
         self._forced = snapshot._forced
         self._serialized = None
         self._tally = self._unknown_tally
@@ -500,14 +598,26 @@ def _read_notation(notation: Any, path: tuple[str | int, ...], types: SessionTyp
     raise UnreadableValueError(render(path), name, reason)
 
 
+def _composed(data: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """Return the canonical text of a document, of which some values' texts are given."""
+    if not texts:
+        return canonical(data)
+    parts = [
+        f"{canonical(key)}:{texts[key] if key in texts else canonical(data[key])}" for key in sorted(data)
+    ]
+    return f"{{{','.join(parts)}}}"
+
+
 def _document(notations: Mapping[str, Any], types: SessionTypes, *, as_list: bool) -> str:
     """Return the text of a document whose values are given in the notation; marked, if that is needed."""
     text = canonical(notations)
+    if not _has_sign(text):
+        return text
     if SIGN in text[1:] and any(map(uses_notation, notations.values())):
         document = {escaped(key): value for key, value in notations.items()}
         return canonical({**document, MARK: mark(as_list=as_list)})
     # What only looks like it is stored as it is.
-    return canonical({key: types.decode(value) for key, value in notations.items()}) if SIGN in text else text
+    return canonical({key: types.decode(value) for key, value in notations.items()})
 
 
 class Payload(_Tracked, MutableMapping[str, Any]):
@@ -553,20 +663,34 @@ class Payload(_Tracked, MutableMapping[str, Any]):
                 return value
             if self._reorder:
                 _put_in_order(value)
-            self._originals[key] = self._stored_form(value)
+            self._originals[key] = self._original(value)
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        require_storable_key(key, "the session")
-        most = require_storable(value, (key,), 2, self._types)
+        most, image, text = self._accept(key, value)
         if self._limit:
             self._require_room({key: value}, most)
-        self._put(key, value)
+        self._put(key, value, image, text)
 
-    def _put(self, key: str, value: Any) -> None:
+    def _accept(self, key: str, value: Any) -> tuple[int, bytes, str | None]:
+        """Refuse what cannot be stored.
+
+        Returns:
+            How many bytes the value takes at the most, and for a large one its image and its text.
+        """
+        require_storable_key(key, "the session")
+        if type(value) is list or type(value) is dict:
+            image = _image(value)
+            if len(image) > _LARGE and (text := plain_text(value, 2, len(image))) is not None:
+                return len(text.encode()), image, text
+        return require_storable(value, (key,), 2, self._types), b"", None
+
+    def _put(self, key: str, value: Any, image: bytes, text: str | None) -> None:
         data = self._decode() if self._data is None else self._data
         self._track(key)
         data[key] = value
+        if text is not None:
+            self._sights[key] = self._sight(key, value, image, text)
 
     def __delitem__(self, key: str) -> None:
         data = self._decode() if self._data is None else self._data
@@ -656,14 +780,11 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         else:
             pairs = [(key, value) for key, value in other]
         pairs.extend(values.items())
-        most = 0
-        for key, value in pairs:
-            require_storable_key(key, "the session")
-            most += require_storable(value, (key,), 2, self._types)
+        accepted = [self._accept(key, value) for key, value in pairs]
         if self._limit:
-            self._require_room(dict(pairs), most)
-        for key, value in pairs:
-            self._put(key, value)
+            self._require_room(dict(pairs), sum(most for most, _, _ in accepted))
+        for (key, value), (_, image, text) in zip(pairs, accepted, strict=True):
+            self._put(key, value, image, text)
 
     # -- as it is in memory --------------------------------------------------------------------------
 
@@ -684,7 +805,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         except (ValueError, RecursionError):
             return None
         # To json a tuple is a list, and a subclass its base; what looks like the notation has another form.
-        if encode is None or type(value) in SCALARS or (text and SIGN not in text and is_json(value)):
+        if encode is None or type(value) in SCALARS or (text and not _has_sign(text) and is_json(value)):
             return text
         try:
             return _comparable(encode(value))
@@ -698,7 +819,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
                 text = _comparable(value)
             except (ValueError, RecursionError):
                 return None
-            if SIGN not in text:
+            if not _has_sign(text):
                 return text
         return self._form(value)
 
@@ -724,12 +845,14 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             key: self._read(key, value) if type(value) is Undecoded else value for key, value in data.items()
         }
 
-    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+    def _text_of(
+        self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]
+    ) -> str:
         # Only what code has had hold of can hold something else than JSON's own values.
-        special = [form for form in forms.values() if form is None or SIGN in form]
+        special = [form for form in forms.values() if form is None or _has_sign(form)]
         if not special and JSON_TYPES.issuperset(map(type, data.values())):
-            text = canonical(data)
-            if SIGN not in text:
+            text = _composed(data, texts)
+            if not _has_sign(text):
                 return text
         encode, notations = self._types.encode, {}
         for key, value in data.items():
@@ -747,8 +870,8 @@ class Payload(_Tracked, MutableMapping[str, Any]):
     def _require_room(self, pairs: Mapping[str, Any], most: int) -> None:
         """Refuse to let it grow beyond its limit, by what shall be assigned: values of so many bytes."""
         # As long as there is room for all that was loaded and assigned, whatever was removed since, nothing
-        # has to be counted. A character takes four bytes at the most, or six as an escape.
-        most += 4 * len(self._text) if self._tally is None else self._tally
+        # has to be counted. A character of a key takes six bytes at the most, as an escape.
+        most += len(self._text.encode()) if self._tally is None else self._tally
         for key in pairs:
             most += 6 * len(key) + 4
         if most > self._limit:
@@ -774,7 +897,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         """
         forms = {key: self._form(data[key]) for key in keys if type(data.get(key)) not in UNCHANGING}
         try:
-            return 0 if None in forms.values() else len(self._text_of(data, forms).encode())
+            return 0 if None in forms.values() else len(self._text_of(data, forms, {}).encode())
         except (TypeError, ValueError):
             return 0
 
@@ -916,5 +1039,7 @@ class FlashQueues(_Tracked):
 
     _stored_form = _form
 
-    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form]) -> str:
+    def _text_of(
+        self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]
+    ) -> str:
         return _document(data, self._types, as_list=True)

@@ -72,8 +72,9 @@ _UNIT: Final = 1e20
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 canonical: Final[Callable[[Any], str]] = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 ).encode
+"""Returns the canonical text of a value that is known to have no container inside itself."""
 
 
 class Undecoded:

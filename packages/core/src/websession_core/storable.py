@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import UnstorableValueError
+from .session_types import JSON_TYPES, canonical
 from .standard_types import RefusedError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_INT",
     "MIN_INT",
+    "plain_text",
     "render",
     "require_storable",
     "require_storable_key",
@@ -235,6 +238,69 @@ def render(path: Iterable[str | int]) -> str:
         else:
             text += f"[{name!a}]"
     return text
+
+
+_CONTAINERS: Final = {list, dict}
+
+
+def plain_text(value: Any, level: int, room: int) -> str | None:
+    """Return the canonical text of a list or dictionary that is exactly JSON's, and may be stored.
+
+    Looks at all values of a level at once, which for large ones takes a fraction of the time of
+    `require_storable`, and does not say what is wrong.
+
+    Args:
+        value: The list or dictionary.
+        level: The one that it is at.
+        room: How many values there may be in it.
+
+    Returns:
+        The text; None if it has more values, or something in it is not certain to be storable.
+    """
+    kinds, values = {type(value)}, [value]
+    while kinds & _CONTAINERS:
+        lists, dictionaries = _those_of(list, kinds, values), _those_of(dict, kinds, values)
+        room -= sum(map(len, chain(lists, dictionaries)))
+        if level > MAX_DEPTH or room < 0:
+            return None
+        values = [*chain.from_iterable(map(dict.values, dictionaries)), *chain.from_iterable(lists)]
+        kinds = set(map(type, values))
+        if not (kinds <= JSON_TYPES and _are_plain_keys(set[Any]().union(*dictionaries))):
+            return None
+        if int in kinds:
+            numbers = _those_of(int, kinds, values)
+            if min(numbers) < MIN_INT or max(numbers) > MAX_INT:
+                return None
+        if float in kinds and not all(map(_is_plain_float, values)):
+            return None
+        level += 1
+    text = canonical(value)
+    return text if _is_plain_text(text) else None
+
+
+def _those_of(kind: type, kinds: set[type], values: list[Any]) -> list[Any]:
+    # Most often all values of a level are of one type.
+    if kind not in kinds or len(kinds) == 1:
+        return values if kind in kinds else []
+    return [value for value in values if type(value) is kind]
+
+
+def _are_plain_keys(keys: set[Any]) -> bool:
+    return not keys or (set(map(type, keys)) == {str} and max(map(len, keys)) <= _SHORT)
+
+
+def _is_plain_float(value: Any) -> bool:
+    return type(value) is not float or 0 < abs(value) < EXPONENT_FROM or str(value) == "0.0"
+
+
+def _is_plain_text(text: str) -> bool:
+    # JSON writes a NUL as an escape, and a surrogate as it is. The first search takes much less time.
+    if "\\" in text and "\\u0000" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def require_storable(value: Any, path: tuple[str | int, ...], level: int, types: SessionTypes) -> int:
