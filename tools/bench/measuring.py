@@ -56,7 +56,7 @@ def in_turn(
         The seconds per request, of each contender in each round.
     """
     process, kind = contenders[base]
-    trial = 20
+    trial = 5
     number = max(trial, round(seconds / (process.requests(kind, trial, processor=processor) / trial)))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)

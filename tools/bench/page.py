@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 ENGINES: Final = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "mariadb": "MariaDB"}
 KINDS: Final = ("untouched", "read", "write", "new")
+PAYLOAD_KINDS: Final = {
+    "read": "read a small value",
+    "take": "take the large one out",
+    "write": "change a small value",
+    "change": "change an item of the large one",
+    "new": "new session",
+}
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -88,14 +95,20 @@ def growth(figures: dict[str, Any]) -> str:
 
 def payloads(figures: dict[str, Any]) -> str:
     """Return what large payloads cost."""
-    heads = ("floor, read", "ours, read", "floor, write", "ours, write", "`json.loads`", "`json.dumps`")
+    heads = ("", "`json.loads`", "`json.dumps`", *PAYLOAD_KINDS.values())
     parts = []
     for engine, sizes in figures["engines"].items():
         rows = []
         for size, kinds in sizes.items():
-            times = [kinds[kind][name] for kind in ("read", "write") for name in ("floor", "ours")]
-            times += [figures["json"][size][name] for name in ("loads", "dumps")]
-            rows.append([f"{int(size):,} bytes", *(f"{time:.0f} µs" for time in times)])
+            json_times = (f"{figures['json'][size][name]:.0f} µs" for name in ("loads", "dumps"))
+            floors = (f"{kinds[kind]['microseconds']:.0f} µs" for kind in PAYLOAD_KINDS)
+            rows.append([f"{int(size):,} bytes", "floor", *json_times, *floors])
+            rows.append(["", "ours", "", "", *(_ratio(kinds[kind]["ratio"]) for kind in PAYLOAD_KINDS)])
+            multiples = (
+                " / ".join(f"{kinds[kind]['bytes'][name] / int(size):.1f}" for name in ("ours", "floor"))
+                for kind in PAYLOAD_KINDS
+            )
+            rows.append(["", "memory, ours / floor", "", "", *multiples])
         parts.append(_table([ENGINES[engine], *heads], rows))
     return "\n\n".join([*parts, _measured(figures)])
 

@@ -1,23 +1,29 @@
 """What large payloads cost: ``hatch run bench:payloads``.
 
-Reads one key, or changes one, of payloads of growing size, beside the floor's `get()` of a row that holds the
-same, and says what Python's `json` takes for it. Times are those that processors work, server's included.
+Payloads of growing size, beside the floor's row that holds the same: reads or changes a small value beside
+the large one, takes the large one out or changes an item of it, and stores it all in a new session. Says what
+Python's `json` takes for it, too, and how much memory a request takes at its peak. Times are those that
+processors work, server's included.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import statistics
 import time
 import timeit
+from typing import Any
 
 import page
 from contenders import payload
 from databases import ENGINES, databases
-from measuring import in_turn
+from measuring import Spread, in_turn
 from processes import Process
 
-SIZES = (100, 10_000, 100_000)
+SIZES = (10_000, 100_000, 1_000_000)
+WARM_UP = 20
 
 
 def serializing(size: int) -> dict[str, float]:
@@ -49,21 +55,27 @@ def main() -> None:
     page.publish("payloads", figures, record=args.record)
 
 
-def measure(engine: str, size: int, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Return the microseconds of a read and a write, of the floor and of ours, by kind and contender."""
+def measure(engine: str, size: int, rounds: int, seconds: float) -> dict[str, dict[str, Any]]:
+    """Return, by kind of request, the floor's microseconds, our ratio to it, and the bytes that both take."""
     with contextlib.ExitStack() as stack:
         make_url = databases(stack, engine)
         processes = {
-            name: stack.enter_context(Process(module, {"url": make_url(), "size": size}, warm_up=50))
-            for name, module in (("floor", "floor"), ("ours", "ours"))
+            name: stack.enter_context(
+                Process(name, {"url": make_url(), "size": size, **options}, warm_up=WARM_UP)
+            )
+            for name, options in (("floor", {}), ("ours", {"full": True}))
         }
-        least = {}
-        for kind in ("read", "write"):
+        kinds = {}
+        for kind in page.PAYLOAD_KINDS:
             contenders = {name: (process, kind) for name, process in processes.items()}
-            all_times = in_turn(contenders, rounds=rounds, seconds=seconds, base="floor", processor=True)
-            # The least of all rounds: what nothing else on the machine has disturbed.
-            least[kind] = {name: min(times) * 1e6 for name, times in all_times.items()}
-    return least
+            times = in_turn(contenders, rounds=rounds, seconds=seconds, base="floor", processor=True)
+            ratios = [ours / floor for ours, floor in zip(times["ours"], times["floor"], strict=True)]
+            kinds[kind] = {
+                "microseconds": statistics.median(times["floor"]) * 1e6,
+                "ratio": dataclasses.asdict(Spread.of(ratios)),
+                "bytes": {name: process.peak(kind) for name, process in processes.items()},
+            }
+    return kinds
 
 
 if __name__ == "__main__":

@@ -101,6 +101,10 @@ class Process:
         seconds: float = self._ask(kind=kind, number=number, processor=processor)["seconds"]
         return seconds + (servers_time() - before if processor else 0.0)
 
+    def peak(self, kind: str) -> int:
+        """Make a request of one kind and return how many bytes of memory Python took for it at its peak."""
+        return int(self._ask(kind=kind, peak=True)["bytes"])
+
     def sample(self, kind: str, sessions: int) -> float:
         """Make a request for each of many stored sessions, always the same; return the seconds in all."""
         return float(self._ask(kind=kind, sessions=sessions)["seconds"])

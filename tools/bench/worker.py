@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import time
+import tracemalloc
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,16 @@ class Site:
         """Make `number` requests of one kind and return how many seconds of `clock` they took together."""
         return self._time(itertools.repeat(self._client.environ(kind), number), clock)
 
+    def peak(self, kind: str) -> int:
+        """Make a request of one kind and return how many bytes of memory Python took for it at its peak."""
+        gc.collect()
+        tracemalloc.start()
+        try:
+            self.requests(kind, 1)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
     def sample(self, kind: str, sessions: int) -> float:
         """Make a request for each of `sessions` stored sessions, the same at each call, and time them."""
         if self._contender.mints is None:
@@ -188,7 +199,9 @@ def main() -> None:
     answer(versions=contender.versions)
     for line in sys.stdin:
         order = json.loads(line)
-        if "sessions" in order:
+        if "peak" in order:
+            answer(bytes=site.peak(order["kind"]))
+        elif "sessions" in order:
             answer(seconds=site.sample(order["kind"], order["sessions"]))
         else:
             clock = time.process_time if order.get("processor") else time.perf_counter

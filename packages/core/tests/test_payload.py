@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections import UserDict
-from collections.abc import MutableMapping
+from collections import UserDict, UserString
+from collections.abc import Callable, MutableMapping
 from datetime import date
 from types import MappingProxyType
 from typing import Any
@@ -509,3 +509,47 @@ class TestSavepoints:
         payload["name"] = "Ann Secret"
 
         assert "Ann" not in repr(payload.snapshot())
+
+
+CHANGES: list[Callable[[dict[str, Any]], Any]] = [
+    lambda value: value.update(number=True),
+    lambda value: value.update(number=1.0),
+    lambda value: value.update(number=2),
+    lambda value: value.update(zero=-0.0),
+    lambda value: value.update(zero=float("nan")),
+    lambda value: value.update(text="".join(["te", "xt"])),
+    lambda value: value.update(number=value.pop("number")),
+    lambda value: value.update(items=(1, 2)),
+    lambda value: value.update(items=[True, 2]),
+    lambda value: value["items"].reverse(),
+    lambda value: (value["items"].append(3), value["items"].pop()),
+    lambda value: value["inner"].update({1: value["inner"].pop("1", 2)}),
+    lambda value: value["inner"].update({"$date": value["inner"].pop("1", 2)}),
+    lambda value: value["inner"].update(inner=value["inner"]),
+    lambda value: value.update(text=UserString("text")),
+    lambda value: value.update(text=b"text"),
+    lambda value: value.update(text=date(2026, 1, 1)),
+    lambda value: value.update(text="\0"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_a_large_value_is_the_change_of_a_small_one(change: Callable[..., Any]) -> None:
+    def outcomes(padding: str) -> list[Any]:
+        value = {"inner": {"1": 2}, "items": [1, 2], "number": 1, "text": "text", "zero": 0.0, "z": padding}
+        payload = Payload(dumps({"value": value}))
+        outcomes: list[Any] = []
+        kept = payload["value"]["items"], payload["value"]["text"]  # so that the images differ at least
+        change(payload["value"])
+        for _ in range(2):
+            outcomes.append(payload.is_changed)
+            try:
+                text = payload.serialize()
+            except UnstorableValueError as error:
+                return [*outcomes, error.path, error.reason]
+            payload.rebase(text)
+            outcomes += [loads(text.replace(f'"{padding}"', '""')), payload.is_changed]
+            change(payload["value"])
+        return [*outcomes, len(kept)]
+
+    assert outcomes("x" * 2_000) == outcomes("x")

@@ -103,9 +103,7 @@ _LARGE: Final = 1_000
 _comparable = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=True
 ).encode
-_strict = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
+_strict = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def dumps(value: Any) -> str:
@@ -148,9 +146,10 @@ def _put_in_order(value: Any) -> None:
             if order is None:
                 order = orders[keys] = tuple(sorted(keys))
             if order != keys:
-                pairs = [(key, container[key]) for key in order]
+                copy = container.copy()
                 container.clear()
-                container.update(pairs)
+                for key in order:
+                    container[key] = copy[key]
             items = container.values()
         if not SCALARS.issuperset(map(type, items)):
             todo += [item for item in items if type(item) is dict or type(item) is list]
@@ -182,11 +181,6 @@ def _plain_form(value: Any) -> str | None:
         return _comparable(value)
     except (TypeError, ValueError, RecursionError):
         return None
-
-
-def _has_sign(text: str) -> bool:
-    # The first search is much faster than the second.
-    return "$" in text and SIGN in text
 
 
 def _image(value: Any) -> bytes:
@@ -365,9 +359,7 @@ class _Tracked(ABC):
         """Return the serialized form of a value as `_parse` has left it."""
 
     @abstractmethod
-    def _text_of(
-        self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]
-    ) -> str:
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]) -> str:
         """Return the canonical text of everything.
 
         Args:
@@ -404,7 +396,7 @@ class _Tracked(ABC):
         sight = self._sights.get(key)
         if sight is not None and image and image == sight.image:
             return sight
-        text = plain_text(value, 2, len(image)) if len(image) > _LARGE else None
+        text = plain_text(value, 2, image) if len(image) > _LARGE else None
         sight = self._sights[key] = self._sight(key, value, image, text)
         return sight
 
@@ -418,7 +410,8 @@ class _Tracked(ABC):
             text: Its canonical text, if it is exactly JSON's and may be stored.
         """
         original = self._originals[key]
-        form = self._form(value) if text is None or _has_sign(text) else text
+        # Of the two searches the first takes much less time.
+        form = self._form(value) if text is None or ("$" in text and SIGN in text) else text
         if type(original) is bytes:
             before = marshal.loads(original)  # noqa: S302 - made by us, from what was JSON
             # What is exactly JSON's, with no NaN in it, is equal to what has the same form.
@@ -611,7 +604,7 @@ def _composed(data: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 def _document(notations: Mapping[str, Any], types: SessionTypes, *, as_list: bool) -> str:
     """Return the text of a document whose values are given in the notation; marked, if that is needed."""
     text = canonical(notations)
-    if not _has_sign(text):
+    if SIGN not in text:
         return text
     if SIGN in text[1:] and any(map(uses_notation, notations.values())):
         document = {escaped(key): value for key, value in notations.items()}
@@ -681,7 +674,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         require_storable_key(key, "the session")
         if type(value) is list or type(value) is dict:
             image = _image(value)
-            if len(image) > _LARGE and (text := plain_text(value, 2, len(image))) is not None:
+            if len(image) > _LARGE and (text := plain_text(value, 2, image)) is not None:
                 return len(text.encode()), image, text
         return require_storable(value, (key,), 2, self._types), b"", None
 
@@ -780,10 +773,14 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         else:
             pairs = [(key, value) for key, value in other]
         pairs.extend(values.items())
-        accepted = [self._accept(key, value) for key, value in pairs]
+        total, accepted = 0, []
+        for key, value in pairs:
+            most, image, text = self._accept(key, value)
+            total += most
+            accepted.append((key, value, image, text))
         if self._limit:
-            self._require_room(dict(pairs), sum(most for most, _, _ in accepted))
-        for (key, value), (_, image, text) in zip(pairs, accepted, strict=True):
+            self._require_room(dict(pairs), total)
+        for key, value, image, text in accepted:
             self._put(key, value, image, text)
 
     # -- as it is in memory --------------------------------------------------------------------------
@@ -805,7 +802,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         except (ValueError, RecursionError):
             return None
         # To json a tuple is a list, and a subclass its base; what looks like the notation has another form.
-        if encode is None or type(value) in SCALARS or (text and not _has_sign(text) and is_json(value)):
+        if encode is None or type(value) in SCALARS or (text and SIGN not in text and is_json(value)):
             return text
         try:
             return _comparable(encode(value))
@@ -819,7 +816,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
                 text = _comparable(value)
             except (ValueError, RecursionError):
                 return None
-            if not _has_sign(text):
+            if SIGN not in text:
                 return text
         return self._form(value)
 
@@ -845,14 +842,12 @@ class Payload(_Tracked, MutableMapping[str, Any]):
             key: self._read(key, value) if type(value) is Undecoded else value for key, value in data.items()
         }
 
-    def _text_of(
-        self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]
-    ) -> str:
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]) -> str:
         # Only what code has had hold of can hold something else than JSON's own values.
-        special = [form for form in forms.values() if form is None or _has_sign(form)]
+        special = [form for form in forms.values() if form is None or ("$" in form and SIGN in form)]
         if not special and JSON_TYPES.issuperset(map(type, data.values())):
             text = _composed(data, texts)
-            if not _has_sign(text):
+            if "$" not in text or SIGN not in text:
                 return text
         encode, notations = self._types.encode, {}
         for key, value in data.items():
@@ -1039,7 +1034,5 @@ class FlashQueues(_Tracked):
 
     _stored_form = _form
 
-    def _text_of(
-        self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]
-    ) -> str:
+    def _text_of(self, data: dict[str, Any], forms: Mapping[str, _Form], texts: Mapping[str, str]) -> str:
         return _document(data, self._types, as_list=True)

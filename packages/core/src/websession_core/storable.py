@@ -243,7 +243,7 @@ def render(path: Iterable[str | int]) -> str:
 _CONTAINERS: Final = {list, dict}
 
 
-def plain_text(value: Any, level: int, room: int) -> str | None:
+def plain_text(value: Any, level: int, image: bytes) -> str | None:
     """Return the canonical text of a list or dictionary that is exactly JSON's, and may be stored.
 
     Looks at all values of a level at once, which for large ones takes a fraction of the time of
@@ -252,11 +252,13 @@ def plain_text(value: Any, level: int, room: int) -> str | None:
     Args:
         value: The list or dictionary.
         level: The one that it is at.
-        room: How many values there may be in it.
+        image: What `marshal` makes of it, which it does where nothing is of a subclass.
 
     Returns:
-        The text; None if it has more values, or something in it is not certain to be storable.
+        The text; None if it is not certain that all of it is such.
     """
+    # Each value takes a byte at least; there are more only if a container is in it twice, or inside itself.
+    room = len(image)
     kinds, values = {type(value)}, [value]
     while kinds & _CONTAINERS:
         lists, dictionaries = _those_of(list, kinds, values), _those_of(dict, kinds, values)
