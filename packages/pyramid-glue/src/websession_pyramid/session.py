@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from .bookkeeping import will_be_retried
 from .contents import Contents
+from .earlier_attempts import earlier_attempt, pass_on
 from .errors import MissingFeatureError
 from .form_tokens import form_token, is_number, made_ticket, new_number, new_stored_token
 from .overrides import SessionOverrides
@@ -631,7 +632,12 @@ class WebSession(MutableMapping[str, Any]):
             return unit
         manager: TransactionManager = manager_of(shared.transaction)
         home = self._session_of(shared.browser)
-        unit = UnitOfWork(self._kit, shared, transaction, manager, home._last_committed)
+        previous, earlier = home._last_committed(), earlier_attempt(shared.browser, self._kit)
+        if earlier is not None and previous is earlier.last and not earlier.is_seen_by(shared, manager):
+            previous = None
+        unit = UnitOfWork(
+            self._kit, shared, transaction, manager, previous=previous, last_committed=home._last_committed
+        )
         try:
             unit.load()
         except Exception as error:
@@ -650,7 +656,9 @@ class WebSession(MutableMapping[str, Any]):
         """Return what the browser's request, if it is this one's, or its subrequests have committed last."""
         holders = [session._holder for session in self._answered]
         committed = [holder.last_committed for holder in reversed(holders) if holder is not None]
-        return next((unit for unit in committed if unit is not None), None)
+        earlier = earlier_attempt(self._request, self._kit)
+        before = None if earlier is None else earlier.last
+        return next((unit for unit in committed if unit is not None), before)
 
     def _look_for_lender(self) -> WebSession | None:
         """Return the session that this one is, in a subrequest that shares it; None: it is one of its own."""
@@ -707,6 +715,9 @@ class WebSession(MutableMapping[str, Any]):
             self._answer(request, response)
 
     def _answer(self, request: Request, response: Response | None) -> None:
+        earlier = earlier_attempt(self._request, self._kit)
+        if earlier is not None:
+            earlier.last.answer(request, response)
         for session in self._answered:
             if session._holder is not None and not session._goes_on:
                 session._holder.answer(request, response)
@@ -744,6 +755,8 @@ class WebSession(MutableMapping[str, Any]):
         # where there was a response it is somebody else's, whose handler has called us, and all is done.
         if not will_be_retried(request, getattr(request, "exception", None) or sys.exc_info()[1]):
             self._answer(request, None)
+        elif request is self._request:
+            pass_on(request, self._kit, self._last_committed())
         going_on = [session for session in self._answered if session._goes_on]
         for session in self._answered:
             if not any(one is session for one in going_on):

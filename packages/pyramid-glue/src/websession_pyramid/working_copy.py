@@ -146,11 +146,24 @@ class WorkingCopy:
         return self.contents.row is not self.opening.row or bool(self.pending.deleted)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there was no session, and now there is one."""
+        return self.opening.row is None and self.contents.row is not None
+
+    @property
     def has_work(self) -> bool:
         """Whether something is to be written."""
         contents, pending = self.contents, self.pending
         changed = contents.is_changed
         return bool(pending.to_delete) or pending.stores(contents, barred=self.is_barred, changed=changed)
+
+    @property
+    def may_have_work(self) -> bool:
+        """Whether something would be written, or would have been refused."""
+        try:
+            return self.has_work
+        except ValueError:  # something in it cannot be serialized: it was changed, then
+            return True
 
     # -- the seed of its forms' tokens -----------------------------------------------------------------------
 
