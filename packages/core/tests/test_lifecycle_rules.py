@@ -876,6 +876,7 @@ BEFALLS: dict[str, tuple[SessionState | None, Policies, int]] = {
     "its key is taken away": (replace(ROW, is_readable=False), RENEWING, T0),
     "a visitor logs in": (replace(ROW, epoch=4, rotated_at=T0), RENEWING, T0),
     "a rotation is forgotten": (ROW, RENEWING, T0),
+    "its user is deleted": (replace(ROW, owned=False, is_ownerless=True), RENEWING, T0),
 }
 BEFALLS_VISITORS = ("a visitor logs in", "a rotation is forgotten")
 
@@ -892,6 +893,8 @@ def test_every_arrow_of_the_diagram_is_what_the_rules_do(transition) -> None:  #
         ticket, before = OPEN[source], ROW
         if event in BEFALLS_VISITORS:
             ticket, before = replace(ticket, owned=False, seed=bytes(16)), replace(ROW, owned=False)
+        elif event == "its user is deleted":
+            ticket = replace(ticket, owned=True, seed=bytes(16))
         assert standing(ticket, before, RENEWING, T0) is source
         assert standing(ticket, state, policies, now) is target
     else:

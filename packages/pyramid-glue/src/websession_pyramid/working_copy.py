@@ -454,8 +454,12 @@ class WorkingCopy:
         this transaction nobody else can write the row.
         """
         row = self.contents.row
-        if row is not None and row is self.opening.row and self.attached.is_modified(row.id):
+        if row is None:
+            return
+        if row is self.opening.row and self.attached.is_modified(row.id):
             self.pending = dataclasses.replace(self.pending, own_columns=True)
+        # So the ORM does with a deleted user's sessions, if no cascade says otherwise.
+        self.may_be_deleted |= self.attached.has_lost_user(row.id)
 
     def expect_deletions(self) -> None:
         """Before a change: let what the application is about to delete be deleted, if the row can go along.
@@ -469,7 +473,7 @@ class WorkingCopy:
             writer.flush()
 
     def notice_deletions(self) -> None:
-        """Let the session be ended if the application has deleted its row."""
+        """Let the session be ended if the application has deleted its row, or the user whose row it was."""
         writer, row = self.writer, self.contents.row
         if not (self.may_be_deleted and self.is_writable) or writer is None:
             return
@@ -477,12 +481,17 @@ class WorkingCopy:
             return
         self.may_be_deleted = False
         ids = (*self.pending.to_delete, *(() if row is None else (row.id,)))
-        missing = writer.missing(ids) if ids else set()
-        self.pending = self.pending.without(missing)
-        if row is not None and row.id in missing:
-            self.contents = Contents(rules=self._kit.rules)
-            self.pending = self.pending.starting_over(None, self._kit.fresh_seed())
-            self._announce(SessionInvalidated, row.id, "the application has deleted its row")
+        users = writer.users_of(ids) if ids else {}
+        self.pending = self.pending.without(set(ids).difference(users))
+        if row is None:
+            return
+        is_there = row.id in users
+        if is_there and (row.userid is None or users[row.id] is not None):
+            return
+        self.contents = Contents(rules=self._kit.rules)
+        self.pending = self.pending.starting_over(row if is_there else None, self._kit.fresh_seed())
+        reason = f"the application has deleted its {'user' if is_there else 'row'}"
+        self._announce(SessionInvalidated, row.id, reason)
 
     def want_row(self) -> None:
         """Let the session be stored even if it is empty."""
