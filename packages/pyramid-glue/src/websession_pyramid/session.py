@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from transaction import Transaction, TransactionManager
     from websession_core.state import Ticket
 
+    from .earlier_attempts import EarlierAttempt
     from .kit import SessionKit
     from .working_copy import WorkingCopy
 
@@ -79,6 +80,7 @@ class WebSession(MutableMapping[str, Any]):
     _lender: WebSession | None
     _holder: Holder | None
     _seen_active: bool
+    _earlier: EarlierAttempt | None
     _answered: list[WebSession]
 
     def __init__(self, kit: SessionKit, request: Request) -> None:
@@ -89,6 +91,7 @@ class WebSession(MutableMapping[str, Any]):
         # and two that hold each other stay, with all that the request has, for the garbage collector.
         state["_request"] = request
         state["_shared"] = state["_past"] = state["_lender"] = state["_holder"] = None
+        state["_earlier"] = None
         state["_seen_active"] = False
         # Those that are answered with the browser's request, if that is this one: its own, and those of
         # subrequests with transactions of their own.
@@ -632,7 +635,7 @@ class WebSession(MutableMapping[str, Any]):
             return unit
         manager: TransactionManager = manager_of(shared.transaction)
         home = self._session_of(shared.browser)
-        previous, earlier = home._last_committed(), earlier_attempt(shared.browser, self._kit)
+        previous, earlier = home._last_committed(), home._earlier
         if earlier is not None and previous is earlier.last and not earlier.is_seen_by(shared, manager):
             previous = None
         unit = UnitOfWork(
@@ -656,8 +659,7 @@ class WebSession(MutableMapping[str, Any]):
         """Return what the browser's request, if it is this one's, or its subrequests have committed last."""
         holders = [session._holder for session in self._answered]
         committed = [holder.last_committed for holder in reversed(holders) if holder is not None]
-        earlier = earlier_attempt(self._request, self._kit)
-        before = None if earlier is None else earlier.last
+        before = None if self._earlier is None else self._earlier.last
         return next((unit for unit in committed if unit is not None), before)
 
     def _look_for_lender(self) -> WebSession | None:
@@ -702,6 +704,7 @@ class WebSession(MutableMapping[str, Any]):
     def _expect_answer(self, session: WebSession, shared: Sharing) -> None:
         """Answer for a session, when the browser's request ends, which is this one's."""
         if not self._answered:
+            self.__dict__["_earlier"] = earlier_attempt(shared.browser, self._kit)
             shared.browser.add_response_callback(self._respond)
             shared.browser.add_finished_callback(self._finish)
         if not any(one is session for one in self._answered):
@@ -715,9 +718,8 @@ class WebSession(MutableMapping[str, Any]):
             self._answer(request, response)
 
     def _answer(self, request: Request, response: Response | None) -> None:
-        earlier = earlier_attempt(self._request, self._kit)
-        if earlier is not None:
-            earlier.last.answer(request, response)
+        if self._earlier is not None:
+            self._earlier.last.answer(request, response)
         for session in self._answered:
             if session._holder is not None and not session._goes_on:
                 session._holder.answer(request, response)
@@ -768,7 +770,7 @@ class WebSession(MutableMapping[str, Any]):
         if self._request is not None and self._lender is None:
             shared = self._shared or Sharing(self._request, self._request, self._request)
             self.__dict__["_past"] = tuple(ref(request) for request in shared)
-        self.__dict__["_request"] = self.__dict__["_shared"] = None
+        self.__dict__["_request"] = self.__dict__["_shared"] = self.__dict__["_earlier"] = None
         if self._holder is not None:
             self._holder.detach()
 

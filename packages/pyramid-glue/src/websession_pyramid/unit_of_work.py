@@ -128,7 +128,7 @@ class UnitOfWork:
         self._previous = previous
         self._managed = is_within_pyramid_tm(requests.transaction)
         self._announced = self._answered = self._dropped = False
-        self._timely_join = TimelyJoin(self._join)
+        self._timely_join: TimelyJoin | None = None
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -231,6 +231,7 @@ class UnitOfWork:
         elif not is_token:
             copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
         if self.joined is not None and self.phase is Phase.OPEN:
+            self._timely_join = self._timely_join or TimelyJoin(self._join)
             self._timely_join.expect(self.transaction)
         return copy
 
@@ -251,7 +252,8 @@ class UnitOfWork:
     def tpc_begin(self, transaction: Transaction) -> None:
         """Write what the application changed. An error here aborts the transaction cleanly."""
         self.phase, self.working_copy.is_sealed = Phase.SEALED, True
-        self._timely_join.raise_error()
+        if self._timely_join is not None:
+            self._timely_join.raise_error()
         last = self._last_committed()
         if last is not None and last.transaction_manager is not self.transaction_manager:
             # A subrequest's, with a transaction of its own.
