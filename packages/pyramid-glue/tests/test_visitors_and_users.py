@@ -387,9 +387,12 @@ class TestForms:
         assert site.rows() == []
         assert person.ticket(VISITORS).stored is False
 
-    def test_ten_thousand_robots_fill_no_table(self, site):
-        for _ in range(100):  # the others are as these
-            Person(site).open("/form")
+    @pytest.mark.parametrize("pages", [30, pytest.param(10_000, marks=pytest.mark.slow)])
+    def test_form_pages_of_robots_fill_no_table(self, site, pages):
+        site.statements.clear()
+        for _ in range(pages):
+            assert Person(site).send("/form").headers["Set-Cookie"].startswith(VISITORS)
+        assert site.statements == []
         assert site.rows() == []
 
     def test_what_is_stored_first_inherits_the_token_under_an_identifier_of_its_own(self, site, person):
@@ -504,6 +507,17 @@ class TestForms:
         if refuses:
             with pytest.raises(TooManySessionsError):
                 Person(site).open("/login")
+
+    def test_a_lost_login_of_a_visitor_without_a_row_keeps_its_place(self, make_site):
+        site = prepared(make_site(model=LimitedSession, settings={"session.max_per_user": 2}))
+        elsewhere, person = Person(site), Person(site)
+        elsewhere.log_in()
+        site.clock.advance(10)
+        person.send("/enter", csrf_token=person.open("/form"), userid=7)
+        site.clock.advance(10)
+        assert person.log_in() == "ok"
+        assert (elsewhere.user, person.user) == (None, 7)
+        assert len(site.rows()) == 2
 
 
 class TestVersion1:
