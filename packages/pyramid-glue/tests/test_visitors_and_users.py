@@ -17,8 +17,12 @@ from sqlalchemy import update
 from websession_core.errors import ConfigurationError, TooManySessionsError
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
+from websession_pyramid import SessionSecurityPolicy
 
 USERS, VISITORS = "session", "session-visitor"
+
+on_one_engine = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
+"""For what is the same on each."""
 
 
 class Person:
@@ -97,6 +101,11 @@ def prepared(site):
     return site
 
 
+def delete_rows(site):
+    with site.engine.begin() as connection:
+        connection.execute(FullSession.__table__.delete())
+
+
 def error_page(error, request):
     return Response(json_body=get_csrf_token(request), status=500)
 
@@ -111,6 +120,7 @@ def person(site):
     return Person(site)
 
 
+@on_one_engine
 class TestTheNames:
     def test_a_visitor_has_the_one_and_a_user_the_other(self, person):
         person.open("/add")
@@ -176,6 +186,33 @@ class TestTheNames:
         }
         with pytest.raises(ConfigurationError, match="session-visitor"):
             make_site(model=FullSession, settings=settings, configure=both)
+
+    def test_the_look_of_each_is_its_own(self, make_site, person):
+        other = prepared(make_site(model=FullSession, settings={"session.visitor_cookie_samesite": "Strict"}))
+        visitor = Person(person.site)
+        visitor.open("/add")
+        person.log_in()
+        visitor.site = person.site = other
+        assert visitor.send("/look").headers["Set-Cookie"].startswith(f"{VISITORS}=")
+        assert person.send("/look").headers.getall("Set-Cookie") == []
+
+    def test_each_is_decrypted_only_where_its_content_is_asked_for(self, site, person, monkeypatch):
+        person.log_in()
+        visitor = Person(site)
+        visitor.open("/add")
+        person.cookies.update(visitor.cookies)
+        decrypt, decrypted = TokenCodec.decrypt, []
+        monkeypatch.setattr(
+            TokenCodec, "decrypt", lambda codec, token: decrypted.append(token) or decrypt(codec, token)
+        )
+        site.views["nothing"] = lambda request: None
+        person.open("/nothing")
+        assert decrypted == []
+        assert person.user == 7
+        assert decrypted == [person.cookies[USERS]]
+        person.cookies[USERS] = "junk"
+        person.open("/look")
+        assert decrypted[1:] == ["junk", person.cookies[VISITORS]]
 
     def test_a_token_of_the_one_opens_nothing_under_the_name_of_the_other(self, site, person):
         person.open("/add")
@@ -334,6 +371,37 @@ class TestLeaving:
         person.open("/leave")
         assert person.cookies == {}
 
+    @on_one_engine
+    @pytest.mark.parametrize("path", ["/leave", "/forget", "/nobody"])
+    @pytest.mark.parametrize("state", ["dead", "superseded", "replayed", "junk"])
+    def test_a_users_cookie_that_opens_nothing_goes_beside_a_visitors_that_would(
+        self, site, person, path, state
+    ):
+        site.views["forget"] = lambda request: SessionSecurityPolicy().forget(request)
+        person.log_in()
+        if state == "dead":
+            delete_rows(site)
+        elif state == "junk":
+            person.cookies[USERS] = "junk"
+        else:
+            before = dict(person.cookies)
+            person.log_in()
+            person.cookies.update(before)
+        if state == "replayed":
+            site.clock.advance(121)
+        tab = Person(site)
+        tab.open("/add")
+        person.cookies.update(tab.cookies)
+        answer = person.send(path)
+        names = [header.partition("=")[0] for header in answer.headers.getall("Set-Cookie")]
+        assert sorted(names) == [USERS, VISITORS]
+        person.receive(answer)
+        # Where the visitor's was open, login(None) gives it a new identity, and its data goes on.
+        goes_on = path == "/nobody" and state in {"dead", "junk"}
+        assert set(person.cookies) == ({VISITORS} if goes_on else set())
+        assert person.open("/look") == ({"n": 1} if goes_on else {})
+        assert tab.open("/look") == {}
+
     def test_a_login_later_in_the_request_wins(self, site, person):
         person.open("/add")
 
@@ -387,6 +455,7 @@ class TestForms:
         assert site.rows() == []
         assert person.ticket(VISITORS).stored is False
 
+    @on_one_engine
     @pytest.mark.parametrize("pages", [30, pytest.param(10_000, marks=pytest.mark.slow)])
     def test_form_pages_of_robots_fill_no_table(self, site, pages):
         site.statements.clear()
@@ -403,6 +472,49 @@ class TestForms:
         assert row.id != before.session_id
         assert person.ticket(VISITORS).seed == before.seed
         assert person.open("/form") == token
+
+    def test_what_is_stored_in_place_of_a_dead_session_inherits_it_too(self, site, person):
+        person.open("/add")
+        token = person.open("/form")
+        delete_rows(site)
+        assert person.open("/form") == token
+        person.open("/add")
+        assert person.open("/look") == {"n": 1}
+        assert person.open("/form") == token
+
+    def test_a_page_shows_the_open_sessions_else_the_visitors_else_the_dead_logins(self, site, person):
+        person.log_in()
+        users, visitor = person.open("/form"), Person(site)
+        visitors = visitor.open("/form")
+        person.cookies.update(visitor.cookies)
+        assert person.open("/form") == users
+        delete_rows(site)
+        assert person.open("/form") == visitors
+        # Either is accepted.
+        for token in (users, visitors):
+            assert person.open("/check", csrf_token=token) is True
+        del person.cookies[VISITORS]
+        assert person.open("/form") == users
+
+    def test_of_several_dead_cookies_of_a_name_the_freshest_counts(self, site):
+        tokens, cookies = [], []
+        for userid in (7, 7, None, None):
+            site.clock.advance(1)
+            each = Person(site)
+            if userid is not None:
+                each.log_in(userid)
+            tokens.append(each.open("/form"))
+            cookies += each.cookies.items()
+        delete_rows(site)
+        for header in (cookies, cookies[::-1]):
+            site.statements.clear()
+            headers = {"Cookie": "; ".join(map("=".join, header))}
+            accepted = [
+                site.browser().post("/check", {"csrf_token": token}, headers=headers).json_body
+                for token in tokens
+            ]
+            assert accepted == [False, True, False, True]
+            assert site.statements.count("SELECT") == len(tokens)
 
     def test_a_page_that_shows_a_form_and_stores_something_has_one_cookie_and_one_token(self, site, person):
         @site.view
@@ -478,8 +590,7 @@ class TestForms:
 
     def test_while_no_login_is_open_the_token_of_either_cookie_is_good(self, site, person):
         person.log_in()
-        with site.engine.begin() as connection:
-            connection.execute(FullSession.__table__.delete())
+        delete_rows(site)
         token = person.open("/form")  # of the dead ticket
         person.open("/add")
         assert set(person.cookies) == {USERS, VISITORS}
@@ -520,6 +631,7 @@ class TestForms:
         assert len(site.rows()) == 2
 
 
+@on_one_engine
 class TestVersion1:
     """What 0.2.0 has left, and what it can read."""
 
