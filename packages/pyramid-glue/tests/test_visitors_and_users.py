@@ -14,15 +14,25 @@ from pyramid.exceptions import BadCSRFToken
 from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession, LimitedSession, Session
 from sqlalchemy import update
+from sqlalchemy.orm import DeclarativeBase
 from websession_core.errors import ConfigurationError, TooManySessionsError
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
+from websession_models import BaseMixin, UseridMixin
 from websession_pyramid import SessionSecurityPolicy
 
 USERS, VISITORS = "session", "session-visitor"
 
 on_one_engine = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 """For what is the same on each."""
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class PlainSession(UseridMixin, BaseMixin, Base):
+    __tablename__ = "plain_session"
 
 
 class Person:
@@ -104,6 +114,10 @@ def prepared(site):
 def delete_rows(site):
     with site.engine.begin() as connection:
         connection.execute(FullSession.__table__.delete())
+
+
+def is_active(request):
+    return request.query_string != "inactive"
 
 
 def error_page(error, request):
@@ -267,6 +281,18 @@ class TestSchedules:
         assert person.log_in() == "ok"
         assert person.user == 7
         assert len(person.site.rows()) == 2  # both stay: answers can be reordered
+
+    @on_one_engine
+    @pytest.mark.parametrize("seconds", [1, 121])
+    def test_so_it_can_where_the_model_has_users_and_nothing_else(self, make_site, seconds):
+        person = Person(prepared(make_site(model=PlainSession)))
+        for path in ("/form", "/add"):
+            person.open(path)
+        person.send("/enter", csrf_token=person.open("/form"), userid=7)
+        person.site.clock.advance(seconds)
+        assert person.log_in() == "ok"
+        assert person.user == 7
+        assert person.open("/look") == {}
 
     def test_while_a_users_ticket_is_superseded_nothing_is_typed_into_a_visitors_session(self, person):
         person.open("/add")
@@ -454,6 +480,19 @@ class TestForms:
         assert site.statements == []
         assert site.rows() == []
         assert person.ticket(VISITORS).stored is False
+        person.cookies[VISITORS] = "junk"
+        assert person.open("/form") not in {token, None}
+        assert person.ticket(VISITORS).stored is False
+
+    @on_one_engine
+    def test_so_it_is_where_no_transaction_is_active(self, make_site):
+        site = make_site(model=FullSession, settings={"tm.activate_hook": is_active})
+        person = Person(prepared(site))
+        token = person.open("/form?inactive")
+        assert person.ticket(VISITORS).stored is False
+        assert person.open("/form?inactive") == token
+        assert person.open("/enter", csrf_token=token, userid=7) == "ok"
+        assert person.open("/form?inactive") == person.open("/form")
 
     @on_one_engine
     @pytest.mark.parametrize("pages", [30, pytest.param(10_000, marks=pytest.mark.slow)])
