@@ -790,6 +790,8 @@ def test_a_row_that_cannot_be_read_opens_nothing_and_is_left_alone(ticket: Ticke
     assert not verdict
     assert not verdict.duties
     assert verdict.instead is NewSession.ANY
+    assert judge(replace(ticket, owned=False, seed=bytes(16)), state, ALL, T0).instead is NewSession.ANY
+    assert judge(replace(ticket, owned=True, seed=bytes(16)), state, ALL, T0).instead is NewSession.LOGIN
     assert standing(ticket, state, replace(ALL, not_before=T0 + 1), T0) is Standing.REFUSED
 
 

@@ -351,7 +351,7 @@ def values_beyond_json(stage):
         stage.ear.hear(session, session.kit.rules, types, types.of(Badge))
 
     browser.get("/put")
-    later = stage.site(settings={"session.typed_values": False})
+    later = stage.site(settings={"session.alongside_0_2": True})
 
     @later.view
     def look(request):

@@ -78,7 +78,8 @@ still land after it.
 
 *A row that cannot be read*, since something else has written to it or no key at hand decrypts it, opens
 nothing, whatever the ticket, and is left as it is: once it can be read again it is judged as ever. The ticket
-was ours, so its browser can still end the session, and does so by a login.
+was ours, so its browser can still end the session, and does so by a login. Nothing but a login may follow a
+user's, who would else type into a visitor's session what she means for her own.
 
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row is about another user, but
@@ -238,12 +239,14 @@ class Consequence:
     Attributes:
         opens: Whether the request runs with the session.
         instead: What may take its place if it does not (or if the application ends it).
+        instead_of_a_users: What may take its place if the ticket says that it is a user's; None: the same.
         duty: What is to be recorded in any case.
         becomes: The standing of the same ticket once that took effect.
     """
 
     opens: bool
     instead: NewSession = NewSession.ANY
+    instead_of_a_users: NewSession | None = None
     duty: Duty | None = None
     becomes: Standing | None = None
 
@@ -258,7 +261,7 @@ CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
         Standing.REFUSED: Consequence(opens=False),
         Standing.UNSTORED: Consequence(opens=False),
         Standing.UNKNOWN: Consequence(opens=False),
-        Standing.UNREADABLE: Consequence(opens=False),
+        Standing.UNREADABLE: Consequence(opens=False, instead_of_a_users=NewSession.LOGIN),
         Standing.STALE_READ: Consequence(opens=False, instead=NewSession.LOGIN),
         Standing.OUTLIVED: Consequence(opens=False),
         Standing.SUPERSEDED: Consequence(opens=False, instead=NewSession.LOGIN),
@@ -571,7 +574,9 @@ class Verdict:
     @property
     def instead(self) -> NewSession:
         """What may take the session's place if the ticket does not open it."""
-        return CONSEQUENCES[self.standing].instead
+        consequence = CONSEQUENCES[self.standing]
+        of_a_users = consequence.instead_of_a_users if self.ticket.owned else None
+        return of_a_users or consequence.instead
 
 
 def judge(

@@ -186,14 +186,19 @@ class WebSession(MutableMapping[str, Any]):
         copy = holder.working_copy
         token = self._own_token(copy)
         if token is not None:
+            if self._kit.settings.alongside_0_2 and token != self._stored_token(copy.contents):
+                # A cookie from here will have no seed to make it from.
+                self._store_token(holder.prepare_change(is_token=True).contents, token)
             return token
-        if copy.contents.row is not None or self._kit.settings.alongside_0_2:
+        if copy.contents.row is not None:
             return self._put_token(holder.prepare_change(is_token=True))  # its ticket has no seed
         ticket = None if copy.pending.forgets_cookies else self._ticket_shown(copy)
         if ticket is not None:
             return _token_of(ticket)
         if self._kit.separates_visitors:
             return _token_of(copy.ticket_for_forms())
+        if self._kit.settings.alongside_0_2:
+            return self._put_token(holder.prepare_change(is_token=True))
         copy = holder.prepare_change(is_token=True)
         copy.want_row()
         return form_token(copy.certain_seed() or b"")
@@ -503,16 +508,24 @@ class WebSession(MutableMapping[str, Any]):
         """Store what makes another token, and return that."""
         seed = copy.certain_seed(copy.seed_of_forms)
         stored = new_stored_token() if seed is None else new_number()
-        if self._kit.has(_CSRF_COLUMN):
-            copy.contents.set_value(_CSRF_COLUMN, stored)
-        else:
-            copy.contents.payload[_CSRF_KEY] = stored
+        self._store_token(copy.contents, stored)
         return stored if seed is None else form_token(seed, stored)
 
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
         self._drop_token(copy.contents)
         copy.rotate(reason)
+
+    def _store_token(self, contents: Contents, stored: str) -> None:
+        if self._kit.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, stored)
+        else:
+            contents.payload[_CSRF_KEY] = stored
+
+    def _stored_token(self, contents: Contents) -> str | None:
+        in_column = self._kit.has(_CSRF_COLUMN)
+        stored = contents.value(_CSRF_COLUMN) if in_column else contents.payload.get(_CSRF_KEY)
+        return stored if isinstance(stored, str) and stored else None
 
     def _drop_token(self, contents: Contents) -> None:
         if self._kit.has(_CSRF_COLUMN):
@@ -522,9 +535,7 @@ class WebSession(MutableMapping[str, Any]):
     def _own_token(self, copy: WorkingCopy) -> str | None:
         """Return the token of the session that is there, None if there is none, or it has none yet."""
         contents = copy.contents
-        in_column = self._kit.has(_CSRF_COLUMN)
-        stored = contents.value(_CSRF_COLUMN) if in_column else contents.payload.get(_CSRF_KEY)
-        stored = stored if isinstance(stored, str) and stored else None
+        stored = self._stored_token(contents)
         seed = copy.seed
         if stored is not None and (seed is None or not is_number(stored)):
             return stored  # what version 0.2 has stored stays good
@@ -543,7 +554,7 @@ class WebSession(MutableMapping[str, Any]):
 
     def _tokens_of_cookies(self, copy: WorkingCopy) -> Iterator[str]:
         presented, row = copy.opening.presented, copy.contents.row
-        if row is not None and not self._kit.separates_visitors:
+        if row is not None and self._kit.visitor_jar is None:
             return
         for ticket in (presented.visitors.first, presented.users.first):
             is_open = row is not None and ticket is not None and ticket.session_id == row.id

@@ -171,16 +171,23 @@ class WorkingCopy:
     def seed(self) -> bytes | None:
         """The seed of the session, or of the one that would begin here; None: it is not known, or has none.
 
-        A new anonymous session inherits that of the visitor's ticket that it takes the place of.
+        A new anonymous session inherits that of the visitor's ticket that it takes the place of. With the
+        setting `alongside_0_2` only a ticket that was made without it has one.
         """
-        if self._kit.settings.alongside_0_2:
-            return None
-        if self.pending.seed is not None or self.pending.starts_over:
+        if self.pending.seed is not None or self.pending.starts_over or self.contents.rotating:
             return self.pending.seed
         if self.contents.row is not None:
-            return None if self.ticket is None else self.ticket.seed
-        visitors = self.visitors_ticket
+            return self._seed_of_row()
+        visitors = None if self._kit.settings.alongside_0_2 else self.visitors_ticket
         return None if visitors is None else visitors.seed
+
+    def _seed_of_row(self) -> bytes | None:
+        ticket, visitors = self.ticket, self.opening.presented.visitors.first
+        if ticket is None or ticket.seed is not None or visitors is None:
+            return None if ticket is None else ticket.seed
+        # The one that opened it is of version 1; a visitor may have one of version 2 besides.
+        is_same = (visitors.session_id, visitors.epoch) == (ticket.session_id, ticket.epoch)
+        return visitors.seed if is_same else None
 
     @property
     def visitors_ticket(self) -> Ticket | None:
