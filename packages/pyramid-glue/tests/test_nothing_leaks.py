@@ -72,6 +72,7 @@ from websession_pyramid import (
 )
 from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
 from websession_pyramid.command.application import Application
+from websession_pyramid.earlier_attempts import EarlierAttempt
 from websession_pyramid.request_transaction import sharing
 
 TIMEOUTS = {"session.idle_timeout": 600, "session.absolute_timeout": 3600, "session.renewal_timeout": 300}
@@ -350,7 +351,7 @@ def values_beyond_json(stage):
         stage.ear.hear(session, session.kit.rules, types, types.of(Badge))
 
     browser.get("/put")
-    later = stage.site(settings={"session.typed_values": False})
+    later = stage.site(settings={"session.alongside_0_2": True})
 
     @later.view
     def look(request):
@@ -1058,19 +1059,16 @@ def values(stage):
         session["a"] = stage.data()
         stage.secrets.add("a token against request forgery", session.get_csrf_token())
         session.flash(stage.data())
-        unit = session.unit_for_change()
-        copy = unit.working_copy
+        copy, unit = session.working_copy_to_write(), session.holder
         stage.ear.hear(
             unit, copy, copy.contents, copy.opening, copy.pending, unit.answer_ready, unit.savepoint()
         )
         session.invalidate()
-        stage.ear.hear(copy.pending, copy.snapshot(), unit.answer_ready)
+        stage.ear.hear(copy.pending, copy.snapshot(), unit.answer_ready, EarlierAttempt(unit, begins=True))
 
     browser.get("/it")
     junk = stage.data("what a client sent")
-    site.views["opening"] = lambda request: stage.ear.hear(
-        request.session.unit_for_change().working_copy.opening
-    )
+    site.views["opening"] = lambda request: stage.ear.hear(request.session.working_copy_to_write().opening)
     browser.get("/opening", headers={"Cookie": f"session={junk}"})
     identifier = uuid.uuid4()
     stage.secrets.add("an identifier", identifier)
