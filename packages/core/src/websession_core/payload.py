@@ -43,6 +43,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from itertools import chain
 from math import inf
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol, Self, TypeAlias, TypeVar, overload
@@ -67,7 +68,7 @@ from .session_types import (
     uses_notation,
 )
 from .standard_types import RefusedError
-from .storable import MAX_DEPTH, plain_text, render, require_storable, require_storable_key
+from .storable import MAX_DEPTH, plain_text, render, require_storable, require_storable_key, those_of
 
 __all__ = ["MAX_DEPTH", "FlashQueues", "Payload", "Snapshot", "dumps", "loads"]
 
@@ -136,23 +137,20 @@ def _put_in_order(value: Any) -> None:
     """Sort the keys of every object in a decoded value, in place; without recursion, however deep it is."""
     # Of many objects with the same keys these are sorted once.
     orders: dict[tuple[str, ...], tuple[str, ...]] = {}
-    todo = [value]
-    while todo:
-        container = todo.pop()
-        items: Iterable[Any] = container
-        if type(container) is dict:
-            keys = tuple(container)
+    values = [value]
+    while not SCALARS.issuperset(kinds := set(map(type, values))):
+        lists, dictionaries = those_of(list, kinds, values), those_of(dict, kinds, values)
+        for dictionary in dictionaries:
+            keys = tuple(dictionary)
             order = orders.get(keys)
             if order is None:
                 order = orders[keys] = tuple(sorted(keys))
             if order != keys:
-                copy = container.copy()
-                container.clear()
+                copy = dictionary.copy()
+                dictionary.clear()
                 for key in order:
-                    container[key] = copy[key]
-            items = container.values()
-        if not SCALARS.issuperset(map(type, items)):
-            todo += [item for item in items if type(item) is dict or type(item) is list]
+                    dictionary[key] = copy[key]
+        values = [*chain.from_iterable(map(dict.values, dictionaries)), *chain.from_iterable(lists)]
 
 
 def loads(text: str, *, reorder: bool = False) -> Any:

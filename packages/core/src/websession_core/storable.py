@@ -24,6 +24,7 @@ __all__ = [
     "render",
     "require_storable",
     "require_storable_key",
+    "those_of",
 ]
 
 MAX_DEPTH: Final = 30
@@ -261,7 +262,7 @@ def plain_text(value: Any, level: int, image: bytes) -> str | None:
     room = len(image)
     kinds, values = {type(value)}, [value]
     while kinds & _CONTAINERS:
-        lists, dictionaries = _those_of(list, kinds, values), _those_of(dict, kinds, values)
+        lists, dictionaries = those_of(list, kinds, values), those_of(dict, kinds, values)
         room -= sum(map(len, chain(lists, dictionaries)))
         if level > MAX_DEPTH or room < 0:
             return None
@@ -270,7 +271,7 @@ def plain_text(value: Any, level: int, image: bytes) -> str | None:
         if not (kinds <= JSON_TYPES and _are_plain_keys(set[Any]().union(*dictionaries))):
             return None
         if int in kinds:
-            numbers = _those_of(int, kinds, values)
+            numbers = those_of(int, kinds, values)
             if min(numbers) < MIN_INT or max(numbers) > MAX_INT:
                 return None
         if float in kinds and not all(map(_is_plain_float, values)):
@@ -280,7 +281,8 @@ def plain_text(value: Any, level: int, image: bytes) -> str | None:
     return text if _is_plain_text(text) else None
 
 
-def _those_of(kind: type, kinds: set[type], values: list[Any]) -> list[Any]:
+def those_of(kind: type, kinds: set[type], values: list[Any]) -> list[Any]:
+    """Return the values that are of one type, given which types there are among them."""
     # Most often all values of a level are of one type.
     if kind not in kinds or len(kinds) == 1:
         return values if kind in kinds else []
