@@ -389,6 +389,8 @@ def test_levels_are_counted_as_deep_as_they_may_be() -> None:
     for value, is_plain in (
         (nested(MAX_DEPTH - 1), True),
         (nested(MAX_DEPTH), False),
+        ((1,), False),
+        ({1}, False),
         ({"k" * 16_383: 1}, True),
         ({"k" * 16_384: 1}, False),  # it may be storable; each value is looked at then
     ):

@@ -245,19 +245,21 @@ _CONTAINERS: Final = {list, dict}
 
 
 def plain_text(value: Any, level: int, image: bytes) -> str | None:
-    """Return the canonical text of a list or dictionary that is exactly JSON's, and may be stored.
+    """Return the canonical text of a container that is exactly JSON's, and may be stored.
 
     Looks at all values of a level at once, which for large ones takes a fraction of the time of
     `require_storable`, and does not say what is wrong.
 
     Args:
-        value: The list or dictionary.
+        value: The container.
         level: The one that it is at.
         image: What `marshal` makes of it, which it does where nothing is of a subclass.
 
     Returns:
         The text; None if it is not certain that all of it is such.
     """
+    if type(value) not in _CONTAINERS:
+        return None
     # Each value takes a byte at least; there are more only if a container is in it twice, or inside itself.
     room = len(image)
     kinds, values = {type(value)}, [value]
