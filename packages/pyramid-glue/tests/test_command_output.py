@@ -212,3 +212,44 @@ def test_a_reader_that_goes_away_is_no_failure_of_the_database(config, name):
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+# Of setuptools, since 80.9; the versions of the tests' environments are older.
+WARNING = """
+import sys, warnings
+warnings.warn("pkg_resources is deprecated as an API. See its page.", UserWarning, stacklevel=2)
+sys.path.remove({folder!r})
+del sys.modules["pkg_resources"]
+import pkg_resources  # the real one, which is what is imported
+"""
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("websession_pyramid.command import run", ["purge"]),
+        ("websession_pyramid.command.purge import run_gc as run", []),
+    ],
+    ids=["pyramid-sessions", "pyramid_session_gc"],
+)
+def test_cron_mails_no_warning_of_other_peoples(ini, tmp_path, script, arguments):
+    """Neither of Pyramid's import of pkg_resources, nor of what the application has imported."""
+    folder = tmp_path / "with setuptools of today"
+    folder.mkdir()
+    (folder / "pkg_resources.py").write_text(WARNING.format(folder=str(folder)))
+    uri = ini(session__idle_timeout="30min", command_site__include="command_site.warning_of_its_own")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    path = [str(folder), str(Path(__file__).parent), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+
+    def run(*options):
+        command = [sys.executable, *options, "-c", f"from {script}; run()", *arguments, uri]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("0 sessions deleted")
+    if arguments:
+        # Whoever asks for them has them, so that the first half can fail.
+        assert "of the application's own" in run("-W", "default").stderr

@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, and_, case, cast, func, null, or_, select, type_coerce
+from sqlalchemy import BigInteger, Text, True_, and_, case, cast, func, null, or_, select, type_coerce
 from sqlalchemy.dialects.mysql import LONGBLOB
 from sqlalchemy.types import LargeBinary
 from websession_core.policies import Overrides
@@ -29,7 +29,8 @@ from .userids import exact_userid, is_same_user
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Dialect, Select
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
     from websession_core.policies import Policies
 
     from .features import ModelFeatures
@@ -100,7 +101,7 @@ def overview(
     idle_after: int = 15 * 60,
     policies: Policies | None = None,
 ) -> Overview:
-    """Return the sessions in numbers, by two passes over the table.
+    """Return the sessions in numbers, by one pass over the table.
 
     Args:
         connection: From `reading()`.
@@ -111,50 +112,94 @@ def overview(
             has when the recorded deadline is past.
     """
     features = features_of(model)
-    columns = features.columns
-    expires = _ends(features, policies)
-    active = and_(~is_no_session(features), _is_active(features, expires, now))
-    size = _payload_size(columns["data"], connection.dialect.name)
-    userid = columns.get("userid")
-    age = now - last_used(features)
-    conditions = {
-        "active": active,
-        "idle": and_(active, age >= idle_after),
-        **{f"age{number}": and_(active, part) for number, part in enumerate(_parts(age, AGES, closed=False))},
-        **{f"size{number}": and_(active, part) for number, part in enumerate(_parts(size, SIZES))},
+    knows_users, expires = "userid" in features.columns, _ends(features, policies)
+    rows = _measured(features, connection.dialect, expires, now)
+    counts = {
+        "active": rows.active == 1,
+        "idle": rows.age >= idle_after,
+        "anonymous": and_(rows.active == 1, rows.owner.is_(None)),
+        "expired": rows.ends <= now,
+        "without_deadline": rows.ends.is_(None),
+        **{f"age{number}": part for number, part in enumerate(_parts(rows.age, AGES, closed=False))},
+        **{f"size{number}": part for number, part in enumerate(_parts(rows.size, SIZES))},
     }
-    if userid is not None:
-        conditions["anonymous"] = and_(active, userid.is_(None))
-    if expires is not None:
-        conditions["expired"] = expires <= now
-        conditions["without_deadline"] = expires.is_(None)
-    created_if_active, size_if_active = case((active, columns["created"])), case((active, size))
+    by_user = select(
+        rows.owner.label("owner"),
+        *(func.count(case((condition, 1))).label(name) for name, condition in counts.items()),
+        func.min(case((rows.active == 1, rows.created))).label("oldest"),
+        func.sum(rows.size).label("bytes"),
+        func.max(rows.size).label("largest"),
+    )
+    owner = by_user.group_by(rows.owner).subquery().columns
+    is_user = and_(owner.owner.is_not(None), owner.active > 0)
     row = connection.execute(
         select(
-            *(func.count(case((condition, 1))).label(name) for name, condition in conditions.items()),
-            func.min(created_if_active).label("oldest"),
-            func.avg(size_if_active).label("mean"),
-            func.max(size_if_active).label("largest"),
+            *(func.sum(owner[name]).label(name) for name in counts),
+            func.min(owner.oldest).label("oldest"),
+            func.sum(owner.bytes).label("bytes"),
+            func.max(owner.largest).label("largest"),
+            func.sum(case((is_user, 1), else_=0)).label("users"),
+            func.max(case((is_user, owner.active))).label("most"),
         )
-        .select_from(with_companion(features))
-        .where(features.criterion())
     ).one()
-    numbers = row._mapping
-    users, most = (None, None) if userid is None else _by_user(connection, features, active, userid)
+    # A sum is a decimal on some engines, and NULL of nothing.
+    numbers = {name: int(value or 0) for name, value in row._mapping.items()}
+    active = numbers["active"]
     return Overview(
-        active=numbers["active"],
+        active=active,
         idle=numbers["idle"] if "active_at" in features.activity else None,
-        anonymous=numbers.get("anonymous"),
-        users=users,
-        most_of_one_user=most,
-        expired=numbers.get("expired"),
-        without_deadline=numbers.get("without_deadline"),
-        oldest=numbers["oldest"],
-        payload_mean=None if numbers["mean"] is None else round(numbers["mean"]),
-        payload_largest=numbers["largest"],
+        anonymous=numbers["anonymous"] if knows_users else None,
+        users=numbers["users"] if knows_users else None,
+        most_of_one_user=numbers["most"] if knows_users else None,
+        expired=None if expires is None else numbers["expired"],
+        without_deadline=None if expires is None else numbers["without_deadline"],
+        oldest=numbers["oldest"] if active else None,
+        payload_mean=round(numbers["bytes"] / active) if active else None,
+        payload_largest=numbers["largest"] if active else None,
         last_used=tuple(numbers[f"age{number}"] for number in range(len(AGES) + 1)),
         sizes=tuple(numbers[f"size{number}"] for number in range(len(SIZES) + 1)),
     )
+
+
+def _measured(
+    features: ModelFeatures, dialect: Dialect, expires: ColumnElement[Any] | None, now: int
+) -> ReadOnlyColumnCollection[str, Any]:
+    """Return the columns of a query for what each session is counted by.
+
+    The age and size of one that is not active are NULL.
+    """
+    columns = features.columns
+    rows = _computed_once(
+        select(
+            (exact_userid(features, dialect) if "userid" in columns else null()).label("owner"),
+            columns["created"].label("created"),
+            cast(null() if expires is None else expires, BigInteger).label("ends"),
+            case((is_no_session(features), 0), else_=1).label("is_one"),
+            (now - last_used(features)).label("age"),
+            _payload_size(columns["data"], dialect.name).label("size"),
+        )
+        .select_from(with_companion(features))
+        .where(features.criterion())
+    )
+    is_active = and_(rows.is_one == 1, or_(rows.ends.is_(None), rows.ends > now))
+    return _computed_once(
+        select(
+            rows.owner,
+            rows.created,
+            rows.ends,
+            case((is_active, 1), else_=0).label("active"),
+            case((is_active, rows.age)).label("age"),
+            case((is_active, rows.size)).label("size"),
+        )
+    )
+
+
+def _computed_once(statement: Select[Any]) -> ReadOnlyColumnCollection[str, Any]:
+    """Return the columns of a subquery, whose expressions a query that names them often computes once a row.
+
+    Without a limit the optimizers of SQLite and PostgreSQL would put the expressions in place of the names.
+    """
+    return statement.offset(0).subquery().columns
 
 
 def _ends(features: ModelFeatures, policies: Policies | None) -> ColumnElement[Any] | None:
@@ -168,22 +213,6 @@ def _is_active(features: ModelFeatures, expires: ColumnElement[Any] | None, now:
     return features.columns["id"].is_not(None) if expires is None else or_(expires.is_(None), expires > now)
 
 
-def _by_user(
-    connection: Connection, features: ModelFeatures, active: ColumnElement[bool], userid: ColumnElement[Any]
-) -> tuple[int, int]:
-    """Return how many users have active sessions, and how many the one with most of them has."""
-    by_user = (
-        select(func.count().label("number"))
-        .select_from(with_companion(features))
-        .where(active, userid.is_not(None), features.criterion())
-        .group_by(exact_userid(features, connection.dialect))
-        .subquery()
-    )
-    statement = select(func.count(), func.max(by_user.c.number)).select_from(by_user)
-    users, most = connection.execute(statement).one()
-    return users, most or 0
-
-
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What a purge would find, and would never find.
@@ -191,7 +220,8 @@ class Backlog:
     Attributes:
         expired: How many sessions are past their deadline.
         since: The earliest of these deadlines, in Unix seconds; None: there is none.
-        without_deadline: How many sessions have no deadline.
+        without_deadline: How many sessions have no deadline; fewer where deadlines of deleted sessions have
+            been left behind.
         rows: How many sessions there are, those among them.
     """
 
@@ -207,13 +237,14 @@ def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
     expires = features.activity.get("expires_at")
     if expires is None:
         return None
-    source, ours = with_companion(features), features.criterion()
-    count, since = connection.execute(
-        select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
-    ).one()
-    without = connection.scalar(select(func.count()).select_from(source).where(expires.is_(None), ours))
-    rows = connection.scalar(select(func.count()).select_from(features.table).where(ours))
-    return Backlog(count, since, without or 0, rows or 0)
+    ours = features.criterion()
+    # As a purge: by the index of deadlines, unless the table has rows of other models, too.
+    source = expires.table if isinstance(ours, True_) else with_companion(features)
+    expired = select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
+    count, since = connection.execute(expired).one()
+    with_deadline = connection.scalar(select(func.count(expires)).select_from(source).where(ours)) or 0
+    rows = connection.scalar(select(func.count()).select_from(features.table).where(ours)) or 0
+    return Backlog(count, since, max(0, rows - with_deadline), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ import click
 from .doctor import doctor
 from .encryption import encrypt
 from .keys import keygen, rotate_key
+from .options import run_script
 from .purge import purge_command
 from .revoke import revoke_command
 from .sessions import list_, show, stats
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 _PRODUCT: Final = "pyramid-sqlalchemy-sessions"
 _MEMBERS: Final = ("websession-core", "websession-crypto", "websession-models", "websession-pyramid")
@@ -67,3 +68,8 @@ def main() -> None:
 
 for _command in (doctor, encrypt, keygen, list_, purge_command, revoke_command, rotate_key, show, stats):
     main.add_command(_command)
+
+
+def run() -> None:
+    """Be the script `pyramid-sessions`."""
+    run_script(main)

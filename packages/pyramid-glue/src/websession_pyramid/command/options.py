@@ -7,6 +7,7 @@ import errno
 import functools
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Opener = Callable[[], AbstractContextManager[Application]]
 
-__all__ = ["DURATION", "READER_GONE", "Subcommand", "configured", "json_option"]
+__all__ = ["DURATION", "READER_GONE", "Subcommand", "configured", "json_option", "run_script"]
 
 READER_GONE = 141
 """The exit status where the reader of the output has gone (`| head`): as a shell tells of SIGPIPE."""
@@ -163,3 +164,13 @@ def configured(command: _FunctionT) -> _FunctionT:
 
 
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON, for a program to read.")
+
+
+def run_script(command: click.Command) -> None:
+    """Run a command as a console script: Python's warnings are for developers, and cron would mail them.
+
+    ``PYTHONWARNINGS=default`` shows them.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    command()

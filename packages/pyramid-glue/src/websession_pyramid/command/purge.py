@@ -13,13 +13,13 @@ from websession_models.purging import MARGIN
 
 from ..errors import sentence
 from .application import ApplicationError
-from .options import DURATION, Subcommand, configured, json_option
+from .options import DURATION, Subcommand, configured, json_option, run_script
 from .output import as_json
 
 if TYPE_CHECKING:
     from .options import Opener
 
-__all__ = ["gc", "purge_command"]
+__all__ = ["gc", "purge_command", "run_gc"]
 
 
 @click.command("purge", cls=Subcommand, example="purge --max-seconds 10min production.ini")
@@ -127,3 +127,8 @@ gc = Subcommand(
     help=purge_command.help,
 )
 """The same under the name that the release of 2017 gave it."""
+
+
+def run_gc() -> None:
+    """Be the script `pyramid_session_gc`."""
+    run_script(gc)
