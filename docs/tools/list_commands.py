@@ -42,6 +42,13 @@ is called by the first eight hexadecimal digits of its identifier, as in events 
 Durations are written as `90`, `90s`, `30min` (or `30m`), `12h`, `14d`, `2w`, here and in the settings. A
 terminal is shown as much as it has room for, and no control characters, whatever a user id has in it.
 
+## When it fails
+
+An ellipsis stands for what differs from one application to the next. What `doctor` finds is no failure; it
+tells of a database that cannot be used in its report, with exit status 1.
+
+{{failures}}
+
 ## Numbers for programs
 
 Every `--json` prints one object. Its `format_version` is {FORMAT_VERSION}; it changes if a name goes or means
@@ -60,6 +67,31 @@ eval "$(_PYRAMID_SESSIONS_COMPLETE=bash_source pyramid-sessions)"
 ```
 """
 
+FAILURES = (
+    ('the server does not answer', 'all but `doctor`, `rotate-key`', "…", 4),
+    ('there is no such file', 'all', "…", 2),
+    ('the file is no ini file', 'all', "…", 2),
+    ('there is no such section', 'all', "…", 2),
+    ('a setting is wrong', 'all', "…", 3),
+    ("the application's own code fails", 'all', "…", 3),
+    ('the library is not included', 'all', "…", 3),
+    ('no session of the application has this name', 'all', "…", 2),
+    ('the URL is none', 'all', "…", 3),
+    ('there is no `request.dbsession`', 'all but `rotate-key`', "…", 3),
+    ('a table is missing', 'all but `doctor`, `rotate-key`', "…", 4),
+    ("the database's file cannot be opened", 'all but `doctor`, `rotate-key`', "…", 4),
+    ('user or password are wrong', 'all but `doctor`, `rotate-key`', "…", 4),
+    ('the database does not exist', 'all but `doctor`, `rotate-key`', "…", 4),
+    ('the account may not write', '`purge`, `revoke`', "…", 4),
+    ('no identifier begins so', '`revoke`, `show`', "…", 1),
+    ('several identifiers begin so', '`revoke`, `show`', "…", 1),
+    ('it is no userid', '`list`, `revoke`', "…", 2),
+    ('the model knows no users', '`list`, `revoke`', "…", 3),
+    ('the model has no deadlines', '`purge`', "…", 3),
+    ('the model does not encrypt', '`encrypt`', "…", 3),
+    ('it is no duration', '`list`, `revoke`', "…", 2),
+)
+
 CHECKED = """\
 What it looks at, and how `--json` calls it:
 """
@@ -67,7 +99,10 @@ What it looks at, and how `--json` calls it:
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([INTRODUCTION, *(section(main.commands[name]) for name in sorted(main.commands))])
+    rows = [f"| {wrong} | {commands} | {message} | {status} |" for wrong, commands, message, status in FAILURES]
+    failures = "\n".join(["| what is wrong | commands | message | exit status |", "|---|---|---|---|", *rows])
+    introduction = INTRODUCTION.replace("{failures}", failures)
+    return "\n".join([introduction, *(section(main.commands[name]) for name in sorted(main.commands))])
 
 
 def section(command: click.Command) -> str:

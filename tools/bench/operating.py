@@ -76,7 +76,8 @@ def take(arguments: list[str], folder: Path) -> dict[str, Any]:
     child.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
     if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, arguments, (folder / "output").read_bytes())
+        sys.stderr.write((folder / "output").read_text("utf-8"))
+        raise subprocess.CalledProcessError(child.returncode, arguments)
     return {
         "seconds": seconds,
         "processor": used.ru_utime + used.ru_stime,

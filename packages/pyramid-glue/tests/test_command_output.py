@@ -171,6 +171,18 @@ def test_prometheus_gets_gauges(command, config):
     assert command("stats", "--json", "--format", "prometheus", config).exit_code == 2
 
 
+@ON_SQLITE
+def test_prometheus_own_parser_takes_it(command, config):
+    parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
+    text = command("stats", "--format", "prometheus", config).stdout
+    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
+    assert {family.type for family in families.values()} == {"gauge"}
+    assert all(family.documentation and family.samples for family in families.values())
+    (active,) = families["web_sessions_active"].samples
+    assert (active.labels, active.value) == ({"session": "session"}, 2)
+    assert [sample.labels["lt"] for sample in families["web_sessions_last_used"].samples][-1] == "+Inf"
+
+
 def test_every_help_has_an_example_that_the_command_takes():
     for name in main.commands:
         text = CliRunner().invoke(main, [name, "--help"], prog_name="pyramid-sessions").output

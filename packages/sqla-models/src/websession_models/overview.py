@@ -115,31 +115,35 @@ def overview(
     knows_users, expires = "userid" in features.columns, _ends(features, policies)
     rows = _measured(features, connection.dialect, expires, now)
     counts = {
-        "active": rows.active == 1,
         "idle": rows.age >= idle_after,
-        "anonymous": and_(rows.active == 1, rows.owner.is_(None)),
-        "expired": rows.ends <= now,
         "without_deadline": rows.ends.is_(None),
         **{f"age{number}": part for number, part in enumerate(_parts(rows.age, AGES, closed=False))},
         **{f"size{number}": part for number, part in enumerate(_parts(rows.size, SIZES))},
     }
-    by_user = select(
-        rows.owner.label("owner"),
-        *(func.count(case((condition, 1))).label(name) for name, condition in counts.items()),
-        func.min(case((rows.active == 1, rows.created))).label("oldest"),
-        func.sum(rows.size).label("bytes"),
-        func.max(rows.size).label("largest"),
+    by_user = (
+        select(
+            rows.owner.label("owner"),
+            func.count().label("active"),
+            *(func.count(case((condition, 1))).label(name) for name, condition in counts.items()),
+            func.min(rows.created).label("oldest"),
+            func.sum(rows.size).label("bytes"),
+            func.max(rows.size).label("largest"),
+        )
+        .where(rows.is_one == 1, or_(rows.ends.is_(None), rows.ends > now))
+        .group_by(rows.owner)
     )
-    owner = by_user.group_by(rows.owner).subquery().columns
-    is_user = and_(owner.owner.is_not(None), owner.active > 0)
+    owner = by_user.subquery().columns
+    all_rows = select(func.count()).select_from(features.table).where(features.criterion())
     row = connection.execute(
         select(
-            *(func.sum(owner[name]).label(name) for name in counts),
+            *(func.sum(owner[name]).label(name) for name in ("active", *counts)),
             func.min(owner.oldest).label("oldest"),
             func.sum(owner.bytes).label("bytes"),
             func.max(owner.largest).label("largest"),
-            func.sum(case((is_user, 1), else_=0)).label("users"),
-            func.max(case((is_user, owner.active))).label("most"),
+            func.count(owner.owner).label("users"),
+            func.max(case((owner.owner.is_not(None), owner.active))).label("most"),
+            func.sum(case((owner.owner.is_(None), owner.active))).label("anonymous"),
+            all_rows.scalar_subquery().label("rows"),
         )
     ).one()
     # A sum is a decimal on some engines, and NULL of nothing.
@@ -151,7 +155,7 @@ def overview(
         anonymous=numbers["anonymous"] if knows_users else None,
         users=numbers["users"] if knows_users else None,
         most_of_one_user=numbers["most"] if knows_users else None,
-        expired=None if expires is None else numbers["expired"],
+        expired=None if expires is None else numbers["rows"] - active,
         without_deadline=None if expires is None else numbers["without_deadline"],
         oldest=numbers["oldest"] if active else None,
         payload_mean=round(numbers["bytes"] / active) if active else None,
@@ -164,12 +168,12 @@ def overview(
 def _measured(
     features: ModelFeatures, dialect: Dialect, expires: ColumnElement[Any] | None, now: int
 ) -> ReadOnlyColumnCollection[str, Any]:
-    """Return the columns of a query for what each session is counted by.
+    """Return the columns of a subquery for what each row is counted by, which is computed once a row.
 
-    The age and size of one that is not active are NULL.
+    Without its limit the optimizers of SQLite and PostgreSQL would compute it wherever it is named.
     """
     columns = features.columns
-    rows = _computed_once(
+    return (
         select(
             (exact_userid(features, dialect) if "userid" in columns else null()).label("owner"),
             columns["created"].label("created"),
@@ -180,26 +184,10 @@ def _measured(
         )
         .select_from(with_companion(features))
         .where(features.criterion())
+        .offset(0)
+        .subquery()
+        .columns
     )
-    is_active = and_(rows.is_one == 1, or_(rows.ends.is_(None), rows.ends > now))
-    return _computed_once(
-        select(
-            rows.owner,
-            rows.created,
-            rows.ends,
-            case((is_active, 1), else_=0).label("active"),
-            case((is_active, rows.age)).label("age"),
-            case((is_active, rows.size)).label("size"),
-        )
-    )
-
-
-def _computed_once(statement: Select[Any]) -> ReadOnlyColumnCollection[str, Any]:
-    """Return the columns of a subquery, whose expressions a query that names them often computes once a row.
-
-    Without a limit the optimizers of SQLite and PostgreSQL would put the expressions in place of the names.
-    """
-    return statement.offset(0).subquery().columns
 
 
 def _ends(features: ModelFeatures, policies: Policies | None) -> ColumnElement[Any] | None:

@@ -14,7 +14,7 @@ from websession_models.purging import MARGIN
 from ..errors import sentence
 from .application import ApplicationError
 from .options import DURATION, Subcommand, configured, json_option, run_script
-from .output import as_json
+from .output import as_json, counted
 
 if TYPE_CHECKING:
     from .options import Opener
@@ -99,15 +99,15 @@ def _advance(bar: Any, report: PurgeReport) -> None:
 
 def _summary(report: PurgeReport, *, dry_run: bool) -> str:
     if dry_run:
-        line = f"{report.sessions} sessions would be deleted"
+        line = f"{counted(report.sessions)} would be deleted"
         if report.rescheduled:
             line += f", {report.rescheduled} of them by the settings of now, not by a recorded deadline"
         return f"{line}."
-    parts = [f"{report.sessions} sessions deleted in {report.seconds:.1f} s"]
+    parts = [f"{counted(report.sessions)} deleted in {report.seconds:.1f} s"]
     if report.rescheduled:
         parts.append(f"{report.rescheduled} given a deadline by the settings of now")
     if report.orphans:
-        parts.append(f"{report.orphans} leftovers of deleted sessions")
+        parts.append(f"{counted(report.orphans, 'leftover')} of deleted sessions")
     if report.left:
         parts.append(f"{report.left} left for the next time, somebody was at work with them")
     if report.refused:

@@ -16,7 +16,7 @@ from websession_models.unusable import find_unusable
 from ..events import announce_emptied
 from .application import CommandLineError, DeclinedError
 from .options import DURATION, Subcommand, configured, json_option
-from .output import as_json
+from .output import as_json, counted
 from .sessions import filters_of, the_one
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def revoke_command(
             if json_:
                 as_json({"would_end": len(ids)})
             else:
-                click.echo(f"{_count(len(ids))} would be ended.")
+                click.echo(f"{counted(len(ids))} would be ended.")
             return
         if len(ids) > _MANY and not yes:
             _ask(len(ids))
@@ -94,11 +94,11 @@ def revoke_command(
         as_json({**numbers, "gone": report.gone, "held": len(report.held)})
     elif report.emptied:
         click.echo(
-            f"{_count(report.ended)} ended; {report.emptied} of the rows emptied and not deleted, because a "
+            f"{counted(report.ended)} ended; {report.emptied} of the rows emptied and not deleted, because a "
             "foreign key refers to them (give it ON DELETE CASCADE or ON DELETE SET NULL)."
         )
     else:
-        click.echo(f"{_count(report.ended)} ended.")
+        click.echo(f"{counted(report.ended)} ended.")
     if emptied.failures:
         raise DeclinedError(
             f"A subscriber of SessionEmptied has failed ({', '.join(sorted(emptied.failures))}): columns of "
@@ -107,7 +107,7 @@ def revoke_command(
         )
     if report.held:
         raise DeclinedError(
-            f"{_count(len(report.held))} could not be ended: somebody keeps their rows locked.", "Try again."
+            f"{counted(len(report.held))} could not be ended: somebody keeps their rows locked.", "Try again."
         )
 
 
@@ -149,7 +149,7 @@ def _unusable(application: Application) -> list[UUID]:
 
 def _ask(number: int) -> None:
     try:
-        sure = click.confirm(f"End {_count(number)}?", err=True)
+        sure = click.confirm(f"End {counted(number)}?", err=True)
     except click.Abort:
         click.echo(err=True)  # the question has no line end
         raise CommandLineError(
@@ -157,7 +157,3 @@ def _ask(number: int) -> None:
         ) from None
     if not sure:
         raise DeclinedError("Nothing was ended.")
-
-
-def _count(number: int) -> str:
-    return "1 session" if number == 1 else f"{number} sessions"
