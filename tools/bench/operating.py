@@ -107,7 +107,6 @@ def measure(name: str, *, rows: int, expired: int) -> dict[str, Any]:
             ["list", "--expired", "--limit", "10", ini],
             ["stats", ini],
             ["doctor", ini],
-            ["doctor", "--all-rows", ini],
             ["purge", "--dry-run", ini],
             ["purge", ini],
         ):

@@ -214,16 +214,23 @@ def test_a_reader_that_goes_away_is_no_failure_of_the_database(config, name):
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("pyramid-sessions"), name, config],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+
+    def run(output, **more):
+        command = [sys.executable, "-c", "from websession_pyramid.command import run; run()", name, config]
+        environment = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(
+            command, stdout=output, stderr=subprocess.PIPE, text=True, check=False, env=environment, **more
+        )
+        return done.returncode, done.stderr
+
+    assert run(writer) == (141, "")
     os.close(writer)
-    assert (done.returncode, done.stderr) == (141, "")
+    if name == "doctor":
+        with Path("/dev/full").open("w") as full:
+            status, told = run(full)
+        assert (status, told.count("\n")) == (5, 1)
+        assert told.startswith("Error: The output could not be written: No space left on device. ")
+        assert run(None, preexec_fn=lambda: os.close(1)) == (0, "")
 
 
 # Of setuptools, since 80.9; the versions of the tests' environments are older.

@@ -59,8 +59,8 @@ def main() -> None:
     or production.ini#section. In its place, --app module:name names the application itself.
 
     Exit status: 0 done; 1 the answer is no (errors were found, there is no such session, not confirmed);
-    2 a mistake on the command line; 3 the application does not start; 4 the database cannot be used; 141
-    nobody reads on (a pipe to head).
+    2 a mistake on the command line; 3 the application does not start; 4 the database cannot be used; 5 the
+    output cannot be written; 141 nobody reads on (a pipe to head).
 
     Example: pyramid-sessions doctor production.ini
     """

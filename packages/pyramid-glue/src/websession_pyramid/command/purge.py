@@ -28,7 +28,7 @@ __all__ = ["gc", "purge_command", "run_gc"]
 @click.option(
     "--margin",
     type=DURATION,
-    default=MARGIN,
+    default=f"{MARGIN}s",
     show_default=True,
     help="Leave alone what ended less than so long ago.",
 )
