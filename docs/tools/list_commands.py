@@ -72,15 +72,19 @@ FAILURES = (
     (
         "there is no such file",
         "all",
-        "There is no file …. Give the configuration as Pyramid's own scripts take it, for example "
-        "production.ini or production.ini#main.",
+        (
+            "There is no file …. Give the configuration as Pyramid's own scripts take it, for example "
+            "production.ini or production.ini#main."
+        ),
         2,
     ),
     (
         "the file is no ini file",
         "all",
-        "… is no configuration that can be read: …. Give an ini file, for example production.ini or "
-        "production.ini#main.",
+        (
+            "… is no configuration that can be read: …. Give an ini file, for example production.ini or "
+            "production.ini#main."
+        ),
         2,
     ),
     (
@@ -92,14 +96,19 @@ FAILURES = (
     (
         "no session of the application has this name",
         "all",
-        "The application of … has no request.other of this library. Give one of its sessions with "
-        "--session: session.",
+        (
+            "The application of … has no request.other of this library. Give one of its sessions with "
+            "--session: session."
+        ),
         2,
     ),
     (
         "a setting is wrong",
         "all",
-        "The application of … does not start: 1 mistake in the session settings: session.idle_timeout: …",
+        (
+            "The application of … does not start: 1 mistake in the session settings: "
+            "session.idle_timeout = 'soon': …"
+        ),
         3,
     ),
     (
@@ -111,66 +120,84 @@ FAILURES = (
     (
         "the library is not included",
         "all",
-        "The application of … has no sessions of this library. Add "
-        "config.include('pyramid_sqlalchemy_sessions') to it.",
+        (
+            "The application of … has no sessions of this library. Add "
+            "config.include('pyramid_sqlalchemy_sessions') to it."
+        ),
         3,
     ),
     (
         "the URL is none",
         "all",
-        "The application of … does not start: ArgumentError: Could not parse SQLAlchemy URL from given "
-        "URL string. See that the database's URL in the configuration is right "
-        "(postgresql+psycopg://user:password@host/name).",
+        (
+            "The application of … does not start: ArgumentError: Could not parse SQLAlchemy URL from given "
+            "URL string. See that the database's URL in the configuration is right "
+            "(postgresql+psycopg://user:password@host/name)."
+        ),
         3,
     ),
     (
         "there is no `request.dbsession`",
         "all but `rotate-key`",
-        "request.dbsession gave no database session outside of a request: … otherwise add one with "
-        "config.add_request_method(make_session, 'dbsession', reify=True)….",
+        (
+            "request.dbsession gave no database session outside of a request: … otherwise add one with "
+            "config.add_request_method(make_session, 'dbsession', reify=True)…."
+        ),
         3,
     ),
     (
         "the server does not answer",
         "all but `doctor`, `rotate-key`",
-        "The database could not be used: …. See that it runs, and that host and port in the URL in the "
-        "configuration are right.",
+        (
+            "The database could not be used: …. See that it runs, and that host and port in the URL in the "
+            "configuration are right."
+        ),
         4,
     ),
     (
         "user or password are wrong",
         "all but `doctor`, `rotate-key`",
-        "The database could not be used: …. See that user and password in the URL in the configuration "
-        "are right.",
+        (
+            "The database could not be used: …. See that user and password in the URL in the configuration "
+            "are right."
+        ),
         4,
     ),
     (
         "the database does not exist",
         "all but `doctor`, `rotate-key`",
-        "The database could not be used: …. Create the database, or see that its name in the URL in the "
-        "configuration is right.",
+        (
+            "The database could not be used: …. Create the database, or see that its name in the URL in the "
+            "configuration is right."
+        ),
         4,
     ),
     (
         "the database's file cannot be opened",
         "all but `doctor`, `rotate-key`",
-        "The database could not be used: OperationalError: unable to open database file. See that the "
-        "folder of the file in the URL exists, and that you may write to it.",
+        (
+            "The database could not be used: OperationalError: unable to open database file. See that the "
+            "folder of the file in the URL exists, and that you may write to it."
+        ),
         4,
     ),
     (
         "a table is missing",
         "all but `doctor`, `rotate-key`",
-        "The tables are not those of the session model: …. Run the migrations (alembic upgrade head); "
-        "pyramid-sessions doctor says what else is wrong.",
+        (
+            "The tables are not those of the session model: …. Run the migrations (alembic upgrade head); "
+            "pyramid-sessions doctor says what else is wrong."
+        ),
         4,
     ),
     (
         "the account may not write",
         "`purge`, `revoke`",
-        "The database could not be used: …. The account may not do this: GRANT SELECT, INSERT, UPDATE, "
-        "DELETE on the session table and its companion (on SQLite: see who may write to the file and its "
-        "folder).",
+        (
+            "The database could not be used: …. The account may not do this: GRANT SELECT, INSERT, UPDATE, "
+            "DELETE on the session table and its companion (on SQLite: see who may write to the file and its "
+            "folder)."
+        ),
         4,
     ),
     (
@@ -194,8 +221,10 @@ FAILURES = (
     (
         "it is no duration",
         "`list`, `revoke`",
-        "Invalid value for '--unused-for': 'soon' is no duration; give seconds, or a number with s, min, "
-        "h, d or w, like 30min or 14d",
+        (
+            "Invalid value for '--unused-for': 'soon' is no duration; give seconds, or a number with s, min, "
+            "h, d or w, like 30min or 14d"
+        ),
         2,
     ),
     (
@@ -207,15 +236,19 @@ FAILURES = (
     (
         "the model has no deadlines",
         "`purge`",
-        "The model … has neither IdleMixin nor AbsoluteMixin: its sessions have no deadline to be purged "
-        "by. Add one of the mixins to the model, and a migration.",
+        (
+            "The model … has neither IdleMixin nor AbsoluteMixin: its sessions have no deadline to be purged "
+            "by. Add one of the mixins to the model, and a migration."
+        ),
         3,
     ),
     (
         "the model does not encrypt",
         "`encrypt`",
-        "The session model does not encrypt its data. Add EncryptedDataMixin to its bases, and the "
-        "setting data_secret_key.",
+        (
+            "The session model does not encrypt its data. Add EncryptedDataMixin to its bases, and the "
+            "setting data_secret_key."
+        ),
         3,
     ),
 )
@@ -228,7 +261,9 @@ What it looks at, and how `--json` calls it:
 
 def page() -> str:
     """Return the page."""
-    rows = [f"| {wrong} | {commands} | {message} | {status} |" for wrong, commands, message, status in FAILURES]
+    rows = [
+        f"| {wrong} | {commands} | {message} | {status} |" for wrong, commands, message, status in FAILURES
+    ]
     failures = "\n".join(["| what is wrong | commands | message | exit status |", "|---|---|---|---|", *rows])
     introduction = INTRODUCTION.replace("{failures}", failures)
     return "\n".join([introduction, *(section(main.commands[name]) for name in sorted(main.commands))])

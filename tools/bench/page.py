@@ -150,7 +150,10 @@ def purge(figures: dict[str, Any]) -> str:
 def operate(figures: dict[str, Any]) -> str:
     """Return what an operator's commands take."""
     engines = figures["engines"]
-    heads = ["", *(f"{ENGINES[name]}, {what}" for name in engines for what in ("processor", "time", "memory"))]
+    heads = [
+        "",
+        *(f"{ENGINES[name]}, {what}" for name in engines for what in ("processor", "time", "memory")),
+    ]
     rows = []
     for words in next(iter(engines.values())):
         cells = [f"`{words}`"]

@@ -1,4 +1,4 @@
-"""Every line of the documentation's table of failures is seen: the command, its message and its exit status."""
+"""Every line of the documentation's table of failures is seen: command, message and exit status."""
 
 from __future__ import annotations
 

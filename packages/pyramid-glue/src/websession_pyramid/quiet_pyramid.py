@@ -1,8 +1,8 @@
 """Pyramid, imported without a warning that only its authors can do anything about.
 
-Pyramid 2 imports `pkg_resources`, and setuptools from 80.9 on warns of that. This package comes before Pyramid
-in `pyramid-sessions` alone, whose output cron mails; an application has imported Pyramid, and heard of it, by
-then.
+Pyramid 2 imports `pkg_resources`, and setuptools from 80.9 on warns of that. This package comes before
+Pyramid in `pyramid-sessions` alone, whose output cron mails; an application has imported Pyramid, and heard
+of it, by then.
 """
 
 from __future__ import annotations

@@ -77,19 +77,16 @@ def _comparison(connection: Connection, features: ModelFeatures) -> Iterator[Sch
     table, name = features.table.name, userid.name
     if connection.dialect.name in {"mysql", "mariadb"}:
         problem = (
-            f"has the collation {_collation(connection, features, name)}, by which {overlooked} queries of the "
-            "application's own (ours tell them apart)"
+            f"has the collation {_collation(connection, features, name)}, by which {overlooked} queries of "
+            "the application's own (ours tell them apart)"
         )
-        remedy = (
-            "give it a binary collation by a migration: utf8mb4_0900_bin on MySQL, utf8mb4_nopad_bin on MariaDB"
-        )
+        binary = "utf8mb4_0900_bin on MySQL, utf8mb4_nopad_bin on MariaDB"
+        remedy = f"give it a binary collation by a migration: {binary}"
         yield SchemaProblem(table, name, problem, remedy, fatal=False)
     else:
         problem = f"is compared so that {overlooked} the database: each of them has the other's sessions"
-        remedy = (
-            'give it a deterministic collation by a migration: "C" on PostgreSQL, and text in place of citext; '
-            "BINARY on SQLite"
-        )
+        exact = '"C" on PostgreSQL (and text in place of citext), BINARY on SQLite'
+        remedy = f"give it a deterministic collation by a migration: {exact}"
         yield SchemaProblem(table, name, problem, remedy, fatal=True)
 
 

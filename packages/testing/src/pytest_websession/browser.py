@@ -37,8 +37,8 @@ HTTPS = {"wsgi.url_scheme": "https", "SERVER_PORT": "443", "HTTP_HOST": "example
 _ANY: Any = object()
 
 _NOTHING_STORED = (
-    "no session is stored for this browser: {}. Let a request store something before, or assert that there is "
-    "none by assert_no_session_stored()."
+    "no session is stored for this browser: {}. Let a request store something before, or assert that there "
+    "is none by assert_no_session_stored()."
 )
 
 

@@ -275,6 +275,6 @@ def purging(deployment: Deployment) -> Iterator[Finding]:
     ends = deployment.settings.idle_timeout is not None or deployment.settings.absolute_timeout is not None
     if overdue.without_deadline and ends:
         yield info(
-            f"Sessions without a deadline: {overdue.without_deadline}; they have settings of their own without "
-            "one. No purge finds them.",
+            f"Sessions without a deadline: {overdue.without_deadline}; they have settings of their own "
+            "without one. No purge finds them.",
         )

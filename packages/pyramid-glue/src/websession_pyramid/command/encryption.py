@@ -51,13 +51,13 @@ def encrypt(*, open_application: Opener, plaintext: bool, dry_run: bool, json_: 
         click.echo(f"{counted(report.rows)}: {report.written} {would}encrypted{plain}, {refused} refused")
     if report.plain and not plaintext:
         raise DeclinedError(
-            f"Not encrypted, and left alone: {counted(report.plain)}. Somebody has written that by hand, unless "
-            "the model has just been given EncryptedDataMixin.",
+            f"Not encrypted, and left alone: {counted(report.plain)}. Somebody has written that by hand, "
+            "unless the model has just been given EncryptedDataMixin.",
             "If it has, say --plaintext; else end them by pyramid-sessions revoke --unusable.",
         )
     if report.refused:
         raise DeclinedError(
-            f"No key of data_secret_key opens the data of {counted(report.refused)}; left alone.",
-            "Put their key into data_secret_key behind the others, or end what has no key by pyramid-sessions "
-            "revoke --unusable.",
+            f"No key of data_secret_key opens the data of {counted(report.refused)}, left alone.",
+            "Put their key into data_secret_key behind the others, or end what has no key by "
+            "pyramid-sessions revoke --unusable.",
         )

@@ -13,7 +13,17 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["FORMAT_VERSION", "as_json", "bars", "counted", "facts", "printable", "size", "table", "terminal_width"]
+__all__ = [
+    "FORMAT_VERSION",
+    "as_json",
+    "bars",
+    "counted",
+    "facts",
+    "printable",
+    "size",
+    "table",
+    "terminal_width",
+]
 
 _BAR_WIDTH: Final = 30
 _GAP: Final = 2

@@ -130,7 +130,7 @@ class _EmptiedRows:
         request, attribute = self._application.request, self._application.name
         try:
             announce_emptied(request, attribute, session_id, bookkeeper)
-        except Exception as error:  # the application's code: whatever it raises is told
+        except Exception as error:  # noqa: BLE001 - the application's code: whatever it raises is told
             log.debug("A subscriber of SessionEmptied has failed: %s", type(error).__name__)
             self.failures.add(type(error).__name__)
 
