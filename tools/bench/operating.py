@@ -96,7 +96,7 @@ def measure(name: str, *, rows: int, expired: int) -> dict[str, Any]:
         fill(engine, rows, expired, int(time.time()))
         give_users(engine)
         with engine.connect() as connection:
-            one = connection.scalar(sa.select(SESSIONS.c.id).limit(1)).hex
+            one = str(connection.scalar(sa.select(SESSIONS.c.id).limit(1)))
         engine.dispose()
         ini = str(write_ini(folder, url))
         taken = {}
