@@ -95,7 +95,7 @@ def test_userids_that_are_the_same_to_the_database_are_found(
     userid_type = String(30, collation=collation)
     if collation == "citext":
         with make_engine().begin() as connection:
-            connection.execute(text("CREATE EXTENSION citext"))
+            connection.execute(text("CREATE EXTENSION IF NOT EXISTS citext"))
         userid_type = CITEXT()
     engine, model = make("CASCADE", userid_type)
     with engine.connect() as connection:
