@@ -257,7 +257,7 @@ def purging(deployment: Deployment) -> Iterator[Finding]:
         is_late = ago > _PURGE_OVERDUE or (ago > _PURGE_LATE and overdue.expired > overdue.rows // 2)
         yield Finding(
             Severity.WARNING if is_late else Severity.INFO,
-            f"Sessions past their deadline: {overdue.expired}; the last complete purge was over "
+            f"Sessions past their deadline: {overdue.expired}; the last complete purge was more than "
             f"{rough_duration(ago)} ago, if there was one.",
             "Let cron or a systemd timer run pyramid-sessions purge every hour." if is_late else "",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from .options import Opener
 
 __all__ = ["revoke_command"]
-
-log = logging.getLogger(__name__)
 
 _MANY = 10
 
@@ -131,7 +128,6 @@ class _EmptiedRows:
         try:
             announce_emptied(request, attribute, session_id, bookkeeper)
         except Exception as error:  # noqa: BLE001 - the application's code: whatever it raises is told
-            log.debug("A subscriber of SessionEmptied has failed: %s", type(error).__name__)
             self.failures.add(type(error).__name__)
 
 
