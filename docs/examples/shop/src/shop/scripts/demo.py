@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 6543
+SESSION_SETTINGS = {
+    "session.model_class": "shop.models.session.Session",
+    "session.idle_timeout": 14 * 86400,
+    "session.absolute_timeout": 90 * 86400,
+    "session.renewal_timeout": 900,
+    "session.visitor_cookie_max_age": 14 * 86400,
+}
+"""As in development.ini, which says why; a shop that was installed has no ini file."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -96,10 +104,8 @@ def run(folder: Path, port: int) -> None:
     key_file = folder / "secret.key"
     ensure_secret_key(key_file)
     settings: dict[str, Any] = {
-        "shop.secret_key_file": str(key_file),
-        "session.model_class": "shop.models.session.Session",
-        "session.idle_timeout": 14 * 86400,
-        "session.absolute_timeout": 90 * 86400,
+        **SESSION_SETTINGS,
+        "session.secret_key": key_file.read_text(encoding="ascii"),
         "sqlalchemy.url": URL.create("sqlite", database=str(folder / "shop.sqlite")),
     }
     engine = open_database(settings)
