@@ -75,7 +75,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def default_folder() -> Path:
     """`var/` of the project when the code runs from a checkout, else a folder where the command is run."""
-    project = Path(__file__).parents[3]
+    project = Path(__file__).parents[2]
     if (project / "development.ini").is_file():
         return project / "var"
     return Path("shop-demo-data")
