@@ -396,9 +396,9 @@ class TestShownToOthers:
         @site.view
         def it(request):
             for name, remedy in (("session_id", "use `id`"), ("save", "leave the call out")):
-                with pytest.raises(AttributeError, match=f"no attribute '{name}': {remedy}"):
+                with pytest.raises(AttributeError, match=f"no attribute '{name}': .*{remedy}"):
                     getattr(request.session, name)
-            with pytest.raises(AttributeError, match="no attribute 'foo'$"):
+            with pytest.raises(AttributeError, match=r"no attribute 'foo'$"):
                 _ = request.session.foo
             return {"has": hasattr(request.session, "foo")}
 

@@ -15,8 +15,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 from shop.seeds import DEMO_USERS
 
@@ -41,6 +41,15 @@ class Handler(WSGIRequestHandler):
         pass
 
 
+def is_gone(element):
+    """Return whether the page with the element was left; in the midst of that Chromium has several errors."""
+    try:
+        element.is_enabled()
+    except WebDriverException:
+        return True
+    return False
+
+
 class Device:
     """A browser of somebody's."""
 
@@ -62,7 +71,7 @@ class Device:
         """Press a button that leads to another page; come back when that is there."""
         page = self.find("html")
         button.click()
-        WebDriverWait(self.driver, PATIENCE).until(staleness_of(page))
+        WebDriverWait(self.driver, PATIENCE).until(lambda _: is_gone(page))
         WebDriverWait(self.driver, PATIENCE).until(
             lambda driver: driver.execute_script("return document.readyState") == "complete"
         )
@@ -74,10 +83,10 @@ class Device:
         self.press(self.find("#login button"))
         return self
 
-    def photograph(self, name):
+    def photograph(self, name, height=620):
         """Leave a picture of the page, if anybody wants one."""
         if PICTURES:
-            self.driver.set_window_size(900, 620)
+            self.driver.set_window_size(900, height)
             assert self.driver.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
             self.driver.set_window_size(1200, 900)
 
@@ -276,7 +285,7 @@ def test_an_order_survives_a_cold_form_and_breaks_in_one_piece(device):
     assert "POST /checkout/review" in device.find("#strip li").text
     assert "rolled back" in device.find("#strip li").text
     assert (device.cookie, device.find("#cart-count").text) == (cookie, "1")
-    device.photograph("broken-order")
+    device.photograph("broken-order", height=920)
 
 
 def test_a_cart_is_as_it_was_left_after_the_browser_was_closed(device, devices, drivers, new_driver, profile):
