@@ -24,7 +24,9 @@ def test_it_tells_reading_from_writing(browser):
 def test_a_login_shows_its_new_identity_and_nobody_elses_request(browser, new_browser):
     stranger = new_browser()
     browser.add("round-teapot")
-    assert "Identity" in strip(browser.log_in())["POST /login"]
+    page = browser.log_in()
+    assert "Identity" in strip(page)["POST /login"]
+    next(form for form in page.forms.values() if form.action == "/logout").submit(status=303)
     assert list(strip(stranger.get("/"))) == ["GET /"]
 
 
