@@ -125,13 +125,13 @@ def is_emptied(site, row):
 
 def stolen(site):
     browser = logged_in(site)
-    copy = browser.cookies["session"]
+    copy = browser.cookies["websession"]
     site.clock.advance(300)
     browser.get("/who")
     browser.get("/who")
     site.clock.advance(61)
     thief = site.browser()
-    thief.set_cookie("session", copy)
+    thief.set_cookie("websession", copy)
     return browser, thief
 
 
@@ -165,11 +165,11 @@ def test_a_theft_ends_the_session_though_a_subscriber_fails(site, caplog):
 def test_a_logout_ends_it(site, clears):
     site.clears = clears
     browser = logged_in(site)
-    copy = browser.cookies["session"]
+    copy = browser.cookies["websession"]
     (row,) = site.rows()
     browser.get("/logout")
     assert "session" not in browser.cookies
-    browser.set_cookie("session", copy)
+    browser.set_cookie("websession", copy)
     assert browser.get("/who").json_body is None
     assert is_emptied(site, row)
     assert site.events == ["SessionInvalidated", "SessionEmptied"]
@@ -272,9 +272,9 @@ def test_a_model_without_a_companion_has_it_too(make_site):
     site = make(make_site, model, trip, {})
     site.views["logout"] = lambda request: request.session.invalidate()
     browser = logged_in(site)
-    copy = browser.cookies["session"]
+    copy = browser.cookies["websession"]
     browser.get("/logout")
-    browser.set_cookie("session", copy)
+    browser.set_cookie("websession", copy)
     assert browser.get("/who").json_body is None
     assert [(row.userid, row.data, row.flash) for row in site.rows()] == [(None, {}, {})]
 

@@ -182,11 +182,11 @@ def life_of_a_session(stage):
         browser.get(f"/{path}")
     site.clock.advance(300)
     browser.get("/look")
-    stale = browser.cookies["session"]
+    stale = browser.cookies["websession"]
     for path in ("/look", "/leave", "/look", "/put", "/login"):
         browser.get(path)
     late = site.browser()
-    late.set_cookie("session", stale)
+    late.set_cookie("websession", stale)
     late.get("/look")
     site.clock.advance(600)
     browser.get("/look")
@@ -199,7 +199,7 @@ def thieves(stage):
     browser, thief, swallower = site.browser(), site.browser(), site.browser()
     browser.get("/login")
     browser.get("/look")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
@@ -207,7 +207,7 @@ def thieves(stage):
     thief.get("/look")
     swallower.get("/login")
     swallower.get("/regenerate")
-    thief.set_cookie("session", swallower.cookies["session"])
+    thief.set_cookie("websession", swallower.cookies["websession"])
     swallower.get("/look")
     swallower.get("/login")
     thief.get("/look")
@@ -217,9 +217,9 @@ def hostile_cookies(stage):
     site = stage.site()
     browser = site.browser()
     browser.get("/login")
-    token = browser.cookies["session"]
-    codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
-    stranger = TokenCodec(Keyring.from_text(stage.key()), purpose="session")
+    token = browser.cookies["websession"]
+    codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession")
+    stranger = TokenCodec(Keyring.from_text(stage.key()), purpose="websession")
     ticket = codec.decrypt(token)
     unknown = uuid.uuid4()
     stage.secrets.add("an identifier", unknown)
@@ -239,7 +239,7 @@ def hostile_cookies(stage):
     ]
     for each in hostile:
         stage.secrets.add("a token", each)
-        browser.get("/look", headers={"Cookie": f"session={each}"})
+        browser.get("/look", headers={"Cookie": f"websession={each}"})
         with stage.ear.error():
             Ticket.from_bytes(codec.open(each).payload + b"\0")
     stage.ear.hear(codec, stranger, codec.open(token))
@@ -668,7 +668,7 @@ def revocations_that_fail(stage):
     browser, thief = site.browser(), site.browser()
     browser.get("/login")
     browser.get("/look")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
@@ -935,8 +935,8 @@ def encrypted_data(stage):
         stage.secrets.add("encrypted data", first.data)
         connection.execute(update(table).where(table.c.id == second.id).values(data=first.data))
     copied_to = [
-        TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session-visitor").decrypt(
-            each.cookies["session-visitor"]
+        TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession-visitor").decrypt(
+            each.cookies["websession-visitor"]
         )
         for each in (one, other)
     ]
@@ -1071,7 +1071,7 @@ def values(stage):
     site.views["opening"] = lambda request: stage.ear.hear(
         request.session.unit_for_change().working_copy.opening
     )
-    browser.get("/opening", headers={"Cookie": f"session={junk}"})
+    browser.get("/opening", headers={"Cookie": f"websession={junk}"})
     identifier = uuid.uuid4()
     stage.secrets.add("an identifier", identifier)
     policies, now = site.factory.policies(None), site.clock.now

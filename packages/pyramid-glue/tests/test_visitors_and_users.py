@@ -18,7 +18,7 @@ from websession_core.errors import ConfigurationError, TooManySessionsError
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
 
-USERS, VISITORS = "session", "session-visitor"
+USERS, VISITORS = "session", "websession-visitor"
 
 
 class Person:
@@ -174,7 +174,7 @@ class TestTheNames:
             "other.model_class": Session,
             "other.cookie_name": VISITORS,
         }
-        with pytest.raises(ConfigurationError, match="session-visitor"):
+        with pytest.raises(ConfigurationError, match="websession-visitor"):
             make_site(model=FullSession, settings=settings, configure=both)
 
     def test_a_token_of_the_one_opens_nothing_under_the_name_of_the_other(self, site, person):

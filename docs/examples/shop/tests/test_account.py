@@ -70,7 +70,7 @@ def test_a_wrong_login_is_told_and_changes_nothing(browser, name, password):
 
 def cookie_of(response):
     """Return the header that stores the user's cookie; a login takes the visitor's away."""
-    (cookie,) = (each for each in response.headers.getall("Set-Cookie") if each.startswith("session="))
+    (cookie,) = (each for each in response.headers.getall("Set-Cookie") if each.startswith("websession="))
     return cookie
 
 

@@ -85,7 +85,7 @@ def prepare_answer(
     # The other name's: a login's takes the place of the visitor's.
     is_login = pending.ticket is not None and jar is kit.jar and kit.separates_visitors
     forgets = pending.forgets_cookies or is_login
-    forgotten = _brought(kit, request, given, but=jar) if forgets else ()
+    forgotten = _brought(kit, request, given, but=jar) if forgets else kit.tickets.replaced(request, jar)
     max_age = kit.effective_policies(row.overrides, row.state.owned).cookie_max_age
     return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age, jar, forgotten)
 
@@ -117,5 +117,5 @@ def _brought(
     kit: SessionKit, request: Request, given: frozenset[CookieJar], but: CookieJar | None = None
 ) -> tuple[CookieJar, ...]:
     """Return the cookies that the browser has sent, or been given in this request."""
-    jars = [jar for jar in kit.tickets.jars if jar is not but]
-    return tuple(jar for jar in jars if jar in given or jar.is_in(request))
+    brought = kit.tickets.brought(request)
+    return tuple(jar for jar in kit.tickets.jars if jar is not but and (jar in given or jar in brought))

@@ -18,7 +18,13 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
-from websession_core.settings import OPTIONS, CipherLibrary, parse_settings, visitor_cookie_name
+from websession_core.settings import (
+    OPTIONS,
+    CipherLibrary,
+    cookie_names_of_users,
+    parse_settings,
+    visitor_cookie_name,
+)
 from websession_crypto import CipherLibraryError, Keyring, Xaes256Gcm, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
@@ -190,14 +196,15 @@ def _cookie_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]])
             for name in sorted(ours & theirs):
                 yield draft.mistake(
                     "cookie_name",
-                    f"makes, of users and visitors, {name!r} a cookie, as for request.{attribute} "
+                    f"makes {name!r} one of its cookies, as for request.{attribute} "
                     f"({prefix}cookie_name), and browsers keep one cookie of a name",
                     "give another name",
                 )
 
 
-def _cookie_names(name: str, model: type) -> frozenset[str]:
-    return frozenset({name, visitor_cookie_name(name)} if knows_users(model) else {name})
+def _cookie_names(name: str, model: type) -> set[str]:
+    visitors = {visitor_cookie_name(name)} if knows_users(model) else set()
+    return visitors.union(cookie_names_of_users(name))
 
 
 def _visitors_have_a_cookie(draft: Draft) -> Iterator[Mistake]:

@@ -242,9 +242,9 @@ class TestAssertions:
         with pytest.raises(AssertionError, match="pages"):
             websession_browser.assert_session_stored({"pages": ["b"]})
         websession_clock.advance(days=1)
-        with pytest.raises(AssertionError, match=r"its cookie 'session-visitor' opens nothing \(idle"):
+        with pytest.raises(AssertionError, match=r"its cookie 'websession-visitor' opens nothing \(idle"):
             websession_browser.assert_session_stored()
-        websession_browser.set_cookie("session", "nonsense")
+        websession_browser.set_cookie("websession", "nonsense")
         with pytest.raises(AssertionError, match="no session is stored for this browser: "):
             websession_browser.assert_session_stored()
 
@@ -257,7 +257,7 @@ class TestAssertions:
     def test_a_cookie_that_is_another(self, websession_browser):
         browser = websession_browser
         nothing, written = browser.get("/nothing"), browser.get("/write?page=a")
-        token = browser.cookies["session-visitor"]
+        token = browser.cookies["websession-visitor"]
         left = browser.get("/leave")
         wrong = [
             (lambda: browser.assert_session_cookie(nothing), "does not set .* it sets no cookie"),
