@@ -119,7 +119,7 @@ STANDARD_VIEWS: dict[str, Callable[[Any], Any]] = {
 """The views of every site: `start` stores something, `login` is user 7's."""
 
 
-def cookie_of(browser: webtest.TestApp, name: str = "session") -> tuple[str, str]:
+def cookie_of(browser: webtest.TestApp, name: str = "websession") -> tuple[str, str]:
     """Return name and value of a browser's cookie: the users' if it has one, else the visitors'."""
     name = name if name in browser.cookies else f"{name}-visitor"
     return name, browser.cookies[name]

@@ -137,7 +137,7 @@ def test_what_comes_from_another_site_without_the_cookie_does_not_end_a_login(vi
     visitor.open("/login")
     visitor.follow(element, path="/put")
     # What was put in without it began a session of a visitor.
-    assert set(visitor.cookies()) == {"session", "websession-visitor"}
+    assert set(visitor.cookies()) == {"websession", "websession-visitor"}
     assert visitor.open("/who") == "7"
     assert visitor.open("/look") == {}
 
@@ -171,12 +171,12 @@ def test_a_subdomain_can_plant_a_cookie_of_the_plain_name_but_none_with_the_host
     visitor = visit(cookie_name="__Host-session", cookie_secure="true")
     visitor.open("/start")
     visitor.open("/", SUBDOMAIN)
-    for name in ("session", "__Host-session", "__host-session", "__Host-session-visitor"):
+    for name in ("websession", "__Host-session", "__host-session", "__Host-session-visitor"):
         plant = f"document.cookie = '{name}=planted; Domain={SHOP}; Path=/; Secure'"
         visitor.browser.execute_script(plant)
     jar = visitor.cookies()
-    assert set(jar) == {"session", "__Host-session-visitor"}
-    assert jar["session"]["domain"] == f".{SHOP}"
+    assert set(jar) == {"websession", "__Host-session-visitor"}
+    assert jar["websession"]["domain"] == f".{SHOP}"
     assert jar["__Host-session-visitor"]["value"] != "planted"
     assert visitor.open("/look") == {"a": 1}
 

@@ -69,7 +69,7 @@ def include(settings):
 def test_the_two_settings_of_the_quick_start_are_enough():
     settings = include(GOOD).settings
     assert settings.model_class is Session
-    assert settings.cookie_name == "session"
+    assert settings.cookie_name == "websession"
     assert settings.dbsession_name == "dbsession"
 
 
@@ -146,7 +146,7 @@ def test_a_factory_can_be_made_in_code():
     factory = get_session_factory(SECRET_KEY, Session, cookie_name="id", cookie_max_age=60)
     assert factory.settings.cookie_max_age == 60
     again = get_session_factory(**factory_args_from_settings(GOOD))
-    assert again.settings.cookie_name == "session"
+    assert again.settings.cookie_name == "websession"
     assert get_session_factory(Keyring.from_text(SECRET_KEY), "site_under_test.Session")
     with pytest.raises(ConfigurationError, match="cookie_nmae"):
         get_session_factory(SECRET_KEY, Session, cookie_nmae="id")

@@ -37,7 +37,7 @@ def cookie_of(make_site):
 
 def test_its_attributes_are_safe_by_default(cookie_of):
     cookie, response = cookie_of()
-    assert cookie.key == "session"
+    assert cookie.key == "websession"
     assert cookie["httponly"]
     assert cookie["samesite"].lower() == "lax"
     assert cookie["path"] == "/"

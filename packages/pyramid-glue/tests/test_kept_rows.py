@@ -168,7 +168,7 @@ def test_a_logout_ends_it(site, clears):
     copy = browser.cookies["websession"]
     (row,) = site.rows()
     browser.get("/logout")
-    assert "session" not in browser.cookies
+    assert "websession" not in browser.cookies
     browser.set_cookie("websession", copy)
     assert browser.get("/who").json_body is None
     assert is_emptied(site, row)

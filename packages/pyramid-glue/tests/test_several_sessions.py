@@ -326,7 +326,7 @@ class TestConfiguration:
         with pytest.raises(ConfigurationError) as caught:
             self.configured(
                 {
-                    "admin_session.cookie_name": "session",
+                    "admin_session.cookie_name": "websession",
                     "admin_session.model_class": FullSession,
                     "admin_session.cookie_max_age": "soon",
                     "admin_session.cookie_nmae": "x",

@@ -434,7 +434,7 @@ class TestWithAnotherSessionsCookie:
 
         assert "Max-Age=0" in browser.get("/outer").json_body
         assert stranger.get("/look").json_body == {}
-        assert "session" not in browser.cookies
+        assert "websession" not in browser.cookies
 
 
 class TestWithTweensAndTheThreadLocalManager:

@@ -346,7 +346,7 @@ class TestTheArgumentsThatCannotBe:
             ({"login_until": TODAY}, "login_until: has no login"),
             ({"login": user_of, "login_until": "soon"}, "is no date"),
             ({"leave_out": "user"}, "list of keys"),
-            ({"cookie_name": "session"}, "name of a cookie of the new session"),
+            ({"cookie_name": "websession"}, "name of a cookie of the new session"),
             ({"cookie_name": "websession-visitor"}, "name of a cookie of the new session"),
             ({"session": "admin_session"}, r"request\.admin_session is no session of ours"),
         ],

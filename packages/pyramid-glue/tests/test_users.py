@@ -153,7 +153,7 @@ class TestRotation:
         response = browser.get(f"/{how}")
         set_cookies = [header.partition("=")[0] for header in response.headers.getall("Set-Cookie")]
         assert len(set_cookies) == len(set(set_cookies))
-        assert ("session" in set_cookies) is (how == "login")
+        assert ("websession" in set_cookies) is (how == "login")
         assert fixated.get("/look").json_body == [None, {}]
         assert browser.get("/look").json_body == [7 if how == "login" else None, {"a": 1}]
 

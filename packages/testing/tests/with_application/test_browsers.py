@@ -236,7 +236,7 @@ class TestAssertions:
         browser.assert_session_cookie_deleted(browser.get("/leave"))
 
     def test_a_session_that_is_not_stored(self, websession_browser, websession_clock):
-        with pytest.raises(AssertionError, match=r"it has no cookie 'session' \(its cookies: none"):
+        with pytest.raises(AssertionError, match=r"it has no cookie 'websession' \(its cookies: none"):
             websession_browser.assert_session_stored()
         websession_browser.get("/write?page=a")
         with pytest.raises(AssertionError, match="pages"):
