@@ -193,13 +193,14 @@ class Site:
                 config.add_exception_view(error_page, context=Exception)
             if configure is not None:
                 configure(config)
+            config.commit()
+            self.clock = ManualClock(1_800_000_000)
+            self.clock.govern(config)
             self.app = config.make_wsgi_app()
         except BaseException:
             self.engine.dispose()
             raise
         self.factory = self.app.registry.getUtility(ISessionFactory)
-        self.clock = ManualClock(1_800_000_000)
-        self.clock.govern(self.app)
         self.model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
 
     def _dispatch(self, request: Any) -> Response:

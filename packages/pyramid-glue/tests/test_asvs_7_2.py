@@ -22,7 +22,7 @@ def site(make_site):
     return make_site(model=FullSession)
 
 
-def holding(site, token, name="session"):
+def holding(site, token, name="websession"):
     """Return a browser with that cookie."""
     browser = site.browser()
     browser.set_cookie(name, token)

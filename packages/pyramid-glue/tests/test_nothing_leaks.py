@@ -732,7 +732,7 @@ def a_cipher_library_that_is_not_there(stage):
 
 
 def a_cut_off_that_is_ahead(stage):
-    stage.site(settings={"session.not_before": str(int(time.time()) + 60)})
+    stage.site(settings={"session.not_before": str(1_800_000_060)})
 
 
 def a_user_who_cannot_be_told_to_pyramid_tm(stage):

@@ -763,7 +763,7 @@ class TestAViewThatCommitsByItself:
         response = browser.get("/it", status="*")
         headers = response.headers.getall("Set-Cookie")
         assert sorted(header.partition("=")[0] for header in headers) == [
-            "session",
+            "websession",
             *(["websession-visitor"] if known else []),
         ]
         data = {**({"a": 1} if known else {}), **({"b": 2} if then == "write" else {})}

@@ -261,7 +261,7 @@ class TestAssertions:
         left = browser.get("/leave")
         wrong = [
             (lambda: browser.assert_session_cookie(nothing), "does not set .* it sets no cookie"),
-            (lambda: browser.assert_session_cookie(left), "deletes .* it sets session"),
+            (lambda: browser.assert_session_cookie(left), "deletes .* it sets websession"),
             (
                 lambda: browser.assert_session_cookie(written, secure=False, max_age=60, samesite="LAX"),
                 "secure is True, not False; max_age is None, not 60$",
