@@ -29,7 +29,7 @@ from websession_pyramid import (
 )
 
 
-def models(*mixins, related=False):
+def models(*mixins, related=False, initially=None):
     """Return a session model, and one that refers to it without ON DELETE."""
 
     class Fresh(DeclarativeBase):
@@ -44,7 +44,9 @@ def models(*mixins, related=False):
     class Trip(Fresh):
         __tablename__ = "trip"
         id: Mapped[int] = mapped_column(primary_key=True)
-        session_id: Mapped[Any] = mapped_column(ForeignKey("kept_session.id"), nullable=True)
+        session_id: Mapped[Any] = mapped_column(
+            ForeignKey("kept_session.id", initially=initially, deferrable=initially and True), nullable=True
+        )
 
     return Kept, Trip
 
@@ -188,6 +190,28 @@ def test_other_ways_to_end_it_do(site, how):
         assert first.get("/who").json_body is None
         assert second.get("/who").json_body is None
         assert is_emptied(site, row)
+
+
+@pytest.mark.parametrize("websession_engine_name", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("related", [False, True])
+@pytest.mark.parametrize("how", ["theft", "logout", "end_all", "everybody", "other"])
+def test_a_key_that_the_database_checks_at_the_commit_keeps_it_as_well(make_site, how, related):
+    model, trip = models(FullyFeaturedSession, related=related, initially="DEFERRED")
+    settings = {"session.renewal_timeout": 300, "session.idle_timeout": 1000, "tm.annotate_user": False}
+    site = make(make_site, model, trip, settings)
+    if how == "theft":
+        _, browser = stolen(site)
+        browser.get("/who")
+    else:
+        browser = logged_in(site)
+        browser.get(f"/{how}")
+    row = next(row for row in site.rows() if row.epoch == 2**31 - 1)
+    assert (row.userid, row.data, row.note) == (None, {}, None)
+    assert site.events[-1 if how != "other" else 1] == "SessionEmptied"
+    unkept = site.browser()
+    unkept.get("/login")
+    unkept.get("/logout")
+    assert len(site.rows()) == (2 if how == "other" else 1)
 
 
 def test_nobody_counts_or_lists_it(site):

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import sys
-import time
 import uuid
 from base64 import b64encode, urlsafe_b64decode
 from datetime import date, datetime, timedelta, tzinfo

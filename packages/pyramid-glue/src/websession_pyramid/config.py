@@ -450,7 +450,9 @@ def _cut_offs_to_come(registry: Registry) -> Iterator[Mistake]:
         prefix, _ = configured.get(attribute, ("", None))
         not_before = factory.settings.not_before
         ahead = not_before - factory.clock()
-        problem = f"is {ahead} seconds ahead of the clock: until then every login is forgotten with the response"
+        problem = (
+            f"is {ahead} seconds ahead of the clock: until then every login is forgotten with the response"
+        )
         remedy = "give the time of now, as date +%s prints it on this machine"
         if ahead > CLOCK_STEP:
             yield Mistake(f"{prefix}not_before", str(not_before), problem, remedy)
