@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from site_under_test import enforce_foreign_keys
-from sqlalchemy import ForeignKey, String, delete, select
+from sqlalchemy import ForeignKey, String, delete, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from websession_crypto import generate_secret_key
 from websession_models import (
@@ -175,6 +175,15 @@ def test_a_logout_ends_it(site, clears):
     assert browser.get("/who").json_body is None
     assert is_emptied(site, row)
     assert site.events == ["SessionInvalidated", "SessionEmptied"]
+
+
+def test_a_version_that_is_the_highest_already_moves_as_well(site):
+    browser = logged_in(site)
+    with site.engine.begin() as connection:
+        connection.execute(update(site.model).values(version=2**31 - 1))
+    browser.get("/logout")
+    (row,) = site.rows()
+    assert (row.epoch, row.version) == (2**31 - 1, 1)
 
 
 @pytest.mark.parametrize("how", ["end_all", "everybody", "other"])
