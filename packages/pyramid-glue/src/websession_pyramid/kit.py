@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pyramid.authentication import SessionAuthenticationHelper
 from websession_core.errors import UnstorableValueError
+from websession_core.settings import cookie_names_of_users
 from websession_core.state import COUNTER_MAX, SEED_LENGTH
 from websession_crypto import ValueCodec
 from websession_models import Store, UseridMixin, fresh_session_id
@@ -197,7 +198,9 @@ class SessionKit:
 
     def _policies_for_cookie(self, override: int | None, is_visitors: bool) -> Policies:
         settings = self.settings
-        name, default, samesite = self.jar.name, settings.cookie_max_age, settings.cookie_samesite
+        # The name that version 0.2 has put in the digest.
+        name, *_ = cookie_names_of_users(settings.cookie_name, alongside_0_2=True)
+        default, samesite = settings.cookie_max_age, settings.cookie_samesite
         if is_visitors:
             own = settings.visitor_cookie_max_age
             name, default = settings.visitor_cookie_name, default if own is None else own or None

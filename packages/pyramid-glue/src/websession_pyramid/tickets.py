@@ -130,13 +130,17 @@ class _Name:
     def __init__(self, settings: Settings, jar: CookieJar, *, is_others: bool = False) -> None:
         self.jar = jar
         self.is_others = is_others
+        self._is_outdated = is_others and not settings.alongside_0_2
         # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
         self.codec = TokenCodec(settings.secret_key, purpose=jar.name)
         # Only tokens that this codec has authenticated, under their one spelling: what raises is not kept.
         self.ticket_in = functools.lru_cache(maxsize=_CACHE_SIZE)(self._decrypt)
 
     def _decrypt(self, token: str) -> Ticket:
-        return Ticket.from_bytes(self.codec.decrypt(token))
+        ticket = Ticket.from_bytes(self.codec.decrypt(token))
+        # Of another version, so that it is sent again under the name of now. Not as long as workers of version
+        # 0.2 are there: two kinds of workers would send cookies to and fro.
+        return replace(ticket, cookie_version=ticket.cookie_version ^ 1) if self._is_outdated else ticket
 
     def tokens(self, request: Request) -> Iterator[tuple[_Name, str]]:
         for token in self.jar.tokens(request):
