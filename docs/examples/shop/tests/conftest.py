@@ -44,7 +44,7 @@ class Browser(pytest_websession.browser.Browser):
     @property
     def session_cookie(self) -> str | None:
         """The user's cookie, or else the visitor's."""
-        return self.cookies.get("session") or self.cookies.get("session-visitor")
+        return self.cookies.get("websession") or self.cookies.get("websession-visitor")
 
     def add(self, slug: str, quantity: int = 1) -> TestResponse:
         form = self.get(f"/products/{slug}").forms["buy"]

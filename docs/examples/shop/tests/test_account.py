@@ -112,7 +112,7 @@ def test_an_address_that_tries_many_names_takes_a_break_and_another_one_does_not
 
 def cookie_of(response):
     """Return the header that stores the user's cookie; a login takes the visitor's away."""
-    (cookie,) = (each for each in response.headers.getall("Set-Cookie") if each.startswith("session="))
+    (cookie,) = (each for each in response.headers.getall("Set-Cookie") if each.startswith("websession="))
     return cookie
 
 

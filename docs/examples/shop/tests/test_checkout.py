@@ -183,7 +183,7 @@ def test_the_last_form_sent_twice_at_the_same_moment_places_one_order(browser, n
 
     tabs = [new_browser(), new_browser()]
     for tab in tabs:
-        tab.set_cookie("session-visitor", browser.session_cookie)
+        tab.set_cookie("websession-visitor", browser.session_cookie)
     threads = [Thread(target=send, args=(tab,)) for tab in tabs]
     for thread in threads:
         thread.start()

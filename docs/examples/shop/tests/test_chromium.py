@@ -106,7 +106,7 @@ class Device:
 
     @property
     def cookie(self):
-        return self.driver.get_cookie("session") or self.driver.get_cookie("session-visitor")
+        return self.driver.get_cookie("websession") or self.driver.get_cookie("websession-visitor")
 
 
 @pytest.fixture

@@ -157,5 +157,5 @@ def test_the_error_page_is_shown_even_if_the_sessions_are_what_is_broken(browser
 
 
 def test_a_cookie_that_is_nonsense_is_a_new_visitor(browser):
-    browser.set_cookie("session", "nonsense")
+    browser.set_cookie("websession", "nonsense")
     assert browser.get("/").html.select_one("#cart-count").text == "0"

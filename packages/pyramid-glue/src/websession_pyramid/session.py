@@ -755,7 +755,7 @@ class WebSession(MutableMapping[str, Any]):
         """Send the ticket without a row that a page's forms need, if nothing has taken its place."""
         kit, jar = self._kit, self._kit.visitor_jar
         ticket = None if jar is None else made_ticket(kit, request)
-        if jar is None or ticket is None or any(other.is_stored_by(response) for other in kit.tickets.jars):
+        if jar is None or ticket is None or any(other.is_stored_by(response) for other in (kit.jar, jar)):
             return
         visitors = copy.opening.presented.visitors.first
         if visitors is not None and visitors.seed is not None and not copy.pending.forgets_cookies:
