@@ -15,6 +15,7 @@ from .order import Order, OrderLine
 from .product import Product
 from .session import Session
 from .user import User
+from .wrong_password import WrongPassword
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
@@ -27,6 +28,7 @@ __all__ = [
     "Product",
     "Session",
     "User",
+    "WrongPassword",
     "get_engine",
     "get_session_factory",
     "get_tm_session",

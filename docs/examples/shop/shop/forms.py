@@ -58,6 +58,9 @@ DELIVERIES = {
 }
 DEFAULT_DELIVERY = "post"
 
+TYPED = {field.name: field.label for field in ADDRESS_FIELDS} | {"note": "A note for whoever brings it"}
+"""What people write themselves, and do not want to write again."""
+
 Errors = dict[str, str]
 
 

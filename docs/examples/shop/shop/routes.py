@@ -32,6 +32,7 @@ def includeme(config: Configurator) -> None:
     config.add_route("checkout_address", "/checkout/address")
     config.add_route("checkout_delivery", "/checkout/delivery")
     config.add_route("checkout_review", "/checkout/review")
+    config.add_route("checkout_broken", "/checkout/broken")
 
     config.add_route("orders", "/orders")
     config.add_route("order", "/orders/{reference:[A-Z0-9-]+}")

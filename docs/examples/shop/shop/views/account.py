@@ -10,6 +10,7 @@ from pyramid.view import forbidden_view_config, view_config
 from sqlalchemy import select
 
 from ..forms import one_line
+from ..guessing import minutes_to_wait, note_wrong_password
 from ..models import User
 from ..passwords import check_password
 from ..seeds import DEMO_USERS
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from pyramid.request import Request
 
 MAX_PASSWORD = 200
+MAX_NAME = 40
 REMEMBERED_DAYS = 90
+
+WRONG = "The name and the password do not belong together."
+TOO_MANY = (
+    "There were too many wrong passwords, for this name or from your network. "
+    "Until {} minutes from now we take none, not even the right one."
+)
 
 
 @view_config(route_name="login", request_method="GET", renderer="shop:templates/login.jinja2")
@@ -33,14 +41,19 @@ def show_login(request: Request) -> dict[str, Any] | HTTPSeeOther:
 @view_config(route_name="login", request_method="POST", renderer="shop:templates/login.jinja2")
 def login(request: Request) -> dict[str, Any] | HTTPSeeOther:
     after = own_path(request.form_fields.get("next"), request.route_path("home"))
-    name = one_line(request.form_fields.get("name", ""))
+    name = one_line(request.form_fields.get("name", "")).lower()[:MAX_NAME]
     password = request.form_fields.get("password", "")[:MAX_PASSWORD]
     remember_me = "remember_me" in request.form_fields
 
-    user: User | None = request.dbsession.scalar(select(User).where(User.name == name.lower()))
+    if minutes := minutes_to_wait(request, name):
+        request.response.status_int = 429
+        request.response.retry_after = minutes * 60
+        return login_page(after, name=name, remember_me=remember_me, problem=TOO_MANY.format(minutes))
+    user: User | None = request.dbsession.scalar(select(User).where(User.name == name))
     if not check_password(password, user.password_hash if user else None) or user is None:
+        note_wrong_password(request, name)
         request.response.status_int = 422
-        return login_page(after, name=name, remember_me=remember_me, failed=True)
+        return login_page(after, name=name, remember_me=remember_me, problem=WRONG)
 
     headers = remember(request, user.id)
     with request.session.settings as settings:
@@ -54,16 +67,14 @@ def login(request: Request) -> dict[str, Any] | HTTPSeeOther:
     return HTTPSeeOther(after, headers=headers)
 
 
-def login_page(
-    after: str, *, name: str = "", remember_me: bool = False, failed: bool = False
-) -> dict[str, Any]:
+def login_page(after: str, *, name: str = "", remember_me: bool = False, problem: str = "") -> dict[str, Any]:
     """What the template gets. The passwords are on the page because this is a demo."""
     return {
         "after": after,
         "name": name,
         "remember_me": remember_me,
         "remembered_days": REMEMBERED_DAYS,
-        "failed": failed,
+        "problem": problem,
         "demo_users": DEMO_USERS,
     }
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPSeeOther
-from pyramid.view import view_config, view_defaults
+from pyramid.view import exception_view_config, view_config, view_defaults
+from sqlalchemy import func, select
 
 from ..forms import (
     ADDRESS_FIELDS,
@@ -93,14 +94,13 @@ class AddressStep(Step):
 
     @view_config(request_method="POST")
     def save(self) -> dict[str, Any] | HTTPSeeOther:
-        if missing := self.not_yet():
-            return missing
         values, errors = check_address(self.request.form_fields)
         if errors:
             self.request.response.status_int = 422
             return self.form(values, errors)
+        # Also with an empty cart, as after a session has ended: nobody likes to type an address twice.
         self.keep("address", values)
-        return self.go_to("checkout_delivery")
+        return self.not_yet() or self.go_to("checkout_delivery")
 
     def form(self, values: dict[str, str], errors: Errors) -> dict[str, Any]:
         values = {"country": DEFAULT_COUNTRY, **values}
@@ -115,14 +115,12 @@ class DeliveryStep(Step):
 
     @view_config(request_method="POST")
     def save(self) -> dict[str, Any] | HTTPSeeOther:
-        if missing := self.not_yet("address"):
-            return missing
         values, errors = check_delivery(self.request.form_fields)
         if errors:
             self.request.response.status_int = 422
             return self.form(values, errors)
         self.keep("delivery", values)
-        return self.go_to("checkout_review")
+        return self.not_yet("address") or self.go_to("checkout_review")
 
     def form(self, values: dict[str, str], errors: Errors) -> dict[str, Any]:
         values = {"method": DEFAULT_DELIVERY, "note": "", **values}
@@ -183,4 +181,44 @@ class ReviewStep(Step):
         del request.session["checkout"]
         request.session.setdefault("orders", []).append(order.reference)
         request.session.flash("Thank you! Your order is placed.")
+        if "break" in request.form_fields:
+            request.dbsession.flush()
+            raise BrokenOrderError(what_is_there(request, order.reference))
         return HTTPSeeOther(request.route_path("order", reference=order.reference))
+
+
+class BrokenOrderError(Exception):
+    """The order was written and the cart emptied, and then somebody pressed the button that breaks it.
+
+    Args:
+        seen: What there was at that moment.
+    """
+
+    def __init__(self, seen: dict[str, int]) -> None:
+        super().__init__("broken on purpose")
+        self.seen = seen
+
+
+def what_is_there(request: Request, reference: str) -> dict[str, int]:
+    """Count the orders with this number in the database, and the things in the cart."""
+    orders = select(func.count()).where(Order.reference == reference)
+    return {"orders": request.dbsession.scalar(orders), "things": request.cart.count}
+
+
+@exception_view_config(BrokenOrderError)
+def break_order(error: BrokenOrderError, request: Request) -> HTTPSeeOther:
+    """Send the browser to the page that looks again: here the transaction is not rolled back yet."""
+    return HTTPSeeOther(request.route_path("checkout_broken", _query=error.seen))
+
+
+@view_config(
+    route_name="checkout_broken", request_method="GET", renderer="shop:templates/checkout/broken.jinja2"
+)
+def broken(request: Request) -> dict[str, Any] | HTTPSeeOther:
+    """Show what was there half-way, as the address says, and what is there now."""
+    step = Step(request)
+    if missing := step.not_yet("address", "delivery"):
+        return missing
+    numbers = {name: request.GET.get(name, "") for name in ("orders", "things")}
+    half_way = {name: number if number.isdecimal() else "?" for name, number in numbers.items()}
+    return {"half_way": half_way, "now": what_is_there(request, step.answers["reference"])}

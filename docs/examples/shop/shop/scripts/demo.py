@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 6543
+SESSION_SETTINGS = {
+    "session.model_class": "shop.models.session.Session",
+    "session.idle_timeout": 14 * 86400,
+    "session.absolute_timeout": 90 * 86400,
+    "session.renewal_timeout": 900,
+    "session.visitor_cookie_max_age": 14 * 86400,
+}
+"""As in development.ini, which says why; a shop that was installed has no ini file."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -67,7 +75,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def default_folder() -> Path:
     """`var/` of the project when the code runs from a checkout, else a folder where the command is run."""
-    project = Path(__file__).parents[3]
+    project = Path(__file__).parents[2]
     if (project / "development.ini").is_file():
         return project / "var"
     return Path("shop-demo-data")
@@ -96,10 +104,8 @@ def run(folder: Path, port: int) -> None:
     key_file = folder / "secret.key"
     ensure_secret_key(key_file)
     settings: dict[str, Any] = {
-        "shop.secret_key_file": str(key_file),
-        "session.model_class": "shop.models.session.Session",
-        "session.idle_timeout": 14 * 86400,
-        "session.absolute_timeout": 90 * 86400,
+        **SESSION_SETTINGS,
+        "session.secret_key": key_file.read_text(encoding="ascii"),
         "sqlalchemy.url": URL.create("sqlite", database=str(folder / "shop.sqlite")),
     }
     engine = open_database(settings)

@@ -19,7 +19,8 @@ def main(argv: list[str] | None = None) -> int:
 
     setup_logging(arguments.config_uri)
     settings = get_appsettings(arguments.config_uri)
-    if key_file := settings.get("shop.secret_key_file"):
+    scheme, _, key_file = settings["session.secret_key"].partition(":")
+    if scheme == "file":
         ensure_secret_key(Path(key_file))
     engine = get_engine(settings)
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
