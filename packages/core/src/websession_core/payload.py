@@ -387,7 +387,10 @@ class _Tracked(ABC):
 
         Asked several times in a request, and mostly of what has not changed since the last time.
         """
-        image = _image(value)
+        try:
+            image = marshal.dumps(value, _IMAGE_VERSION)  # as _image() does, without a call
+        except ValueError:
+            image = b""
         original = self._originals[key]
         if image and image == original:
             return None
@@ -591,8 +594,6 @@ def _read_notation(notation: Any, path: tuple[str | int, ...], types: SessionTyp
 
 def _composed(data: Mapping[str, Any], texts: Mapping[str, str]) -> str:
     """Return the canonical text of a document, of which some values' texts are given."""
-    if not texts:
-        return canonical(data)
     parts = [
         f"{canonical(key)}:{texts[key] if key in texts else canonical(data[key])}" for key in sorted(data)
     ]
@@ -844,7 +845,7 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         # Only what code has had hold of can hold something else than JSON's own values.
         special = [form for form in forms.values() if form is None or ("$" in form and SIGN in form)]
         if not special and JSON_TYPES.issuperset(map(type, data.values())):
-            text = _composed(data, texts)
+            text = _composed(data, texts) if texts else canonical(data)
             if "$" not in text or SIGN not in text:
                 return text
         encode, notations = self._types.encode, {}
