@@ -372,7 +372,12 @@ class _Tracked(ABC):
         self._serialized = None
         if key not in self._originals:
             data = self._decode() if self._data is None else self._data
-            self._originals[key] = self._original(data[key]) if key in data else _MISSING
+            if key not in data:
+                self._originals[key] = _MISSING
+                return
+            value = data[key]
+            # The form of a scalar is its text, whatever is in it.
+            self._originals[key] = _comparable(value) if type(value) in SCALARS else self._original(value)
 
     def _original(self, value: Any) -> _Original:
         """Return what tells later whether a value has changed that `_parse` has left."""
@@ -659,22 +664,24 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        most, image, text = self._accept(key, value)
+        require_storable_key(key, "the session")
+        if type(value) is list or type(value) is dict:
+            most, image, text = self._accept(key, value)
+        else:
+            most, image, text = require_storable(value, (key,), 2, self._types), b"", None
         if self._limit:
             self._require_room({key: value}, most)
         self._put(key, value, image, text)
 
     def _accept(self, key: str, value: Any) -> tuple[int, bytes, str | None]:
-        """Refuse what cannot be stored.
+        """Refuse a list or dictionary that cannot be stored.
 
         Returns:
-            How many bytes the value takes at the most, and for a large one its image and its text.
+            How many bytes it takes at the most, and of a large one that is exactly JSON's its image and text.
         """
-        require_storable_key(key, "the session")
-        if type(value) is list or type(value) is dict:
-            image = _image(value)
-            if len(image) > _LARGE and (text := plain_text(value, 2, image)) is not None:
-                return len(text.encode()), image, text
+        image = _image(value)
+        if len(image) > _LARGE and (text := plain_text(value, 2, image)) is not None:
+            return len(text.encode()), image, text
         return require_storable(value, (key,), 2, self._types), b"", None
 
     def _put(self, key: str, value: Any, image: bytes, text: str | None) -> None:
@@ -774,7 +781,11 @@ class Payload(_Tracked, MutableMapping[str, Any]):
         pairs.extend(values.items())
         total, accepted = 0, []
         for key, value in pairs:
-            most, image, text = self._accept(key, value)
+            require_storable_key(key, "the session")
+            if type(value) is list or type(value) is dict:
+                most, image, text = self._accept(key, value)
+            else:
+                most, image, text = require_storable(value, (key,), 2, self._types), b"", None
             total += most
             accepted.append((key, value, image, text))
         if self._limit:
