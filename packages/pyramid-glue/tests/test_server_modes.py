@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import command_site
 import pytest
 import zope.sqlalchemy
-from site_under_test import FullSession, Session, of_driver
-from sqlalchemy import create_engine, event, make_url, text
+from site_under_test import FullSession, Session, of_driver, with_driver
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session as OrmSession
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class TestAMode:
 def test_the_character_set_of_the_url_is_told_with_every_driver(
     make_site: Any, told: Any, websession_database_url: str, driver: str, charset: str
 ) -> None:
-    url = make_url(websession_database_url).update_query_dict({"charset": charset})
-    site = make_site(url=url.set(drivername=f"{url.get_backend_name()}+{driver}"))
+    url = with_driver(websession_database_url, driver).update_query_dict({"charset": charset})
+    site = make_site(url=url)
     messages = told(site)
     assert ["character set is latin1" in message for message in messages] == (
         [True] if charset == "latin1" else []
