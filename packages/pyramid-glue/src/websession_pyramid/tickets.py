@@ -44,14 +44,17 @@ class CookieTickets:
     Args:
         tokens: The values of the cookies.
         ticket_in: Decrypts one.
+
+    Attributes:
+        refusals: What was no ticket of ours, as far as it was looked at.
     """
 
-    __slots__ = ("_refusals", "_ticket_in", "_tickets", "_tokens")
+    __slots__ = ("_ticket_in", "_tickets", "_tokens", "refusals")
 
     def __init__(self, tokens: Iterable[str] = (), ticket_in: Callable[[str], Ticket] | None = None) -> None:
         self._tokens = tuple(tokens)
         self._ticket_in = ticket_in
-        self._refusals: tuple[Refusal, ...] = ()
+        self.refusals: tuple[Refusal, ...] = ()
         self._tickets: tuple[Ticket, ...] | None = None if self._tokens else ()
 
     @classmethod
@@ -73,11 +76,6 @@ class CookieTickets:
         """The ticket that counts, if there are several; None: there is none."""
         return next(iter(self.all), None)
 
-    @property
-    def refusals(self) -> tuple[Refusal, ...]:
-        """What was no ticket of ours, as far as it was looked at."""
-        return self._refusals
-
     def _decrypted(self) -> tuple[Ticket, ...]:
         tickets = []
         refusals = []
@@ -89,7 +87,7 @@ class CookieTickets:
                 refusals.append(Refusal("the cookie cannot be decrypted", kind))
             except TicketError:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))
-        self._refusals = tuple(refusals)
+        self.refusals = tuple(refusals)
         return tuple(tickets) if len(tickets) < 2 else ranked(tickets)
 
 
@@ -115,10 +113,12 @@ class Presented:
     @property
     def refusals(self) -> tuple[Refusal, ...]:
         """What was no ticket of ours, as far as it was looked at."""
-        return (*self.users.refusals, *self.visitors.refusals)
+        return self.users.refusals + self.visitors.refusals
 
 
-NOTHING_PRESENTED = Presented(CookieTickets(), CookieTickets())
+_NO_TICKETS = CookieTickets()
+
+NOTHING_PRESENTED = Presented(_NO_TICKETS, _NO_TICKETS)
 """What a request without cookies holds."""
 
 
@@ -167,7 +167,7 @@ class TicketReader:
         """Return what the request's cookies hold; nothing is decrypted yet."""
         visitors = self._visitors
         return Presented(
-            self._users.tickets(request), CookieTickets() if visitors is None else visitors.tickets(request)
+            self._users.tickets(request), _NO_TICKETS if visitors is None else visitors.tickets(request)
         )
 
     def read(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:

@@ -266,8 +266,9 @@ class UnitOfWork:
         """Note that it is true now: zope.sqlalchemy has committed in its vote, which came after ours."""
         self.joined, self.phase = None, Phase.COMMITTED
         copy = self.working_copy
-        # Columns of the application's own that a listener of the COMMIT has changed are in the row.
-        copy.pending = dataclasses.replace(copy.pending, own_columns=False)
+        if copy.pending.own_columns:
+            # Those that a listener of the COMMIT has changed are in the row.
+            copy.pending = dataclasses.replace(copy.pending, own_columns=False)
         if self._may_have_work():
             copy.warn_of_dropped_change("the transaction of this request has ended")
         copy.close()

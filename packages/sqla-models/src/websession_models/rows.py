@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from websession_core.policies import Overrides
@@ -76,15 +77,28 @@ class SessionRow:
         activity: Activity | None = None,
         knows_users: bool = False,
         problem: str = "",
-        values: Mapping[str, Any] = _NO_VALUES,
+        values: Mapping[str, Any] = MappingProxyType({}),
         **columns: Any,
     ) -> None:
-        values = {**_NO_VALUES, **values, **columns}
-        if len(values) > len(_NO_VALUES):
-            raise TypeError(f"no feature has a column {', '.join(map(repr, values.keys() - _NO_VALUES))}")
-        single = id, created, version, epoch, data, flash, rotated_at, overrides, activity, knows_users
-        for name, value in zip(self.__slots__, (*single, problem, values), strict=True):
-            object.__setattr__(self, name, value)
+        if values or columns:
+            values = {**_NO_VALUES, **values, **columns}
+            if len(values) > len(_NO_VALUES):
+                raise TypeError(f"no feature has a column {', '.join(map(repr, values.keys() - _NO_VALUES))}")
+        else:
+            values = dict(_NO_VALUES)
+        put = object.__setattr__  # one by one, since a loop over the names takes longer than the rest
+        put(self, "id", id)
+        put(self, "created", created)
+        put(self, "version", version)
+        put(self, "epoch", epoch)
+        put(self, "data", data)
+        put(self, "flash", flash)
+        put(self, "rotated_at", rotated_at)
+        put(self, "overrides", overrides)
+        put(self, "activity", activity)
+        put(self, "knows_users", knows_users)
+        put(self, "problem", problem)
+        put(self, "values", values)
 
     @classmethod
     def unreadable(cls, session_id: uuid.UUID, problem: str) -> SessionRow:
