@@ -86,7 +86,7 @@ def prepare_answer(
     is_login = pending.ticket is not None and jar is kit.jar and kit.separates_visitors
     forgets = pending.forgets_cookies or is_login
     forgotten = _jars_to_forget(kit, request, jars_given, but=jar) if forgets else ()
-    max_age = kit.effective_policies(row.overrides, row.state.owned).cookie_max_age
+    max_age = kit.effective_policies(row.overrides, row.owned).cookie_max_age
     return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age, jar, forgotten)
 
 
@@ -96,7 +96,7 @@ def _sent_again(kit: SessionKit, copy: WorkingCopy) -> Ticket | None:
     if verdict is None or row is None:
         return None
     if copy.pending.written and not copy.pending.written.isdisjoint(OVERRIDES):
-        policies = kit.effective_policies(row.overrides, row.state.owned)
+        policies = kit.effective_policies(row.overrides, row.owned)
         verdict = dataclasses.replace(verdict, policies=policies)
     is_written = row_before is not None and row.version != row_before.version
     seed = kit.fresh_seed() if verdict.ticket.seed is None else None

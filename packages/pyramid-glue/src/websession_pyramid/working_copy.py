@@ -383,8 +383,7 @@ class WorkingCopy:
             self.pending = writer.delete_rows(self.pending)
         if is_stored:
             seed = self._seed_to_store()
-            pending = writer.store(contents, self.pending, self.ticket, data, flash, seed=seed)
-            self.pending = dataclasses.replace(pending, own_columns=False)
+            self.pending = writer.store(contents, self.pending, self.ticket, data, flash, seed=seed)
         contents.changes, contents.rotating = {}, False
         if data is not None:
             contents.payload.rebase(data)

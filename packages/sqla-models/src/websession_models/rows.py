@@ -116,13 +116,18 @@ class SessionRow:
         return self.values[name]
 
     @property
+    def owned(self) -> bool | None:
+        """Whether it belongs to a user; None: the model knows no users."""
+        return self.values["userid"] is not None if self.knows_users else None
+
+    @property
     def state(self) -> SessionState:
         """What the rules need to know of it."""
         return SessionState(
             created=self.created,
             epoch=self.epoch,
             rotated_at=self.rotated_at,
-            owned=self.values["userid"] is not None if self.knows_users else None,
+            owned=self.owned,
             activity=self.activity,
             overrides=self.overrides,
             is_readable=not self.problem,

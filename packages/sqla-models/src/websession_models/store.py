@@ -244,7 +244,8 @@ class Store:
         Raises:
             ValueError: The model has no column for one of the changes.
         """
-        self.features.refuse_unknown([name for name in changes if name not in self.features.columns])
+        if changes:
+            self.features.refuse_unknown([name for name in changes if name not in self.features.columns])
         texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
         if self._is_encrypted:
             texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
@@ -358,8 +359,11 @@ class _Statements:
         )
         # Every model has those that come first.
         self._values = self._plain[_SINGLE:]
+        self._end_of_values = len(self._plain)
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
-        self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
+        self._end_of_overrides = self._end_of_values + len(self._overrides)
+        self._absent = tuple(name for name in ROW_COLUMNS if name not in columns)
+        self._absent_overrides = tuple(name for name in OVERRIDES if name not in columns)
         # A new session has no value for most of these. NULL where nothing else would be is as well left out.
         self._optional = tuple(
             name for name in (*self._plain, *self._overrides) if _is_null_by_itself(columns[name])
@@ -401,6 +405,7 @@ class _Statements:
 
     def row(self, session_id: uuid.UUID, line: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
+        line = tuple(line)
         created, version, epoch, data, flash, rotated_at = line[:_SINGLE]
         if not isinstance(created, int) and (self._dialect != "sqlite" or str(created).isdecimal()):
             # A DateTime, most likely. SQLite's columns hold anything, but a number as text only one of text.
@@ -414,16 +419,16 @@ class _Statements:
                 continue
             column = self._columns[self._plain[place]].name
             raise UnreadableRowError(f"there is nonsense in its column {column!r}")
-        values = iter(line[_SINGLE:])
-        plain = dict(zip(self._values, values, strict=False)) if self._values else {}
         overrides = activity = None
         if self._overrides:
-            pairs = zip(self._overrides, values, strict=False)
-            own = {name: value for name, value in pairs if value is not None}
-            overrides = _sane(Overrides, own, LONGEST) if own else NO_OVERRIDES
+            own = line[self._end_of_values : self._end_of_overrides]
+            overrides = NO_OVERRIDES
+            if own.count(None) < len(own):
+                overrides = _sane(Overrides, dict(zip(self._overrides, own, strict=True)), LONGEST)
         # Whether the outer join found a companion.
-        if self._activity and next(values):
-            activity = _sane(Activity, dict(zip(self._activity, values, strict=True)), COUNTER_MAX)
+        if self._activity and line[self._end_of_overrides]:
+            numbers = line[self._end_of_overrides + 1 :]
+            activity = _sane(Activity, dict(zip(self._activity, numbers, strict=True)), COUNTER_MAX)
         return SessionRow(
             session_id,
             created,
@@ -435,7 +440,7 @@ class _Statements:
             overrides=overrides,
             activity=activity,
             knows_users=self._knows_users,
-            values=plain,
+            values=dict(zip(self._values, line[_SINGLE : self._end_of_values], strict=True)),
         )
 
     def insertion(self, row: SessionRow) -> tuple[tuple[Insert, Insert | None], dict[str, Any]]:
@@ -447,11 +452,11 @@ class _Statements:
             ValueError: The row has a value for something that the model has no column for.
         """
         overrides, values = (NO_OVERRIDES if row.overrides is None else row.overrides), row.values
-        if self._absent:
-            absent = {
-                name: values[name] if name in values else getattr(overrides, name) for name in self._absent
-            }
-            self._features.refuse_unknown([name for name, value in absent.items() if value is not None])
+        unknown = [name for name in self._absent if values[name] is not None]
+        if overrides is not NO_OVERRIDES:
+            unknown += [name for name in self._absent_overrides if getattr(overrides, name) is not None]
+        if unknown:
+            self._features.refuse_unknown(unknown)
         parameters = {
             PREFIX + name: values[name] if name in values else getattr(row, name) for name in self._named
         }
@@ -461,8 +466,10 @@ class _Statements:
         for name in self._optional:
             if name in values:
                 value = values[name]
+            elif name in _OWN_TIMEOUTS:
+                value = None if overrides is NO_OVERRIDES else getattr(overrides, name)
             else:
-                value = getattr(overrides if name in _OWN_TIMEOUTS else row, name)
+                value = getattr(row, name)
             if value is not None:
                 parameters[PREFIX + name] = value
                 optional.append(name)
