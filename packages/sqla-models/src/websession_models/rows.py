@@ -110,10 +110,10 @@ class SessionRow:
         """
         return cls(session_id, created=0, version=0, epoch=0, data="{}", flash="{}", problem=problem)
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in _NO_VALUES:
-            raise AttributeError(f"a session's row has no {name!r}")
-        return self.values[name]
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a value; what does it are the properties below, which slow no other attribute."""
 
     @property
     def owned(self) -> bool | None:
@@ -140,6 +140,13 @@ class SessionRow:
             f"epoch={self.epoch} data={len(self.data)} flash={len(self.flash)} characters>"
         )
 
+
+def _value(name: str) -> property:
+    return property(lambda row: row.values[name])
+
+
+for _name in _NO_VALUES:
+    setattr(SessionRow, _name, _value(_name))
 
 ROW_COLUMNS: Final = (
     *("id", "created", "version", "epoch", "data", "flash", "rotated_at"),
