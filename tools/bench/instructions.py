@@ -1,8 +1,8 @@
 """How many instructions each kind of request takes: ``hatch run bench:instructions``.
 
-Valgrind's callgrind counts them, in the contender's process only; a database server's are not among them. Unlike
-times they hardly depend on what else the machine does: repeats differ by less than half a per cent. A request of
-one kind is the difference between many and few, divided by how many more there were.
+Valgrind's callgrind counts them, in the contender's process only; a database server's are not among them.
+Unlike times they hardly depend on what else the machine does: repeats differ by less than one per cent. A
+request of one kind is the difference between many and few, divided by how many more there were.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from run import CONTENDERS, KINDS
 FEW: Final = 10
 MORE: Final = 40
 WARM_UP: Final = 60
-SHOWN: Final = ("floor", "core", "minimal", "full")
+SHOWN: Final = (
+    *("floor", "sends", "core", "minimal", "minimal-openssl"),
+    *("full", "full-openssl", "cold", "cold-openssl"),
+)
 
 
 def measure(engine: str, contender: str, kinds: list[str]) -> dict[str, float]:
@@ -68,16 +71,20 @@ def _program(name: str) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and record if that is asked for."""
     parser = page.parser("instructions", __doc__)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), default=list(SHOWN))
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS[:-1]), help="of request")
     args = parser.parse_args()
-    for engine in args.engines:
-        for contender in args.contenders:
-            counts = measure(engine, contender, args.kinds)
-            print(engine, contender, counts)
+    figures = {
+        engine: {
+            name: {"title": CONTENDERS[name].title, "counts": measure(engine, name, args.kinds)}
+            for name in args.contenders
+        }
+        for engine in args.engines
+    }
+    page.publish("instructions", {"engines": figures}, record=args.record)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Encrypted(EncryptedDataMixin, FullyFeaturedSession, Base):
     __tablename__ = "encrypted"
 
 
-MORE: Final[dict[str, tuple[type, dict[str, Any]]]] = {
+MORE: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
     "client info": (WithClientInfo, {}),
     "limit": (WithLimit, {"session.max_per_user": 5}),
     "encrypted": (Encrypted, {"session.data_secret_key": generate_secret_key()}),
