@@ -39,6 +39,8 @@ def table() -> str:
             runs = "runs without a session; only a login starts a new one"
         else:
             runs = "runs with a new, empty session"
+        if consequence.instead_of_a_users is NewSession.LOGIN:
+            runs += "; after a user's ticket without one, and only a login starts it"
         duty = f"{consequence.duty.value} it" if consequence.duty else "note nothing down"
         rows.append(f"| {rule.meaning} | {rule.standing.value} | {runs} | {duty} |")
     return "\n".join(rows)

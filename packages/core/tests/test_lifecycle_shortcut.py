@@ -54,6 +54,7 @@ def case(chance: random.Random) -> tuple[Ticket, SessionState | None, Policies]:
         activity=any_of(chance, activity, None),
         overrides=any_of(chance, None, Overrides(idle_timeout=9, renewal_timeout=0), Overrides(0, 0, 0, 0)),
         is_readable=any_of(chance, True, False),
+        is_ownerless=any_of(chance, False, True),
     )
     policies = Policies(
         idle=chance.choice((None, IdleTimeout(10))),

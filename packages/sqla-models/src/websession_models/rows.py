@@ -123,14 +123,16 @@ class SessionRow:
     @property
     def state(self) -> SessionState:
         """What the rules need to know of it."""
+        owned = self.owned
         return SessionState(
             created=self.created,
             epoch=self.epoch,
             rotated_at=self.rotated_at,
-            owned=self.owned,
+            owned=owned,
             activity=self.activity,
             overrides=self.overrides,
             is_readable=not self.problem,
+            is_ownerless=owned is False and self.values["authenticated_at"] is not None,
         )
 
     def __repr__(self) -> str:
