@@ -123,6 +123,8 @@ class TestMistakes:
         ]
         file.chmod(0o444)
         assert Keyring.from_sources(f"file:{file}").keys == ring(FIRST)
+        (tmp_path / "as large as can be").write_text(FIRST.rjust(64 * 1024))
+        assert Keyring.from_sources([f"file:{tmp_path}/as large as can be"]).keys == ring(FIRST)
 
     def test_what_is_no_regular_file_of_text_is_refused_without_waiting(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")

@@ -201,7 +201,7 @@ class TestTheDoctorFinds:
 
     @pytest.mark.parametrize(("value", "severity"), [("auto", "info"), ("false", "warning")])
     def test_a_cookie_that_goes_over_plain_http(self, doctor, value, severity):
-        found = doctor(session__cookie_secure=value, session__cookie_name="session")["cookie"]
+        found = doctor(session__cookie_secure=value, session__cookie_name="websession")["cookie"]
         assert any(each.startswith(severity) and "3.3.1" in each and "https" in each for each in found)
 
     def test_sessions_that_never_end(self, doctor):

@@ -138,7 +138,7 @@ def make(
     factory.clock = clock
     if cold:
         # What a worker remembers is kept by cookie, and this one has always the same.
-        for name in filter(None, (factory.tickets._users, factory.tickets._visitors)):
+        for name in factory.tickets._names:
             name.ticket_in = name._decrypt
 
     def mints(number: int) -> list[str]:

@@ -21,6 +21,7 @@ from websession_core.state import short_name
 from websession_models import Bookkeeper, Outcome, SchemaError, engine_like, shares_connections
 from websession_models.conflicts import number_of
 
+from .answering import Answer, CookieOrder
 from .contents import OVERRIDES
 from .events import KEPT_ROW, SessionEmptied, SessionRenewed, announce, announce_own_transaction
 from .missing_rows import REMEDY
@@ -228,7 +229,8 @@ def after_transaction(
                 continue
             if keeper.perform(entry) and entry.candidate is not None and response is not None:
                 token, jar = kit.tickets.token(entry.candidate), kit.tickets.jar_for(entry.candidate)
-                jar.set(request, response, token, verdict.policies.cookie_max_age)
+                max_age, replaced = verdict.policies.cookie_max_age, kit.tickets.replaced(request, jar)
+                Answer(CookieOrder.SET, token, max_age, jar, replaced).send(request, response)
                 name = short_name(entry.candidate.session_id)
                 announce(request, kit.attribute, SessionRenewed, name, "a renewal was due")
     return keeper.entries

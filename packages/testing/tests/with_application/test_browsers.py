@@ -236,15 +236,15 @@ class TestAssertions:
         browser.assert_session_cookie_deleted(browser.get("/leave"))
 
     def test_a_session_that_is_not_stored(self, websession_browser, websession_clock):
-        with pytest.raises(AssertionError, match=r"it has no cookie 'session' \(its cookies: none"):
+        with pytest.raises(AssertionError, match=r"it has no cookie 'websession' \(its cookies: none"):
             websession_browser.assert_session_stored()
         websession_browser.get("/write?page=a")
         with pytest.raises(AssertionError, match="pages"):
             websession_browser.assert_session_stored({"pages": ["b"]})
         websession_clock.advance(days=1)
-        with pytest.raises(AssertionError, match=r"its cookie 'session-visitor' opens nothing \(idle"):
+        with pytest.raises(AssertionError, match=r"its cookie 'websession-visitor' opens nothing \(idle"):
             websession_browser.assert_session_stored()
-        websession_browser.set_cookie("session", "nonsense")
+        websession_browser.set_cookie("websession", "nonsense")
         with pytest.raises(AssertionError, match="no session is stored for this browser: "):
             websession_browser.assert_session_stored()
 
@@ -257,11 +257,11 @@ class TestAssertions:
     def test_a_cookie_that_is_another(self, websession_browser):
         browser = websession_browser
         nothing, written = browser.get("/nothing"), browser.get("/write?page=a")
-        token = browser.cookies["session-visitor"]
+        token = browser.cookies["websession-visitor"]
         left = browser.get("/leave")
         wrong = [
             (lambda: browser.assert_session_cookie(nothing), "does not set .* it sets no cookie"),
-            (lambda: browser.assert_session_cookie(left), "deletes .* it sets session"),
+            (lambda: browser.assert_session_cookie(left), "deletes .* it sets websession"),
             (
                 lambda: browser.assert_session_cookie(written, secure=False, max_age=60, samesite="LAX"),
                 "secure is True, not False; max_age is None, not 60$",
