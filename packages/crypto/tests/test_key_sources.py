@@ -259,6 +259,7 @@ class TestNames:
             "No module named 'yourproject.models.session'",
             "cannot import name 'Session' (/usr/lib/python3.12/site-packages/shop/models/__init__.py)",
             'connection to server at "127.0.0.1", port 5432 failed: Connection refused',
+            "Could not parse SQLAlchemy URL from given URL string; PostgreSQL, MySQL, MariaDB or SQLite",
         ],
     )
     def test_a_text_of_names_is_shown_as_it_is(self, name: str) -> None:

@@ -55,6 +55,7 @@ class TestRoundTrip:
     @given(payload=st.binary(max_size=300), purpose=st.text(min_size=1, max_size=60))
     def test_what_was_encrypted_is_decrypted(self, payload: bytes, purpose: str) -> None:
         codec = TokenCodec(Keyring.from_text(FIRST), purpose=purpose)
+        assert codec.purpose == purpose
         token = codec.encrypt(payload)
 
         assert codec.decrypt(token) == payload

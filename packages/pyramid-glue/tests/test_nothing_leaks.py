@@ -7,6 +7,7 @@ name those that are missing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ from unittest.mock import patch
 import command_site
 import pytest
 import zope.sqlalchemy
+from click.testing import CliRunner
 from overheard import (
     MEMBERS,
     Overheard,
@@ -71,6 +73,7 @@ from websession_pyramid import (
 )
 from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
 from websession_pyramid.command.application import Application
+from websession_pyramid.command.options import Subcommand
 from websession_pyramid.earlier_attempts import EarlierAttempt
 from websession_pyramid.request_transaction import sharing
 
@@ -1151,6 +1154,15 @@ def commands(stage):
     stage.command("list", stage.ini(), "--session", "admin_session")
 
 
+def output_that_cannot_be_written(stage):
+    def fail():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    result = CliRunner().invoke(Subcommand("full", callback=fail))
+    assert result.exit_code == 5
+    stage.ear.said.append(result.output)
+
+
 FLOWS = [
     life_of_a_session,
     thieves,
@@ -1191,6 +1203,7 @@ FLOWS = [
     wrong_identifiers,
     values,
     commands,
+    output_that_cannot_be_written,
 ]
 
 

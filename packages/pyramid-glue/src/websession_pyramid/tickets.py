@@ -138,8 +138,8 @@ class _Name:
 
     def _decrypt(self, token: str) -> Ticket:
         ticket = Ticket.from_bytes(self.codec.decrypt(token))
-        # Of another version, so that it is sent again under the name of now. Not as long as workers of
-        # version 0.2 are there: two kinds of workers would send cookies to and fro.
+        # Of another version, so that it is sent again under the name of now. Not as long as there are workers
+        # of version 0.2: two kinds of workers would send cookies to and fro.
         return replace(ticket, cookie_version=ticket.cookie_version ^ 1) if self._is_outdated else ticket
 
     def tokens(self, request: Request) -> Iterator[tuple[_Name, str]]:

@@ -135,11 +135,21 @@ class TestStoredSession:
     @in_both_ways
     def test_a_look_is_no_activity(self, websession_browser, websession_clock):
         websession_browser.get("/write?page=a")
-        for _ in range(4):
+        for _ in range(2):
             websession_clock.advance(minutes=10)
-            stored = websession_browser.stored_session()
+            websession_browser.assert_session_stored()
             assert websession_browser.authenticated_userid is None
-        assert stored is None
+        websession_clock.advance(minutes=10)
+        websession_browser.assert_no_session_stored()
+
+    @in_both_ways
+    def test_of_nothing_fails_and_says_why_and_what_to_do(self, websession_browser, websession_clock):
+        with pytest.raises(AssertionError, match=r"it has no cookie .* Let a request store something before"):
+            websession_browser.stored_session()
+        websession_browser.get("/write?page=a")
+        websession_clock.advance(days=1)
+        with pytest.raises(AssertionError, match=r"opens nothing .* by assert_no_session_stored\(\)"):
+            websession_browser.stored_session()
 
 
 class TestThief:
