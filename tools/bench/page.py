@@ -81,6 +81,22 @@ def peers(figures: dict[str, Any]) -> str:
     return f"{tables}\n\n{_measured(figures)} {about} Peers: {', '.join(sorted(libraries))}."
 
 
+def instructions(figures: dict[str, Any]) -> str:
+    """Return how many instructions a request takes."""
+    tables = []
+    for engine, contenders in figures["engines"].items():
+        rows = [
+            [one["title"], *(_thousands(one["counts"].get(kind)) for kind in KINDS)]
+            for one in contenders.values()
+        ]
+        tables.append(_table([f"{ENGINES[engine]}, thousands of instructions", *KINDS], rows))
+    return "\n\n".join([*tables, _measured(figures)])
+
+
+def _thousands(number: float | None) -> str:
+    return "" if number is None else f"{number / 1000:,.0f}"
+
+
 def growth(figures: dict[str, Any]) -> str:
     """Return what a read takes as the table grows."""
     few, many = (f"{rows:,}" for rows in figures["rows"])
@@ -227,6 +243,7 @@ def _statements(statements: list[str]) -> str:
 
 SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "peers": peers,
+    "instructions": instructions,
     "growth": growth,
     "payloads": payloads,
     "memory": memory,

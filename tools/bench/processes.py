@@ -99,6 +99,11 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int:
+        """The contender's process."""
+        return self._child.pid
+
     def requests(self, kind: str, number: int, *, processor: bool = False) -> float:
         """Make `number` requests of one kind; return how many seconds they took together.
 

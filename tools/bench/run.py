@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import argparse
 
 KINDS: Final = ("untouched", "read", "write", "new", "touch")
+_STORING: Final = ("read", "write", "new")
 FLOOR: Final = "floor"
 
 
@@ -57,8 +58,33 @@ CONTENDERS: Final = {
     FLOOR: Entry("the floor: one ORM `get`, change, `add`", "floor"),
     "again": Entry("the floor once more (what noise looks like)", "floor"),
     "core": Entry("the same by SQLAlchemy Core", "floor", options=(("core", True),)),
+    "sends": Entry(
+        "the floor, with a signed cookie and headers for caches",
+        "floor",
+        (),
+        (("cookie", True),),
+        kinds=("new",),
+    ),
     "minimal": Entry("**ours, minimal**", "ours"),
+    "minimal-openssl": Entry("… with OpenSSL", "ours", options=(("library", "openssl"),), kinds=("new",)),
     "full": Entry("**ours, all features**", "ours", options=(("full", True),), kinds=KINDS),
+    "cold": Entry(
+        "… a cookie not seen by this worker", "ours", (), (("full", True), ("cold", True)), kinds=("read",)
+    ),
+    "full-openssl": Entry(
+        "… with OpenSSL", "ours", options=(("full", True), ("library", "openssl")), kinds=("new",)
+    ),
+    "cold-openssl": Entry(
+        "… with OpenSSL, a cookie not seen by this worker",
+        "ours",
+        options=(("full", True), ("cold", True), ("library", "openssl")),
+        kinds=("read",),
+    ),
+    "client": Entry("… and client info", "ours", options=(("more", "client info"),), kinds=_STORING),
+    "limit": Entry(
+        "… and a limit to a user's sessions", "ours", options=(("more", "limit"),), kinds=_STORING
+    ),
+    "encrypted": Entry("… and encryption at rest", "ours", options=(("more", "encrypted"),), kinds=_STORING),
     "flask": Entry(
         "Flask-Session (SQLAlchemy)",
         "flask_sessions",

@@ -44,8 +44,12 @@ def test_the_page_says_when_and_on_what_machine_it_was_measured():
     [
         ("floor", {}),
         ("floor", {"core": True}),
+        ("floor", {"cookie": True}),
         ("ours", {}),
-        ("ours", {"full": True}),
+        ("ours", {"full": True, "cold": True, "library": "openssl"}),
+        ("ours", {"more": "client info"}),
+        ("ours", {"more": "limit"}),
+        ("ours", {"more": "encrypted"}),
         ("signed_cookie", None),
     ],
 )

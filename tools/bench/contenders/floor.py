@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
 from sqlalchemy import JSON, BigInteger, Uuid, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from sqlalchemy.orm.attributes import flag_modified
+from webob.cookies import SignedSerializer
 from worker import Contender
 
 from contenders import payload, versions
 from contenders.database import make_engine
 from contenders.pyramid_app import make_app
+
+if TYPE_CHECKING:
+    from pyramid.response import Response
 
 
 class Base(DeclarativeBase):
@@ -36,8 +40,8 @@ class Stored(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
 
 
-def make(url: str, *, core: bool = False, size: int = 100) -> Contender:
-    """Return the floor, by the ORM or by Core statements."""
+def make(url: str, *, core: bool = False, cookie: bool = False, size: int = 100) -> Contender:
+    """Return the floor, by the ORM or by Core statements; `cookie`: a new row's key goes out in a cookie."""
     engine = make_engine(url)
     Base.metadata.create_all(engine)
     data = payload(size)
@@ -45,6 +49,8 @@ def make(url: str, *, core: bool = False, size: int = 100) -> Contender:
         key = uuid.uuid4()
         session.add(Stored(id=key, created=int(time.time()), data=data))
     views = _core_views(key, data) if core else _orm_views(key, data)
+    if cookie:
+        views["new"] = _with_cookie(data)
     app = make_app(views, make_dbsession=sessionmaker(engine))
     return Contender(
         app, versions=versions("pyramid", "pyramid-tm", "zope.sqlalchemy", "sqlalchemy", "psycopg")
@@ -75,6 +81,25 @@ def _orm_views(key: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
         return str(article["pieces"])
 
     return {"read": read, "write": write, "new": new, "take": take, "change": change}
+
+
+def _with_cookie(data: dict[str, Any]) -> Any:
+    """Return a view that also sends what any session sends: a signed cookie, and what caches must know."""
+    signed = SignedSerializer("a secret for the benchmark", "session")
+
+    def new(request: Any) -> str:
+        key = uuid.uuid4()
+        request.dbsession.add(Stored(id=key, created=int(time.time()), data=data))
+
+        def send(_request: Any, response: Response) -> None:
+            response.set_cookie("stored", signed.dumps(key.hex).decode(), httponly=True, samesite="Lax")
+            response.headerlist.append(("Vary", "Cookie"))
+            response.headerlist.append(("Cache-Control", 'private, no-cache="Set-Cookie"'))
+
+        request.add_response_callback(send)
+        return ""
+
+    return new
 
 
 def _core_views(key: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:

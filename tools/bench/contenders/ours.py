@@ -1,4 +1,4 @@
-"""Ours: the smallest model, or every feature at once with somebody logged in."""
+"""Ours: the smallest model, or all features with somebody logged in, or these and one that costs more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import uuid
 from typing import Any, Final
 
 from pyramid.interfaces import ISessionFactory
-from pyramid_sqlalchemy_sessions import BaseMixin, FullyFeaturedSession, generate_secret_key
+from pyramid_sqlalchemy_sessions import (
+    BaseMixin,
+    ClientInfoMixin,
+    EncryptedDataMixin,
+    FullyFeaturedSession,
+    SessionLimitMixin,
+    generate_secret_key,
+)
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from websession_core import Ticket
@@ -36,6 +43,31 @@ class Full(FullyFeaturedSession, Base):
     __tablename__ = "fully_featured"
 
 
+class WithClientInfo(ClientInfoMixin, FullyFeaturedSession, Base):
+    """The browser and the address, too."""
+
+    __tablename__ = "with_client_info"
+
+
+class WithLimit(SessionLimitMixin, FullyFeaturedSession, Base):
+    """A limit to a user's sessions, too."""
+
+    __tablename__ = "with_limit"
+
+
+class Encrypted(EncryptedDataMixin, FullyFeaturedSession, Base):
+    """Data that is encrypted in the database, too."""
+
+    __tablename__ = "encrypted"
+
+
+MORE: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
+    "client info": (WithClientInfo, {}),
+    "limit": (WithLimit, {"session.max_per_user": 5}),
+    "encrypted": (Encrypted, {"session.data_secret_key": generate_secret_key()}),
+}
+"""The models with one feature more than all of `FullyFeaturedSession`, and their settings."""
+
 SESSIONS: Final = Base.metadata.tables["fully_featured"]
 ACTIVITY: Final = Base.metadata.tables["fully_featured_activity"]
 
@@ -60,10 +92,28 @@ class Clock:
         return self.now
 
 
-def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
-    """Return our contender; `full`: with every feature, and logged in."""
+def make(
+    url: str,
+    *,
+    full: bool = False,
+    more: str = "",
+    cold: bool = False,
+    library: str = "pycryptodome",
+    size: int = 100,
+) -> Contender:
+    """Return our contender.
+
+    Args:
+        url: The database.
+        full: Whether it has all features of `FullyFeaturedSession`, and somebody is logged in.
+        more: One of `MORE`, with all features.
+        cold: Whether each cookie is one that the worker has not seen yet.
+        library: The setting `cipher_library`.
+        size: The payload's size in bytes.
+    """
     engine = make_engine(url)
-    model: Any = Full if full else Minimal
+    full = full or bool(more)
+    model, more_settings = MORE.get(more, (Full if full else Minimal, {}))
     Base.metadata.create_all(engine)
     clock = Clock()
     views = session_views(size)
@@ -76,7 +126,8 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
         request.session.login(1)
         return ""
 
-    settings = {"session.secret_key": generate_secret_key(), "session.model_class": model}
+    settings: dict[str, Any] = {"session.secret_key": generate_secret_key(), "session.model_class": model}
+    settings |= {"session.cipher_library": library, **more_settings}
     app = make_app(
         views | ({"touch": touch, "login": login} if full else {}),
         settings=settings | (TIMEOUTS if full else {}),
@@ -85,6 +136,10 @@ def make(url: str, *, full: bool = False, size: int = 100) -> Contender:
     )
     factory = app.registry.getUtility(ISessionFactory)
     factory.clock = clock
+    if cold:
+        # What a worker remembers is kept by cookie, and this one has always the same.
+        for name in factory.tickets._names:
+            name.ticket_in = name._decrypt
 
     def mints(number: int) -> list[str]:
         # Wherever in the table: the identifiers are random, so the next one to a random one is random, too.

@@ -596,16 +596,54 @@ def judge(
     if state is not None:
         policies = policies.effective(state.overrides)
     case = _Case(ticket, state, policies, now, _timing)
-    for rule in RULES:
-        if rule.holds(case):
-            break
-    standing = rule.standing
+    standing = Standing.CURRENT if _is_plainly_current(case) else _by_the_rules(case)
     consequence = CONSEQUENCES[standing]
     if not consequence.opens:
         duties = () if consequence.duty is None else (consequence.duty,)
         return Verdict(standing, ticket, state, policies, duties)
     return Verdict(
         standing, ticket, state, policies, tuple(_duties_of_open(case, standing)), _is_touch_overdue(case)
+    )
+
+
+def _by_the_rules(case: _Case) -> Standing:
+    for rule in RULES:
+        if rule.holds(case):
+            break
+    return rule.standing
+
+
+def _is_plainly_current(case: _Case) -> bool:
+    """Return whether a ticket is what nearly all are: current, with nothing in sight that it could be else.
+
+    Only to spare these the table, which says the same of each of them; of all others this says nothing.
+    """
+    if not case.is_known:
+        return False
+    ticket, row, policies, now, counters = case.ticket, case.row, case.policies, case.now, case.counters
+    activity, idle, absolute = row.activity, policies.idle, policies.absolute
+    if (
+        ticket.epoch != row.epoch
+        or ticket.owned is not row.owned
+        or ticket.issued_at < policies.not_before
+        or not ticket.stored
+        or not row.is_readable
+        or row.is_ownerless
+    ):
+        return False
+    if counters is None:
+        if policies.renewal.timeout is not None:
+            return False
+    elif (
+        ticket.generation != counters.generation
+        or ticket.attempt != (counters.attempt or 0)
+        or (counters.tries or 0) >= policies.renewal.max_tries
+    ):
+        return False
+    if activity is not None and activity.expires_at is not None and now >= activity.expires_at:
+        return False
+    return (absolute is None or 0 <= now - row.created < absolute.timeout) and (
+        idle is None or 0 <= now - last_use(row) < idle.timeout
     )
 
 

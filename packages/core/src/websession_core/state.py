@@ -95,8 +95,10 @@ class Ticket:
             # What `checked_int` asks first, without the call: several tickets are made in every request.
             if not (type(value) is int and 0 <= value <= COUNTER_MAX):
                 checked_int(name, value)
-        _check_kind("owned", self.owned, bool)
-        _check_kind("seed", self.seed, bytes)
+        if self.owned is not None:
+            _check_kind("owned", self.owned, bool)
+        if self.seed is not None:
+            _check_kind("seed", self.seed, bytes)
         if not isinstance(self.stored, bool):
             raise TypeError(f"stored must be bool, not {type(self.stored).__name__}")
         if self.seed is None:
@@ -234,19 +236,22 @@ class SessionState:
     is_ownerless: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("created", self.created), ("epoch", self.epoch)):
-            if not (type(value) is int and 0 <= value <= COUNTER_MAX):
-                checked_int(name, value)
-        if self.rotated_at is not None:
-            checked_int("rotated_at", self.rotated_at)
-        _check_kind("owned", self.owned, bool)
-        # Nearly always these, and then without a call.
-        if type(self.activity) is not Activity:
+        created, epoch, rotated_at = self.created, self.epoch, self.rotated_at
+        # All of it without a call where nothing is wrong: one is made in every request.
+        if not (type(created) is int and 0 <= created <= COUNTER_MAX):
+            checked_int("created", created)
+        if not (type(epoch) is int and 0 <= epoch <= COUNTER_MAX):
+            checked_int("epoch", epoch)
+        if rotated_at is not None and not (type(rotated_at) is int and 0 <= rotated_at <= COUNTER_MAX):
+            checked_int("rotated_at", rotated_at)
+        if self.owned is not None:
+            _check_kind("owned", self.owned, bool)
+        if self.activity is not None and type(self.activity) is not Activity:
             _check_kind("activity", self.activity, Activity)
-        if type(self.overrides) is not Overrides:
+        if self.overrides is not None and type(self.overrides) is not Overrides:
             _check_kind("overrides", self.overrides, Overrides)
 
 
 def _check_kind(name: str, value: object, kind: type) -> None:
-    if value is not None and not isinstance(value, kind):
+    if not isinstance(value, kind):
         raise TypeError(f"{name} must be None or {kind.__name__}, not {type(value).__name__}")

@@ -88,7 +88,7 @@ def prepare_answer(
     forgotten = kit.tickets.replaced(request, jar)
     if forgets:
         forgotten = _jars_to_forget(kit, request, jars_given, but=jar)
-    max_age = kit.effective_policies(row.overrides, row.state.owned).cookie_max_age
+    max_age = kit.effective_policies(row.overrides, row.owned).cookie_max_age
     return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age, jar, forgotten)
 
 
@@ -97,11 +97,12 @@ def _sent_again(kit: SessionKit, copy: WorkingCopy) -> Ticket | None:
     row, verdict, row_before = copy.contents.row, copy.opening.verdict, copy.opening.row
     if verdict is None or row is None:
         return None
-    if not copy.pending.written.isdisjoint(OVERRIDES):
-        policies = kit.effective_policies(row.overrides, row.state.owned)
+    if copy.pending.written and not copy.pending.written.isdisjoint(OVERRIDES):
+        policies = kit.effective_policies(row.overrides, row.owned)
         verdict = dataclasses.replace(verdict, policies=policies)
     is_written = row_before is not None and row.version != row_before.version
-    ticket = reissue(verdict, kit.clock(), written=is_written, seed=kit.fresh_seed())
+    seed = kit.fresh_seed() if verdict.ticket.seed is None else None
+    ticket = reissue(verdict, kit.clock(), written=is_written, seed=seed)
     if ticket is None or not kit.separates_visitors or ticket.owned is not False:
         return ticket
     # Version 0.2 gave visitors the users' cookie, where it stays: the visitor may have this one besides.

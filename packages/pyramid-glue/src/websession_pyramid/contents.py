@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from websession_core.errors import UnreadableRowError
 from websession_core.payload import FlashQueues, Payload, loads
-from websession_core.policies import Overrides
+from websession_core.policies import NO_OVERRIDES, Overrides
 from websession_core.session_types import DEFAULT_TYPES, SessionTypes
 from websession_models.rows import OVERRIDES
 
@@ -115,6 +115,9 @@ class Contents:
     @property
     def overrides(self) -> Overrides:
         """The timeouts of the session's own, as they are now."""
+        if self.changes.keys().isdisjoint(OVERRIDES):
+            own = None if self.row is None else self.row.overrides
+            return NO_OVERRIDES if own is None else own
         return Overrides(**{name: self.value(name) for name in OVERRIDES})
 
     def for_another_row(self) -> Contents:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import warnings
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import ISessionFactory
 from zope.interface import implementer
@@ -21,13 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionFactory", "web_session_factories"]
 
-# Old public names of 0.2.0, each with the way to what has taken its place.
-_RENAMED: Final = {
-    "has_cookie": "tickets.has_cookie",
-    "read_ticket": "tickets.read",
-    "make_token": "tickets.token",
-    "look_at": "warn_of_engine_faults",
-}
+
+class _Renamed:
+    """An old public name of 0.2.0, with the way to what has taken its place."""
+
+    # No `__getattr__`: it would slow each look at a factory's other attributes, of which requests make many.
+
+    def __init__(self, new: str) -> None:
+        self._new = new
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, factory: SessionFactory | None, _owner: type) -> Any:
+        if factory is None:
+            return self
+        message = f"SessionFactory.{self._name} is called {self._new} now"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return operator.attrgetter(self._new)(factory)
 
 
 @implementer(ISessionFactory)
@@ -38,6 +49,11 @@ class SessionFactory(SessionKit):
     attributes are those of `SessionKit`.
     """
 
+    has_cookie = _Renamed("tickets.has_cookie")
+    read_ticket = _Renamed("tickets.read")
+    make_token = _Renamed("tickets.token")
+    look_at = _Renamed("warn_of_engine_faults")
+
     def __call__(self, request: Request) -> WebSession:
         """Return the session of `request`. Nothing happens before its first use."""
         return WebSession(self, request)
@@ -45,13 +61,6 @@ class SessionFactory(SessionKit):
     def __repr__(self) -> str:
         model: Any = self.settings.model_class
         return f"<SessionFactory of {model.__name__}, cookie {self.jar.name!r}>"
-
-    def __getattr__(self, name: str) -> Any:
-        new = _RENAMED.get(name)
-        if new is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        warnings.warn(f"SessionFactory.{name} is called {new} now", DeprecationWarning, stacklevel=2)
-        return operator.attrgetter(new)(self)
 
 
 def web_session_factories(registry: Registry) -> Mapping[str, SessionFactory]:

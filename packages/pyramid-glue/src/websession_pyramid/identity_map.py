@@ -23,10 +23,12 @@ __all__ = ["expire_references", "expire_row", "expunge_row"]
 
 def expire_row(dbsession: Session, model: type, session_id: UUID, names: Iterable[str]) -> None:
     """Let everything that hangs on changed columns of a session's row, by attribute, be loaded again."""
+    if not dbsession.identity_map:
+        return
     mapper: Mapper[Any] = inspect(model)
-    columns = {mapper.columns[name] for name in names}
     instance = dbsession.identity_map.get(mapper.identity_key_from_primary_key((session_id,)))
     if instance is not None:
+        columns = {mapper.columns[name] for name in names}
         dbsession.expire(instance, list(_attributes_on(mapper, columns)))
 
 
@@ -43,6 +45,8 @@ def expire_references(dbsession: Session, model: type, names: Iterable[str]) -> 
 
     Only those that go by the columns, named by attribute, that were changed in some row.
     """
+    if not dbsession.identity_map:
+        return  # without a look at the whole registry
     mapper: Mapper[Any] = inspect(model)
     columns = {mapper.columns[name] for name in names}
     references = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .contents import Contents
 
-__all__ = ["Pending"]
+__all__ = ["NOTHING", "Pending"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Pending:
     """What a transaction will do, and has done.
 
     It never changes: a savepoint keeps the one of its moment, a rollback brings that back, and an aborted
-    transaction has ``Pending()``.
+    transaction has `NOTHING`.
 
     Attributes:
         to_delete: The rows that the next write deletes.
@@ -80,17 +80,26 @@ class Pending:
         to_delete = tuple(session_id for session_id in self.to_delete if session_id not in deleted)
         return dataclasses.replace(self, to_delete=to_delete, deleted=(*self.deleted, *deleted))
 
-    def stores(self, contents: Contents, *, barred: bool, changed: bool) -> bool:
-        """Return whether the session is to be inserted, or updated because its contents have changed.
+    def updates(self, *, changed: bool) -> bool:
+        """Return whether the session's row is to be updated.
+
+        Args:
+            changed: Whether the contents differ from what was read or last written.
+        """
+        return changed or self.own_columns
+
+    def inserts(self, contents: Contents, *, barred: bool) -> bool:
+        """Return whether a session without a row is to be inserted.
 
         Args:
             contents: What it holds.
             barred: Whether only a login may begin a session.
-            changed: Whether the contents differ from what was read or last written.
         """
-        if contents.row is not None:
-            return changed or self.own_columns
         if not self.is_wanted and contents.is_empty:
             return False
         # The browser's newest cookie may be under way to it: only a login may take its place.
         return not barred or contents.value("userid") is not None
+
+
+NOTHING: Final = Pending()
+"""What most transactions do to a session's row."""

@@ -242,7 +242,7 @@ def sharing(request: Request, named_session: Callable[[Request], object]) -> Sha
     below = _requests_below(request)
     if below is None:
         return None
-    if not below:  # as in most requests
+    if not below:
         return Sharing(request, request, request)
     line = [request, *below]
     in_transaction, with_cookies = _lowest(line, _begun_manager), _lowest(line, named_session)
@@ -271,7 +271,10 @@ def _requests_below(request: Request) -> list[Request] | None:
     if they share the transaction.
     """
     below: list[Request] | None = None
-    for entry in reversed(threadlocals.stack):
+    stack = threadlocals.stack
+    if len(stack) == 1 and stack[0]["request"] is request:
+        return []  # as in most requests
+    for entry in reversed(stack):
         candidate = entry["request"]
         if candidate is request:
             below = []

@@ -179,7 +179,7 @@ class RowWriter:
             Whether something was pending.
         """
         dbsession = self.dbsession
-        if dbsession._flushing or not (dbsession.new or dbsession.dirty or dbsession.deleted):
+        if dbsession._flushing or dbsession._is_clean():
             return False
         dbsession.flush()
         return True
@@ -227,7 +227,7 @@ class RowWriter:
         try:
             if contents.row is None:
                 contents.row, first = self._insert(contents, data, flash, seed)
-                return dataclasses.replace(pending, ticket=first)
+                return dataclasses.replace(pending, ticket=first, own_columns=False)
             contents.row, rotated, names = self._update(
                 contents, contents.row, ticket, data, flash, seed=seed
             )
@@ -236,7 +236,14 @@ class RowWriter:
             if not takes_slot or not is_slot_taken(error, self._kit.store.features, dialect):
                 raise
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
-        return dataclasses.replace(pending, ticket=rotated or pending.ticket, written=pending.written | names)
+        if rotated is None and names <= pending.written and not pending.own_columns:
+            return pending  # as where only data has changed
+        return dataclasses.replace(
+            pending,
+            ticket=rotated or pending.ticket,
+            written=pending.written | names,
+            own_columns=False,
+        )
 
     def _insert(
         self, contents: Contents, data: str | None, flash: str | None, seed: bytes | None
@@ -314,7 +321,7 @@ class RowWriter:
         if changes:
             expire_references(self.dbsession, model, changes)
         names = frozenset(changes)
-        if row.overrides is not None:
+        if row.overrides is not None and not names.isdisjoint(OVERRIDES):
             changes["overrides"] = contents.overrides
         row = dataclasses.replace(
             row,

@@ -682,10 +682,11 @@ class WebSession(MutableMapping[str, Any]):
 
     def _last_committed(self) -> UnitOfWork | None:
         """Return what the browser's request, if it is this one's, or its subrequests have committed last."""
-        holders = [session._holder for session in self._answered]
-        committed = [holder.last_committed for holder in reversed(holders) if holder is not None]
-        before = None if self._earlier is None else self._earlier.last
-        return next((unit for unit in committed if unit is not None), before)
+        for session in reversed(self._answered):
+            unit = None if session._holder is None else session._holder.last_committed
+            if unit is not None:
+                return unit
+        return None if self._earlier is None else self._earlier.last
 
     def _look_for_lender(self) -> WebSession | None:
         """Return the session that this one is, in a subrequest that shares it; None: it is one of its own."""
@@ -696,7 +697,7 @@ class WebSession(MutableMapping[str, Any]):
         if shared is not None:
             lender = self._session_of(shared.session)
             if lender is self:
-                self._lender, self._shared = None, shared
+                self.__dict__["_lender"], self.__dict__["_shared"] = None, shared
             elif self._lender is None:
                 self._lender = lender
                 request.add_finished_callback(self._let_go)
@@ -732,10 +733,11 @@ class WebSession(MutableMapping[str, Any]):
             self.__dict__["_earlier"] = earlier_attempt(shared.browser, self._kit)
             shared.browser.add_response_callback(self._respond)
             shared.browser.add_finished_callback(self._finish)
-        if not any(one is session for one in self._answered):
-            self._answered.append(session)
-            if not shared.is_answered:
-                shared.transaction.add_finished_callback(self._finish)
+        elif any(one is session for one in self._answered):
+            return
+        self._answered.append(session)
+        if not shared.is_answered:
+            shared.transaction.add_finished_callback(self._finish)
 
     def _respond(self, request: Request, response: Response) -> None:
         self._kit.jar.vary(response)
@@ -746,10 +748,13 @@ class WebSession(MutableMapping[str, Any]):
         if self._earlier is not None:
             self._earlier.last.answer(request, response)
         for session in self._answered:
-            if session._holder is not None and not session._goes_on:
-                session._holder.answer(request, response)
-            if session._holder is not None and response is not None:
-                self._send_ticket_for_forms(session._holder.working_copy, request, response)
+            holder = session._holder
+            if holder is None:
+                continue
+            if not session._goes_on:
+                holder.answer(request, response)
+            if response is not None and self._kit.visitor_jar is not None:
+                self._send_ticket_for_forms(holder.working_copy, request, response)
 
     def _send_ticket_for_forms(self, copy: WorkingCopy, request: Request, response: Response) -> None:
         """Send the ticket without a row that a page's forms need, if nothing has taken its place."""
@@ -784,9 +789,11 @@ class WebSession(MutableMapping[str, Any]):
             self._answer(request, None)
         elif request is self._request:
             pass_on(request, self._kit, self._last_committed())
-        going_on = [session for session in self._answered if session._goes_on]
+        going_on = []
         for session in self._answered:
-            if not any(one is session for one in going_on):
+            if session._goes_on:
+                going_on.append(session)
+            else:
                 session._let_go(request)
         self.__dict__["_answered"] = going_on
 
@@ -794,7 +801,7 @@ class WebSession(MutableMapping[str, Any]):
         """Forget the request, whose end this was."""
         if self._request is not None and self._lender is None:
             shared = self._shared or Sharing(self._request, self._request, self._request)
-            self.__dict__["_past"] = tuple(ref(request) for request in shared)
+            self.__dict__["_past"] = tuple(map(ref, shared))
         self.__dict__["_request"] = self.__dict__["_shared"] = self.__dict__["_earlier"] = None
         if self._holder is not None:
             self._holder.detach()

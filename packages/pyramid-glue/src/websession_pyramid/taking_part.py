@@ -58,27 +58,26 @@ def take_part(dbsession: Session, name: str, manager: TransactionManager, transa
 
 
 class TimelyJoin:
-    """Makes a database session join before the managers of the transaction are committed, in a hook.
+    """Makes a database session join before the managers of the transaction are committed, in a hook."""
 
-    Args:
-        join: Uses the database session if something is to be written through it, so that it joins.
-    """
+    __slots__ = ("_error", "_is_expected")
 
-    __slots__ = ("_error", "_is_expected", "_join")
-
-    def __init__(self, join: Callable[[], None]) -> None:
-        self._join = join
+    def __init__(self) -> None:
         self._is_expected = False
         self._error: Exception | None = None
 
-    def expect(self, transaction: Transaction) -> None:
+    def expect(self, transaction: Transaction, join: Callable[[], None]) -> None:
         """Join before the commit of `transaction`.
 
         To be called with every change: a hook that runs after this one's may make another.
+
+        Args:
+            transaction: The transaction.
+            join: Uses the database session if something is to be written through it, so that it joins.
         """
         if not self._is_expected:
             self._is_expected = True
-            transaction.addBeforeCommitHook(self._run)
+            transaction.addBeforeCommitHook(self._run, (join,))
 
     def raise_error(self) -> None:
         """Raise what the database session has raised instead of joining, if it did."""
@@ -88,10 +87,10 @@ class TimelyJoin:
             finally:
                 self._error = None
 
-    def _run(self) -> None:
+    def _run(self, join: Callable[[], None]) -> None:
         self._is_expected = False
         try:
-            self._join()
+            join()
         except Exception as error:  # noqa: BLE001 - pyramid_tm does not abort where a hook has raised
             self._error = error  # the data manager raises it, where that aborts everything
 

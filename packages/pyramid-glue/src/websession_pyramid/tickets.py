@@ -44,13 +44,16 @@ class CookieTickets:
 
     Args:
         tokens: The values of the cookies, each with its name, which decrypts it.
+
+    Attributes:
+        refusals: What was no ticket of ours, as far as it was looked at.
     """
 
-    __slots__ = ("_refusals", "_tickets", "_tokens")
+    __slots__ = ("_tickets", "_tokens", "refusals")
 
     def __init__(self, tokens: Iterable[tuple[_Name, str]] = ()) -> None:
         self._tokens = tuple(tokens)
-        self._refusals: tuple[Refusal, ...] = ()
+        self.refusals: tuple[Refusal, ...] = ()
         self._tickets: tuple[Ticket, ...] | None = None if self._tokens else ()
 
     @classmethod
@@ -72,11 +75,6 @@ class CookieTickets:
         """The ticket that counts, if there are several; None: there is none."""
         return next(iter(self.all), None)
 
-    @property
-    def refusals(self) -> tuple[Refusal, ...]:
-        """What was no ticket of ours, as far as it was looked at."""
-        return self._refusals
-
     def _decrypted(self) -> tuple[Ticket, ...]:
         tickets = []
         refusals = []
@@ -90,7 +88,7 @@ class CookieTickets:
                 refusals.append(Refusal("the cookie cannot be decrypted", "not authentic"))
             except TicketError:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))
-        self._refusals = tuple(refusals)
+        self.refusals = tuple(refusals)
         return tuple(tickets) if len(tickets) < 2 else ranked(tickets)
 
 
@@ -117,10 +115,12 @@ class Presented:
     @property
     def refusals(self) -> tuple[Refusal, ...]:
         """What was no ticket of ours, as far as it was looked at."""
-        return (*self.users.refusals, *self.visitors.refusals)
+        return self.users.refusals + self.visitors.refusals
 
 
-NOTHING_PRESENTED = Presented(CookieTickets(), CookieTickets())
+_NO_TICKETS = CookieTickets()
+
+NOTHING_PRESENTED = Presented(_NO_TICKETS, _NO_TICKETS)
 """What a request without cookies holds."""
 
 
@@ -198,8 +198,9 @@ class TicketReader:
         """Return what the request's cookies hold; nothing is decrypted yet."""
         names = (self._users,) if self._former is None else (self._users, self._former)
         tokens = (token for name in names for token in name.tokens(request))
-        visitors = () if self._visitors is None else self._visitors.tokens(request)
-        return Presented(CookieTickets(tokens), CookieTickets(visitors))
+        name = self._visitors
+        visitors = _NO_TICKETS if name is None else CookieTickets(name.tokens(request))
+        return Presented(CookieTickets(tokens), visitors)
 
     def read(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:
         """Return the ticket that is judged first, None if there is none, and what was no ticket of ours.

@@ -124,7 +124,7 @@ class UnitOfWork:
         self.answer_ready: Answer = KEEP
         self._kit = kit
         self._requests: Sharing | None = requests
-        self._last_committed = last_committed
+        self._last_committed: Callable[[], UnitOfWork | None] | None = last_committed
         self._previous = previous
         self._managed = is_within_pyramid_tm(requests.transaction)
         self._announced = self._answered = self._dropped = False
@@ -231,8 +231,8 @@ class UnitOfWork:
         elif not is_token:
             copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
         if self.joined is not None and self.phase is Phase.OPEN:
-            self._timely_join = self._timely_join or TimelyJoin(self._join)
-            self._timely_join.expect(self.transaction)
+            self._timely_join = self._timely_join or TimelyJoin()
+            self._timely_join.expect(self.transaction, self._join)
         return copy
 
     # -- the data manager (transaction.interfaces.ISavepointDataManager) -----------------------------------
@@ -254,7 +254,7 @@ class UnitOfWork:
         self.phase, self.working_copy.is_sealed = Phase.SEALED, True
         if self._timely_join is not None:
             self._timely_join.raise_error()
-        last = self._last_committed()
+        last = None if self._last_committed is None else self._last_committed()
         if last is not None and last.transaction_manager is not self.transaction_manager:
             # A subrequest's, with a transaction of its own.
             is_known = last is self._previous
@@ -276,8 +276,9 @@ class UnitOfWork:
         """Note that it is true now: zope.sqlalchemy has committed in its vote, which came after ours."""
         self.joined, self.phase = None, Phase.COMMITTED
         copy = self.working_copy
-        # Columns of the application's own that a listener of the COMMIT has changed are in the row.
-        copy.pending = dataclasses.replace(copy.pending, own_columns=False)
+        if copy.pending.own_columns:
+            # Those that a listener of the COMMIT has changed are in the row.
+            copy.pending = dataclasses.replace(copy.pending, own_columns=False)
         if copy.may_have_work:
             copy.warn_of_dropped_change("the transaction of this request has ended")
         copy.close()
@@ -336,7 +337,9 @@ class UnitOfWork:
     def detach(self) -> None:
         """Forget the request, whose end this was, unless the transaction goes on without it."""
         if not self.working_copy.is_writable:
-            self._requests = None  # what is over does not look at it again
+            # What is over does not look at them again, and the session holds its unit: two that hold each
+            # other stay for the garbage collector.
+            self._requests = self._last_committed = None
             self.working_copy.detach()
         if self._previous is not None:
             self._previous.detach()

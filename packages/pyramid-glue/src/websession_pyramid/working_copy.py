@@ -18,7 +18,7 @@ from .errors import LateChangeError
 from .events import SessionInvalidated, SessionRegenerated, announce
 from .form_tokens import made_ticket, ticket_for_forms
 from .opening import judge_ticket
-from .pending import Pending
+from .pending import NOTHING
 from .row_watch import forget, takes_along, watch
 from .row_writer import RowWriter
 from .savepoints import SavepointStack
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from .contents import ContentsSnapshot
     from .kit import SessionKit
     from .opening import Opening
+    from .pending import Pending
 
 __all__ = ["WorkingCopy"]
 
 log = logging.getLogger(__name__)
 
-Snapshot = tuple[Contents, "ContentsSnapshot", Pending]
+Snapshot = tuple[Contents, "ContentsSnapshot", "Pending"]
 
 
 class WorkingCopy:
@@ -102,7 +103,7 @@ class WorkingCopy:
             # At once, and not when somebody looks at it: the same request would have a user, and then none.
             self.opening = opening.as_unreadable(problem)
             self.contents = self.opening.contents(kit)
-        self.pending = Pending()
+        self.pending = NOTHING
         self.writer = writer
         self.is_writable = is_writable
         self.manager: TransactionManager | None = None
@@ -153,9 +154,7 @@ class WorkingCopy:
     @property
     def has_work(self) -> bool:
         """Whether something is to be written."""
-        contents, pending = self.contents, self.pending
-        changed = contents.is_changed
-        return bool(pending.to_delete) or pending.stores(contents, barred=self.is_barred, changed=changed)
+        return bool(self.pending.to_delete) or self._stores(changed=self.contents.is_changed)
 
     @property
     def may_have_work(self) -> bool:
@@ -343,7 +342,7 @@ class WorkingCopy:
 
     def reset(self) -> None:
         """Be what was read again."""
-        self.contents, self.pending = self.opening.contents(self._kit), Pending()
+        self.contents, self.pending = self.opening.contents(self._kit), NOTHING
         self.may_be_deleted = False
 
     def close(self) -> None:
@@ -375,7 +374,8 @@ class WorkingCopy:
             LateChangeError: It is too late for that.
         """
         writer, manager = self.writer, self.manager
-        self.notice_deletions()
+        if self.may_be_deleted:
+            self.notice_deletions()
         if self.pending.deleted and manager is not None and writer is not None:
             # The browser is going to be told. zope.sqlalchemy may not have heard of it: a statement on tables
             # marks nothing.
@@ -403,8 +403,7 @@ class WorkingCopy:
             self.pending = writer.delete_rows(self.pending)
         if is_stored:
             seed = self._seed_to_store()
-            pending = writer.store(contents, self.pending, self.ticket, data, flash, seed=seed)
-            self.pending = dataclasses.replace(pending, own_columns=False)
+            self.pending = writer.store(contents, self.pending, self.ticket, data, flash, seed=seed)
         contents.changes, contents.rotating = {}, False
         if data is not None:
             contents.payload.rebase(data)
@@ -441,11 +440,17 @@ class WorkingCopy:
 
         Everything is checked and serialized before the first statement, so nothing half-written stays.
         """
-        contents, pending = self.contents, self.pending
+        contents = self.contents
         data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
         is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_stored = pending.stores(contents, barred=self.is_barred, changed=is_changed)
-        return (is_stored, data, flash) if is_stored or pending.to_delete else None
+        is_stored = self._stores(changed=is_changed)
+        return (is_stored, data, flash) if is_stored or self.pending.to_delete else None
+
+    def _stores(self, *, changed: bool) -> bool:
+        pending, contents = self.pending, self.contents
+        if contents.row is not None:
+            return pending.updates(changed=changed)
+        return pending.inserts(contents, barred=self.is_barred)
 
     # -- what the application does to the row by itself ------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from websession_core.policies import Overrides
@@ -76,15 +77,28 @@ class SessionRow:
         activity: Activity | None = None,
         knows_users: bool = False,
         problem: str = "",
-        values: Mapping[str, Any] = _NO_VALUES,
+        values: Mapping[str, Any] = MappingProxyType({}),
         **columns: Any,
     ) -> None:
-        values = {**_NO_VALUES, **values, **columns}
-        if len(values) > len(_NO_VALUES):
-            raise TypeError(f"no feature has a column {', '.join(map(repr, values.keys() - _NO_VALUES))}")
-        single = id, created, version, epoch, data, flash, rotated_at, overrides, activity, knows_users
-        for name, value in zip(self.__slots__, (*single, problem, values), strict=True):
-            object.__setattr__(self, name, value)
+        if values or columns:
+            values = {**_NO_VALUES, **values, **columns}
+            if len(values) > len(_NO_VALUES):
+                raise TypeError(f"no feature has a column {', '.join(map(repr, values.keys() - _NO_VALUES))}")
+        else:
+            values = dict(_NO_VALUES)
+        put = object.__setattr__  # one by one, since a loop over the names takes longer than the rest
+        put(self, "id", id)
+        put(self, "created", created)
+        put(self, "version", version)
+        put(self, "epoch", epoch)
+        put(self, "data", data)
+        put(self, "flash", flash)
+        put(self, "rotated_at", rotated_at)
+        put(self, "overrides", overrides)
+        put(self, "activity", activity)
+        put(self, "knows_users", knows_users)
+        put(self, "problem", problem)
+        put(self, "values", values)
 
     @classmethod
     def unreadable(cls, session_id: uuid.UUID, problem: str) -> SessionRow:
@@ -96,15 +110,20 @@ class SessionRow:
         """
         return cls(session_id, created=0, version=0, epoch=0, data="{}", flash="{}", problem=problem)
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in _NO_VALUES:
-            raise AttributeError(f"a session's row has no {name!r}")
-        return self.values[name]
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a value; what does it are the properties below, which slow no other attribute."""
+
+    @property
+    def owned(self) -> bool | None:
+        """Whether it belongs to a user; None: the model knows no users."""
+        return self.values["userid"] is not None if self.knows_users else None
 
     @property
     def state(self) -> SessionState:
         """What the rules need to know of it."""
-        owned = self.values["userid"] is not None if self.knows_users else None
+        owned = self.owned
         return SessionState(
             created=self.created,
             epoch=self.epoch,
@@ -123,6 +142,13 @@ class SessionRow:
             f"epoch={self.epoch} data={len(self.data)} flash={len(self.flash)} characters>"
         )
 
+
+def _value(name: str) -> property:
+    return property(lambda row: row.values[name])
+
+
+for _name in _NO_VALUES:
+    setattr(SessionRow, _name, _value(_name))
 
 ROW_COLUMNS: Final = (
     *("id", "created", "version", "epoch", "data", "flash", "rotated_at"),

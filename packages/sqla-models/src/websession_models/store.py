@@ -117,11 +117,9 @@ class Store:
             if not _is_nonsense(error):
                 raise
             raise _nonsense(error) from None
-        return (
-            None
-            if values is None or statements.is_ended(values)
-            else self._open(statements.row(session_id, values))
-        )
+        if values is None or statements.is_ended(values):
+            return None
+        return self._open(statements.row(session_id, values))
 
     def scan(
         self,
@@ -246,7 +244,8 @@ class Store:
         Raises:
             ValueError: The model has no column for one of the changes.
         """
-        self.features.refuse_unknown([name for name in changes if name not in self.features.columns])
+        if changes:
+            self.features.refuse_unknown([name for name in changes if name not in self.features.columns])
         texts = {name: text for name, text in (("data", data), ("flash", flash)) if text is not None}
         if self._is_encrypted:
             texts = {name: self.envelope.close(session_id, name, text) for name, text in texts.items()}
@@ -332,6 +331,9 @@ _VERSION: Final = PREFIX + "version"
 _INSTANCE: Final = "websession_models.load_with_instance"
 
 _TEXTS: Final = frozenset({"data", "flash"})
+_SINGLE: Final = 6
+"""How many columns come before those of the features in a line: from `created` to `rotated_at`."""
+
 _OWN_TIMEOUTS: Final = frozenset(OVERRIDES)
 
 
@@ -352,9 +354,16 @@ class _Statements:
         # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
         self._epoch = self._plain.index("epoch")
-        self._checks = tuple(_checks(features, self._plain))
+        self._checks = tuple(
+            (self._plain.index(name), most, fits) for name, most, fits in _checks(features, self._plain)
+        )
+        # Every model has those that come first.
+        self._values = self._plain[_SINGLE:]
+        self._end_of_values = len(self._plain)
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
-        self._absent = tuple(name for name in (*ROW_COLUMNS, *OVERRIDES) if name not in columns)
+        self._end_of_overrides = self._end_of_values + len(self._overrides)
+        self._absent = tuple(name for name in ROW_COLUMNS if name not in columns)
+        self._absent_overrides = tuple(name for name in OVERRIDES if name not in columns)
         # A new session has no value for most of these. NULL where nothing else would be is as well left out.
         self._optional = tuple(
             name for name in (*self._plain, *self._overrides) if _is_null_by_itself(columns[name])
@@ -396,28 +405,42 @@ class _Statements:
 
     def row(self, session_id: uuid.UUID, line: Sequence[Any]) -> SessionRow:
         """Return what one line of `select` means."""
-        values = iter(line)
-        plain = dict(zip(self._plain, values, strict=False))
-        created = plain["created"]
+        line = tuple(line)
+        created, version, epoch, data, flash, rotated_at = line[:_SINGLE]
         if not isinstance(created, int) and (self._dialect != "sqlite" or str(created).isdecimal()):
             # A DateTime, most likely. SQLite's columns hold anything, but a number as text only one of text.
             kind = type(created).__name__
             table = self._features.table.name
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
-        for name, fits in self._checks:
-            value = plain[name]
-            if value is not None and not fits(value):
-                raise UnreadableRowError(f"there is nonsense in its column {self._columns[name].name!r}")
+        for place, most, fits in self._checks:
+            value = line[place]
+            # Nearly always NULL or an integer in its range, and then without a call.
+            if value is None or (type(value) is int and 0 <= value <= most) or fits(value):
+                continue
+            column = self._columns[self._plain[place]].name
+            raise UnreadableRowError(f"there is nonsense in its column {column!r}")
         overrides = activity = None
         if self._overrides:
-            pairs = zip(self._overrides, values, strict=False)
-            own = {name: value for name, value in pairs if value is not None}
-            overrides = _sane(Overrides, own, LONGEST) if own else NO_OVERRIDES
+            own = line[self._end_of_values : self._end_of_overrides]
+            overrides = NO_OVERRIDES
+            if own.count(None) < len(own):
+                overrides = _sane(Overrides, dict(zip(self._overrides, own, strict=True)), LONGEST)
         # Whether the outer join found a companion.
-        if self._activity and next(values):
-            activity = _sane(Activity, dict(zip(self._activity, values, strict=True)), COUNTER_MAX)
+        if self._activity and line[self._end_of_overrides]:
+            numbers = line[self._end_of_overrides + 1 :]
+            activity = _sane(Activity, dict(zip(self._activity, numbers, strict=True)), COUNTER_MAX)
         return SessionRow(
-            session_id, **plain, overrides=overrides, activity=activity, knows_users=self._knows_users
+            session_id,
+            created,
+            version,
+            epoch,
+            data,
+            flash,
+            rotated_at,
+            overrides=overrides,
+            activity=activity,
+            knows_users=self._knows_users,
+            values=dict(zip(self._values, line[_SINGLE : self._end_of_values], strict=True)),
         )
 
     def insertion(self, row: SessionRow) -> tuple[tuple[Insert, Insert | None], dict[str, Any]]:
@@ -429,11 +452,11 @@ class _Statements:
             ValueError: The row has a value for something that the model has no column for.
         """
         overrides, values = (NO_OVERRIDES if row.overrides is None else row.overrides), row.values
-        if self._absent:
-            absent = {
-                name: values[name] if name in values else getattr(overrides, name) for name in self._absent
-            }
-            self._features.refuse_unknown([name for name, value in absent.items() if value is not None])
+        unknown = [name for name in self._absent if values[name] is not None]
+        if overrides is not NO_OVERRIDES:
+            unknown += [name for name in self._absent_overrides if getattr(overrides, name) is not None]
+        if unknown:
+            self._features.refuse_unknown(unknown)
         parameters = {
             PREFIX + name: values[name] if name in values else getattr(row, name) for name in self._named
         }
@@ -443,8 +466,10 @@ class _Statements:
         for name in self._optional:
             if name in values:
                 value = values[name]
+            elif name in _OWN_TIMEOUTS:
+                value = None if overrides is NO_OVERRIDES else getattr(overrides, name)
             else:
-                value = getattr(overrides if name in _OWN_TIMEOUTS else row, name)
+                value = getattr(row, name)
             if value is not None:
                 parameters[PREFIX + name] = value
                 optional.append(name)
@@ -537,21 +562,27 @@ def _nonsense(error: BaseException) -> UnreadableRowError:
     return UnreadableRowError(f"there is nonsense in one of its columns ({type(error).__name__})")
 
 
-def _checks(features: ModelFeatures, names: Iterable[str]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
-    """Yield the columns with what says of each whether a value can be what we have written there."""
+def _checks(
+    features: ModelFeatures, names: Iterable[str]
+) -> Iterator[tuple[str, int, Callable[[Any], bool]]]:
+    """Yield the columns with what says of each whether a value can be what we have written there.
+
+    Before that comes up to which number an integer can be; -1: ask.
+    """
     for name in names:
         if name == "userid":
             kind: Any = features.userid_type
             if kind is not None:
-                yield name, partial(_is_a, kind)
+                yield name, -1, partial(_is_a, kind)
         elif name in _TEXTS or isinstance(features.columns[name].type, TypeDecorator):
             continue  # cast to text; or a type of the application's own
         elif isinstance(features.columns[name].type, String):
-            yield name, partial(_is_a, str)
+            yield name, -1, partial(_is_a, str)
         elif isinstance(features.columns[name].type, Integer):
             is_big = isinstance(features.columns[name].type, BigInteger)
             # One less than fits: it will be counted on.
-            yield name, partial(_fits, most=(COUNTER_MAX if is_big else _INTEGER_MAX) - 1)
+            most = (COUNTER_MAX if is_big else _INTEGER_MAX) - 1
+            yield name, most, partial(_fits, most=most)
 
 
 def _is_a(kind: type, value: object) -> bool:
