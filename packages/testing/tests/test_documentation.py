@@ -35,7 +35,9 @@ def test_the_diagram_and_the_table_are_drawn_from_the_codes_own_tables():
     tool = runpy.run_path(str(DOCS / "tools" / "draw_life_of_a_session.py"))
     page = tool["PAGE"].read_text(encoding="utf-8")
     assert tool["drawn"](page) == page, "run: python docs/tools/draw_life_of_a_session.py"
-    assert "CURRENT --> IN_FLIGHT" in page
+    assert "- current → still under way: " in page
+    assert tool["picture"]() == tool["PICTURE"].read_text(encoding="utf-8"), "run the same"
+    assert f"({tool['PICTURE'].name})" in page
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (DOCS / "tools").glob("list_*.py")))
