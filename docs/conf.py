@@ -44,8 +44,8 @@ html_copy_source = False
 # Each page says its first sentences to search engines and to who shares it, with this picture.
 ogp_site_url = ADDRESSES["Documentation"]
 ogp_site_name = project
-ogp_image = "images/card.png"
-ogp_image_alt = "The demo: a small shop with a cart, and what the session did in the request"
+ogp_image = "images/broken-order.png"
+ogp_image_alt = "The demo after an order that broke half-way: no order, and the cart is as it was"
 ogp_social_cards = {"enable": False}
 
 myst_enable_extensions = ["colon_fence"]
