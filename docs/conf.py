@@ -38,6 +38,7 @@ html_baseurl = ADDRESSES["Documentation"]
 html_favicon = "images/favicon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_copyright = False
 html_copy_source = False
 
