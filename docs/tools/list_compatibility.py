@@ -46,8 +46,10 @@ TRIED = [
     ("PyPy", "Not tried: none that speaks Python 3.11 was at hand."),
     (
         "`python -O` and `-OO`",
-        "Tried with an application's requests, and with forged cookies. The packages have no `assert`; the"
-        " linter refuses them.",
+        (
+            "Tried with an application's requests, and with forged cookies. The packages have no `assert`; the"
+            " linter refuses them."
+        ),
     ),
     ("threads: waitress, gunicorn", "Tests with each change."),
     (
@@ -65,8 +67,10 @@ TRIED = [
     ("PgBouncer", "Tests of the weekly run: [Behind PgBouncer](../how-to/engines.md#behind-pgbouncer)."),
     (
         "FIPS 140",
-        "Not tried. With `cipher_library = openssl` all encryption is OpenSSL's AES (CMAC and GCM), but"
-        " XAES-256-GCM, which is made of these, is no mode that NIST names. PyCryptodome is not validated.",
+        (
+            "Not tried. With `cipher_library = openssl` all encryption is OpenSSL's AES (CMAC and GCM), but"
+            " XAES-256-GCM, which is made of these, is no mode that NIST names. PyCryptodome is not validated."
+        ),
     ),
 ]
 """What somebody may run it on, and what is known of that."""
