@@ -47,8 +47,8 @@ TRIED = [
     (
         "`python -O` and `-OO`",
         (
-            "Tried with an application's requests, and with forged cookies. The packages have no `assert`; the"
-            " linter refuses them."
+            "Tried with an application's requests, and with forged cookies. The packages have no `assert`;"
+            " the linter refuses them."
         ),
     ),
     ("threads: waitress, gunicorn", "Tests with each change."),
@@ -69,7 +69,8 @@ TRIED = [
         "FIPS 140",
         (
             "Not tried. With `cipher_library = openssl` all encryption is OpenSSL's AES (CMAC and GCM), but"
-            " XAES-256-GCM, which is made of these, is no mode that NIST names. PyCryptodome is not validated."
+            " XAES-256-GCM, which is made of these, is no mode that NIST names. PyCryptodome is not"
+            " validated."
         ),
     ),
 ]
