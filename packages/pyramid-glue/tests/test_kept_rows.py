@@ -259,7 +259,7 @@ def test_a_rolled_back_logout_is_none(site):
     @site.view
     def fail(request):
         request.session.invalidate()
-        request.session.unit_for_change().working_copy.write(request.tm, sealed=False)
+        request.session.working_copy_to_write().write()
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1058,8 +1058,7 @@ def values(stage):
         session["a"] = stage.data()
         stage.secrets.add("a token against request forgery", session.get_csrf_token())
         session.flash(stage.data())
-        unit = session.unit_for_change()
-        copy = unit.working_copy
+        copy, unit = session.working_copy_to_write(), session.holder
         stage.ear.hear(
             unit, copy, copy.contents, copy.opening, copy.pending, unit.answer_ready, unit.savepoint()
         )
@@ -1068,9 +1067,7 @@ def values(stage):
 
     browser.get("/it")
     junk = stage.data("what a client sent")
-    site.views["opening"] = lambda request: stage.ear.hear(
-        request.session.unit_for_change().working_copy.opening
-    )
+    site.views["opening"] = lambda request: stage.ear.hear(request.session.working_copy_to_write().opening)
     browser.get("/opening", headers={"Cookie": f"session={junk}"})
     identifier = uuid.uuid4()
     stage.secrets.add("an identifier", identifier)

@@ -47,7 +47,7 @@ written late can come near it.
 
 *Whose an epoch was* is in the ticket. A row has anonymous epochs, then epochs of one user, until it is ended:
 when another user logs in, or nobody is to be logged in any more, the adapter ends the row and begins another.
-So a ticket of an old anonymous epoch is no copy of a login, whoever shows it and however late: somebody may
+So a ticket of an old anonymous epoch is no copy of a login, no matter who shows it, or how late: somebody may
 have planted it in the user's browser before the login, and now shows his own copy to have her thrown out. It
 opens nothing, accuses nobody and, in a cookie of its own, is in nobody's way. Only a ticket of a login's own
 old epoch is evidence. A ticket of the present epoch that says otherwise about it than the row is of a

@@ -143,8 +143,8 @@ class SessionTypes:
         if name in self._by_name:
             raise ValueError(f"sessions have a type of the name {name!r} already; give another name")
         if kind in self._by_kind:
-            taken = self._by_kind[kind].name
-            raise ValueError(f"sessions hold {kind.__qualname__} already, under the name {taken!r}")
+            other = self._by_kind[kind].name
+            raise ValueError(f"sessions hold {kind.__qualname__} already, under the name {other!r}")
         self._by_kind[kind] = self._by_name[name] = SessionType(name, kind, to_json, from_json)
 
     def held_back(self) -> Self:

@@ -154,7 +154,7 @@ class ActiveSessions:
             How many.
         """
         present = self._session.id
-        count = self._session.unit_for_change().delete_all(present)
+        count = self._session.working_copy_to_write().delete_all(present)
         if present is not None and not but_present:
             self._session.invalidate()
             count += 1
@@ -166,8 +166,8 @@ class ActiveSessions:
     def _sessions(self, userid: Any) -> list[tuple[UUID, ActiveSession]]:
         if userid is None:
             return []
-        unit, now = self._session.unit_for_change(), self._kit.clock()
-        connection = unit.working_copy.attached.connection()
+        copy, now = self._session.working_copy_to_write(), self._kit.clock()
+        connection = copy.attached.connection()
         self._kit.check_userid(userid, connection.dialect)
         features = self._kit.store.features
         columns, last_use = features.columns, last_used(features)
@@ -184,7 +184,7 @@ class ActiveSessions:
             .where(is_same_user(features, userid, connection.dialect), is_alive, features.criterion())
             .order_by(last_use.desc(), columns["id"])
         )
-        present, copy = self._session.id, unit.working_copy
+        present = self._session.id
         return [
             (session_id, ActiveSession(_handle(session_id), userid, session_id == present, *rest))
             for session_id, *rest in connection.execute(statement)
@@ -192,7 +192,7 @@ class ActiveSessions:
         ]
 
     def _end(self, sessions: Iterable[tuple[UUID, ActiveSession]]) -> int:
-        copy, count = self._session.unit_for_change().working_copy, 0
+        copy, count = self._session.working_copy_to_write(), 0
         for session_id, session in sessions:
             count += 1
             if session.is_present:

@@ -65,18 +65,18 @@ KEEP = Answer(CookieOrder.KEEP)
 
 
 def prepare_answer(
-    kit: SessionKit, copy: WorkingCopy, request: Request, *, given: frozenset[CookieJar]
+    kit: SessionKit, copy: WorkingCopy, request: Request, *, jars_given: frozenset[CookieJar]
 ) -> Answer:
     """Decide what the browser is told, and encrypt the cookie.
 
-    `given` are the cookies that the browser gets by what the request has committed before.
+    `jars_given` are the cookies that the browser gets by what the request has committed before.
     """
     row, pending = copy.contents.row, copy.pending
     if row is None:
         # Only a logout removes a cookie: one whose session was not found may just have been replaced by a
         # parallel login, and one that does not decrypt may need a key this server has yet to get.
         forgets = pending.forgets_cookies and not copy.is_barred
-        forgotten = _brought(kit, request, given) if forgets else ()
+        forgotten = _jars_to_forget(kit, request, jars_given) if forgets else ()
         return Answer(CookieOrder.DELETE, forgotten=forgotten) if forgotten else KEEP
     ticket = pending.ticket or _sent_again(kit, copy)
     if ticket is None:
@@ -85,7 +85,7 @@ def prepare_answer(
     # The other name's: a login's takes the place of the visitor's.
     is_login = pending.ticket is not None and jar is kit.jar and kit.separates_visitors
     forgets = pending.forgets_cookies or is_login
-    forgotten = _brought(kit, request, given, but=jar) if forgets else ()
+    forgotten = _jars_to_forget(kit, request, jars_given, but=jar) if forgets else ()
     max_age = kit.effective_policies(row.overrides, row.state.owned).cookie_max_age
     return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age, jar, forgotten)
 
@@ -113,9 +113,9 @@ def _is_as_good(ticket: Ticket, other: Ticket) -> bool:
     return all(getattr(ticket, name) == getattr(other, name) for name in names)
 
 
-def _brought(
-    kit: SessionKit, request: Request, given: frozenset[CookieJar], but: CookieJar | None = None
+def _jars_to_forget(
+    kit: SessionKit, request: Request, jars_given: frozenset[CookieJar], but: CookieJar | None = None
 ) -> tuple[CookieJar, ...]:
-    """Return the cookies that the browser has sent, or been given in this request."""
+    """Return the cookies that the browser has sent, or gets in this request."""
     jars = [jar for jar in kit.tickets.jars if jar is not but]
-    return tuple(jar for jar in jars if jar in given or jar.is_in(request))
+    return tuple(jar for jar in jars if jar in jars_given or jar.is_in(request))

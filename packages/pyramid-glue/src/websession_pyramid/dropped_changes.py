@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from transaction import Transaction
 
-__all__ = ["explain_drop", "warn_of_subrequest"]
+__all__ = ["explain_drop", "warn_of_error_page", "warn_of_subrequest"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,11 @@ def explain_drop(request: Request, transaction: Transaction) -> None:
         )
     else:
         log.warning("A change of the session was dropped: tm.commit_veto had the transaction aborted")
+
+
+def warn_of_error_page() -> None:
+    """Log that an exception view has changed the session of a request whose transaction is aborted."""
+    log.warning("What an error page changed in the session was dropped: the transaction was aborted")
 
 
 def warn_of_subrequest() -> None:

@@ -126,8 +126,8 @@ class SessionKit:
         self.clock = clock
         self.fresh_session_id = fresh_id
         self.types = pyramid_types() if types is None else types
-        taken = self.types if settings.typed_values else self.types.held_back()
-        self.rules = Rules(taken, settings.max_data_size, settings.max_flash_messages)
+        storable = self.types if settings.typed_values else self.types.held_back()
+        self.rules = Rules(storable, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self.missing_rows = MissingRows()
         self.take_over: _TakeOver | None = None

@@ -75,10 +75,10 @@ class Pending:
             by_error_page=self.by_error_page,
         )
 
-    def without(self, gone: AbstractSet[UUID]) -> Pending:
+    def without(self, deleted: AbstractSet[UUID]) -> Pending:
         """Return this after the application's own statements have deleted some rows."""
-        to_delete = tuple(session_id for session_id in self.to_delete if session_id not in gone)
-        return dataclasses.replace(self, to_delete=to_delete, deleted=(*self.deleted, *gone))
+        to_delete = tuple(session_id for session_id in self.to_delete if session_id not in deleted)
+        return dataclasses.replace(self, to_delete=to_delete, deleted=(*self.deleted, *deleted))
 
     def stores(self, contents: Contents, *, barred: bool, changed: bool) -> bool:
         """Return whether the session is to be inserted, or updated because its contents have changed.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -133,10 +133,6 @@ class ReadOnlySession:
             "for this request; in a script, a test or a tween above pyramid_tm begin one yourself: "
             "request.tm.begin()"
         )
-
-    def for_writing(self) -> Never:
-        """Refuse: nothing can be written."""
-        raise NoTransactionError("this needs the request's transaction, and that has ended")
 
     def drop_changes(self) -> None:
         """Do nothing: there are none that could be stored."""

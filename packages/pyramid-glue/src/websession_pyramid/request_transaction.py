@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyramid.threadlocal import manager as threadlocals
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Sharing",
     "TransactionState",
+    "abort_left_open",
     "database_session",
     "is_error_page",
     "is_outer_test_transaction",
@@ -57,6 +59,7 @@ __all__ = [
     "would_abort",
 ]
 
+log = logging.getLogger(__name__)
 
 _TM_ACTIVE = "tm.active"
 
@@ -118,6 +121,18 @@ def transaction_state(
 def is_within_pyramid_tm(request: Request) -> bool:
     """Return whether `pyramid_tm` has a transaction open for `request`."""
     return _TM_ACTIVE in request.environ
+
+
+def abort_left_open(transaction: Transaction) -> None:
+    """End a transaction that a failed before-commit hook has left open after `pyramid_tm` was through.
+
+    Else it keeps a connection and its locks for as long as anybody holds the request.
+    """
+    try:
+        transaction.abort()
+    except Exception as error:  # noqa: BLE001 - the answer is on its way, and the rest was aborted
+        kind = type(error).__name__
+        log.debug("A transaction that a failed hook had left open failed to abort (%s)", kind)
 
 
 def manager_of(request: Request) -> TransactionManager | None:

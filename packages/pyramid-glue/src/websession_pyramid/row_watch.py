@@ -58,14 +58,14 @@ def takes_along(instance: Any, table: Table) -> bool:
 
 def _above(table: Table) -> set[Table]:
     """Return the table and those to which it refers, directly or by way of others."""
-    found: set[Table] = set()
+    tables: set[Table] = set()
     ahead = [table]
     while ahead:
         present = ahead.pop()
-        if present not in found:
-            found.add(present)
+        if present not in tables:
+            tables.add(present)
             ahead += _references(present)
-    return found
+    return tables
 
 
 def _references(table: Table) -> Iterable[Table]:

@@ -89,8 +89,8 @@ class SessionSecurityPolicy:
             if "context" in vars(request) or is_error_retryable(request, error):
                 raise
             # Of others' errors the kind alone: what they say can show anything.
-            told = error if isinstance(error, SessionError) else type(error).__name__
-            log.warning("The user of a request cannot be told to pyramid_tm: %s", told)
+            reason = error if isinstance(error, SessionError) else type(error).__name__
+            log.warning("The user of a request cannot be told to pyramid_tm: %s", reason)
             return None
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:

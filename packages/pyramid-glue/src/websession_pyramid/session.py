@@ -185,9 +185,9 @@ class WebSession(MutableMapping[str, Any]):
             return token
         if copy.contents.row is not None or self._kit.settings.alongside_0_2:
             return self._put_token(holder.prepare_change(is_token=True))  # its ticket has no seed
-        shown = None if copy.pending.forgets_cookies else self._ticket_shown(copy)
-        if shown is not None:
-            return _token_of(shown)
+        ticket = None if copy.pending.forgets_cookies else self._ticket_shown(copy)
+        if ticket is not None:
+            return _token_of(ticket)
         if self._kit.separates_visitors:
             return _token_of(copy.ticket_for_forms())
         copy = holder.prepare_change(is_token=True)
@@ -209,8 +209,8 @@ class WebSession(MutableMapping[str, Any]):
         has_login = self._kit.has("userid") and copy.contents.value("userid") is not None
         if not has_login and not copy.pending.forgets_cookies:
             tokens += self._tokens_of_cookies(copy)
-        given = supplied.encode(errors="backslashreplace")
-        return any(hmac.compare_digest(token.encode(), given) for token in tokens)
+        text = supplied.encode(errors="backslashreplace")
+        return any(hmac.compare_digest(token.encode(), text) for token in tokens)
 
     # -- the mapping ---------------------------------------------------------------------------------------
 
@@ -391,10 +391,10 @@ class WebSession(MutableMapping[str, Any]):
 
     def _leave_to_another_user(self, copy: WorkingCopy, *, keep_data: bool) -> None:
         before = copy.contents
-        dropped = before.describe(with_data=not keep_data)
-        if dropped:
+        losses = before.describe(with_data=not keep_data)
+        if losses:
             name = "" if before.row is None else f" {short_name(before.row.id)}"
-            log.info("Another user has logged in: the session%s ended, and with it %s", name, dropped)
+            log.info("Another user has logged in: the session%s ended, and with it %s", name, losses)
         after = before.for_another_row() if keep_data else Contents(rules=self._kit.rules)
         copy.start_over(after, "another user has logged in")
 
@@ -443,7 +443,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to store and load it in.
         """
-        return self.unit_for_change().store_now()
+        return self.working_copy_to_write().write_now()
 
     # -- for the other modules of this package -------------------------------------------------------------
 
@@ -466,15 +466,16 @@ class WebSession(MutableMapping[str, Any]):
         """What holds the session, None as long as nobody has looked at it."""
         return self._holder if self._lender is None else self._lender.holder
 
-    def unit_for_change(self) -> UnitOfWork:
-        """Return the unit of work of this request's transaction.
+    def working_copy_to_write(self) -> WorkingCopy:
+        """Return the working copy, which is about to be changed and written.
 
         Raises:
-            NoTransactionError: There is none that could be committed.
+            NoTransactionError: There is no transaction that could be committed.
         """
-        holder = self._open()
-        holder.prepare_change()
-        return holder.for_writing()
+        copy = self._open_for_change()
+        if not copy.is_writable:
+            raise NoTransactionError("this needs the request's transaction, and that has ended")
+        return copy
 
     # -- private -------------------------------------------------------------------------------------------
 
@@ -531,10 +532,10 @@ class WebSession(MutableMapping[str, Any]):
     def _ticket_shown(self, copy: WorkingCopy) -> Ticket | None:
         """Return the ticket whose token a page shows while no session is open."""
         presented = copy.opening.presented
-        shown = [presented.visitors.first, presented.users.first]
+        tickets = [presented.visitors.first, presented.users.first]
         if not copy.opening.verdicts:
-            shown.reverse()  # nothing could be read, so that the users' may be good
-        return next((ticket for ticket in shown if ticket is not None and ticket.seed is not None), None)
+            tickets.reverse()  # nothing could be read, so that the users' may be good
+        return next((ticket for ticket in tickets if ticket is not None and ticket.seed is not None), None)
 
     def _tokens_of_cookies(self, copy: WorkingCopy) -> Iterator[str]:
         presented, row = copy.opening.presented, copy.contents.row

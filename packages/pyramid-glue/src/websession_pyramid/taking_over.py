@@ -116,9 +116,9 @@ class TakeOver:
         userid = None
         if self.login is not None and session.kit.clock() < self.login_until:
             userid = self.login(request, old)
-        left = list(self._copy_data(session, items))
-        if left:
-            log.warning("Of an old session, what cannot be stored was left behind: %s", "; ".join(left))
+        problems = list(self._copy_data(session, items))
+        if problems:
+            log.warning("Of an old session, what cannot be stored was left behind: %s", "; ".join(problems))
         if userid is not None:
             session.login(userid)
 
@@ -206,8 +206,8 @@ def take_over_sessions(
     mistakes = []
     last_day: date | None = None
     if (login is None) is not (login_until is None):
-        given, missing = ("login_until", "login") if login is None else ("login", "login_until")
-        mistakes.append(_mistake(given, f"has no {missing}", "give both or neither"))
+        argument, companion = ("login_until", "login") if login is None else ("login", "login_until")
+        mistakes.append(_mistake(argument, f"has no {companion}", "give both or neither"))
     elif login_until is not None:
         try:
             last_day = date.fromisoformat(login_until) if isinstance(login_until, str) else login_until

@@ -4,6 +4,9 @@
 one of a transaction manager then. Two things go wrong with that, and neither says a word by itself: it may
 have been told of another manager, and a database session that its registration keeps
 (``keep_session=True``) may still be in the transaction of an earlier request, so that nothing begins.
+
+And once the managers of a transaction are being committed no further one can join it, so a database session
+that is not used before the session's row is written would come too late: see `TimelyJoin`.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ from .errors import UnsupportedSetupError
 from .registration import SharedRegistration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.orm import Session
     from transaction import Transaction, TransactionManager
 
-__all__ = ["has_committed", "is_kept", "take_part"]
+__all__ = ["TimelyJoin", "has_committed", "is_kept", "take_part"]
 
 
 def take_part(dbsession: Session, name: str, manager: TransactionManager, transaction: Transaction) -> None:
@@ -52,6 +55,45 @@ def take_part(dbsession: Session, name: str, manager: TransactionManager, transa
             f"written through it would be committed, and its connection would never be given back; register "
             "it with zope.sqlalchemy.register(dbsession, transaction_manager=request.tm)"
         )
+
+
+class TimelyJoin:
+    """Makes a database session join before the managers of the transaction are committed, in a hook.
+
+    Args:
+        join: Uses the database session if something is to be written through it, so that it joins.
+    """
+
+    __slots__ = ("_error", "_is_expected", "_join")
+
+    def __init__(self, join: Callable[[], None]) -> None:
+        self._join = join
+        self._is_expected = False
+        self._error: Exception | None = None
+
+    def expect(self, transaction: Transaction) -> None:
+        """Join before the commit of `transaction`.
+
+        To be called with every change: a hook that runs after this one's may make another.
+        """
+        if not self._is_expected:
+            self._is_expected = True
+            transaction.addBeforeCommitHook(self._run)
+
+    def raise_error(self) -> None:
+        """Raise what the database session has raised instead of joining, if it did."""
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None
+
+    def _run(self) -> None:
+        self._is_expected = False
+        try:
+            self._join()
+        except Exception as error:  # noqa: BLE001 - pyramid_tm does not abort where a hook has raised
+            self._error = error  # the data manager raises it, where that aborts everything
 
 
 def has_committed(dbsession: Session) -> bool:

@@ -15,18 +15,15 @@ which share the transaction share it too. Its phases, and what moves it from one
 - **COMMITTED**: what the unit says is in the database. Only now may a cookie leave.
 - **ABORTED**: the unit shows the row as it was read, as if the request had done nothing.
 
-Why a data manager *and* a before-commit hook: once the managers are being committed, no further one can
-join the transaction. The hook does nothing but make the database session join in time (it must never raise:
-`pyramid_tm` would not abort). The data manager, which sorts just before zope.sqlalchemy's, does the
-writing, where an error aborts everything cleanly.
+The data manager sorts just before zope.sqlalchemy's and does the writing, where an error aborts everything
+cleanly. Before the commit it only sees to it that zope.sqlalchemy's is there: `taking_part`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transaction.interfaces import ISavepointDataManager
 from websession_core.errors import NoTransactionError
@@ -35,11 +32,12 @@ from zope.interface import implementer
 
 from .answering import KEEP, Answer, CookieOrder, prepare_answer
 from .bookkeeping import after_transaction
-from .dropped_changes import explain_drop, warn_of_subrequest
-from .errors import LateChangeError, UnsupportedSetupError
+from .dropped_changes import explain_drop, warn_of_error_page, warn_of_subrequest
+from .errors import LateChangeError
 from .events import SessionCreated, announce
 from .opening import announce_opening, judge_cookies
 from .request_transaction import (
+    abort_left_open,
     database_session,
     is_error_page,
     is_outer_test_transaction,
@@ -49,7 +47,8 @@ from .request_transaction import (
 )
 from .row_writer import RowWriter
 from .savepoints import TransactionSavepoint
-from .taking_part import has_committed, take_part
+from .succession import go_on_from
+from .taking_part import TimelyJoin, has_committed, take_part
 from .tickets import Presented
 from .working_copy import WorkingCopy
 
@@ -61,7 +60,6 @@ if TYPE_CHECKING:
     from pyramid.response import Response
     from sqlalchemy.orm import Session
     from transaction import Transaction, TransactionManager
-    from websession_core.state import Ticket
     from websession_models import SessionRow
 
     from .cookies import CookieJar
@@ -70,8 +68,6 @@ if TYPE_CHECKING:
     from .request_transaction import Sharing
 
 __all__ = ["Phase", "UnitOfWork"]
-
-log = logging.getLogger(__name__)
 
 
 class Phase(enum.Enum):
@@ -128,8 +124,8 @@ class UnitOfWork:
         self._last_committed = last_committed
         self._previous = last_committed()
         self._managed = is_within_pyramid_tm(requests.transaction)
-        self._hooked = self._announced = self._answered = self._dropped = False
-        self._join_error: Exception | None = None
+        self._announced = self._answered = self._dropped = False
+        self._timely_join = TimelyJoin(self._join)
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -151,7 +147,7 @@ class UnitOfWork:
         if self._previous is None:
             presented = kit.tickets.presented(requests.browser)
         else:
-            presented = Presented.left(self._previous.ticket_left)
+            presented = Presented.left(self._previous.working_copy.ticket_left)
         opening = judge_cookies(kit, presented, read)
         self.working_copy = WorkingCopy(kit, requests.browser, opening, writer, is_writable=True)
         if not self.transaction.isDoomed():
@@ -159,6 +155,7 @@ class UnitOfWork:
             # doomed transaction around many requests would only gather dead managers in it.
             self.transaction.join(self)
             self.joined = self.transaction
+            self.working_copy.manager = self.transaction_manager
 
     def announce(self, before: Opening | None) -> None:
         """Tell the subscribers, once, what was found in the browser's cookie and was not `before`."""
@@ -174,18 +171,6 @@ class UnitOfWork:
     def last_committed(self) -> UnitOfWork | None:
         """The last unit of this request that was committed: this one or one before, if there is any."""
         return self if self.phase is Phase.COMMITTED else self._previous
-
-    @property
-    def has_written(self) -> bool:
-        """Whether the session's row is another after this unit, or none."""
-        copy = self.working_copy
-        return copy.contents.row is not copy.opening.row or bool(copy.pending.deleted)
-
-    @property
-    def ticket_left(self) -> Ticket | None:
-        """The ticket that the browser has, or gets with the response, when this unit is committed."""
-        copy = self.working_copy
-        return copy.pending.ticket if copy.is_logged_out else copy.ticket
 
     @property
     def jars_given(self) -> frozenset[CookieJar]:
@@ -237,46 +222,9 @@ class UnitOfWork:
             copy.notice_deletions()
         elif not is_token:
             copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
-        if self.joined is not None and not self._hooked and self.phase is Phase.OPEN:
-            # Once more after each run of the hooks: one that was registered after ours may be the change.
-            self.transaction.addBeforeCommitHook(self._join_database)
-            self._hooked = True
+        if self.joined is not None and self.phase is Phase.OPEN:
+            self._timely_join.expect(self.transaction)
         return copy
-
-    def for_writing(self) -> UnitOfWork:
-        """Return the unit itself, if it can still write.
-
-        Raises:
-            NoTransactionError: Its transaction has ended.
-        """
-        if not self.working_copy.is_writable:
-            raise NoTransactionError("this needs the request's transaction, and that has ended")
-        return self
-
-    def delete_all(self, but: UUID | None) -> int:
-        """Delete all sessions of the model at once, but one if it is given; return how many there were."""
-        copy = self.working_copy
-        writer = copy.attached
-        count, deleted = writer.delete_all(but)
-        copy.pending = dataclasses.replace(copy.pending, deleted=(*copy.pending.deleted, *deleted))
-        writer.mark_changed(self.transaction_manager)
-        return count
-
-    def store_now(self) -> Any:
-        """Write the session at once, even an empty new one; return the row as an object of the model's class.
-
-        To be called after :meth:`prepare_change`.
-        """
-        copy = self.working_copy
-        copy.want_row()
-        manager = None if self.joined is None else self.transaction_manager
-        copy.write(manager, sealed=self.phase is Phase.SEALED)
-        if copy.contents.row is None:
-            raise LateChangeError(
-                "the session cannot be stored in this request: its cookie is older than the session's "
-                "present identity, and only a login starts a new one"
-            )
-        return copy.attached.instance(copy.contents.row.id)
 
     # -- the data manager (transaction.interfaces.ISavepointDataManager) -----------------------------------
 
@@ -294,22 +242,23 @@ class UnitOfWork:
 
     def tpc_begin(self, transaction: Transaction) -> None:
         """Write what the application changed. An error here aborts the transaction cleanly."""
-        self.phase = Phase.SEALED
-        if self._join_error is not None:
-            try:
-                raise self._join_error
-            finally:
-                self._join_error = None
-        self._follow_subrequests()
-        self.working_copy.write(self.transaction_manager, sealed=True)
+        self.phase, self.working_copy.is_sealed = Phase.SEALED, True
+        self._timely_join.raise_error()
+        last = self._last_committed()
+        if last is not None and last.transaction_manager is not self.transaction_manager:
+            # A subrequest's, with a transaction of its own.
+            is_known = last is self._previous
+            if go_on_from(self._kit, self.working_copy, last.working_copy, is_known=is_known):
+                self._previous = last
+        self.working_copy.write()
 
     def commit(self, transaction: Transaction) -> None:
         """Write what flush listeners and other managers changed since; zope.sqlalchemy's turn is next."""
-        self.working_copy.write(self.transaction_manager, sealed=True)
+        self.working_copy.write()
 
     def tpc_vote(self, transaction: Transaction) -> None:
         """Write the last changes and encrypt the cookie, while a failure can still abort everything."""
-        self.working_copy.write(self.transaction_manager, sealed=True)
+        self.working_copy.write()
         self._prepare_answer()
         self.phase = Phase.VOTED
 
@@ -362,7 +311,8 @@ class UnitOfWork:
             self._settle()
         in_test = self.phase is Phase.OPEN and is_outer_test_transaction(inside, self.transaction_manager)
         if in_test and response is not None and not would_abort(request, response):
-            self.working_copy.write(None, sealed=False)
+            self.working_copy.manager = None
+            self.working_copy.write()
             self._prepare_answer()
             self.phase = Phase.COMMITTED
             self.working_copy.close()
@@ -397,7 +347,7 @@ class UnitOfWork:
         if self.phase is Phase.ABORTED:
             return
         if self.working_copy.pending.by_error_page and self._may_have_work():
-            log.warning("What an error page changed in the session was dropped: the transaction was aborted")
+            warn_of_error_page()
         elif self._managed and not (self._requests and is_within_pyramid_tm(self._requests.transaction)):
             # Not what the application itself has aborted or rolled back.
             self._dropped = not self.working_copy.is_only_token and self._may_have_work()
@@ -420,58 +370,20 @@ class UnitOfWork:
             raise NoTransactionError("the request that this session belonged to has ended")
         return self._requests
 
-    def _follow_subrequests(self) -> None:
-        """Go on from what subrequests have committed, in transactions of their own, since this one began.
-
-        Raises:
-            UnsupportedSetupError: Both have changed the same session, or this transaction cannot see theirs.
-        """
-        copy, last = self.working_copy, self._last_committed()
-        if last is None or last.transaction_manager is self.transaction_manager or not copy.has_work:
-            return
-        ticket = last.ticket_left
-        if last is self._previous:
-            if ticket is None or copy.opening.row is not None:
-                return
-        elif not last.has_written:
-            return
-        elif ticket is not None and copy.is_new and copy.writer is not None:
-            opening = judge_cookies(self._kit, Presented.left(ticket), copy.writer.read)
-            if opening.row is not None:
-                self._previous = last
-                copy.go_on_with(opening)
-                return
-        raise UnsupportedSetupError(
-            "a subrequest with a transaction of its own has changed this session, and so has the request "
-            "that made it; nothing of this request was stored. Let them share one transaction: "
-            "use_tweens=False, or pyramid_tm without tm.manager_hook"
-        )
-
-    def _join_database(self) -> None:
-        self._hooked = False
-        try:
-            copy = self.working_copy
-            if copy.has_work and copy.writer is not None:
-                copy.writer.connection()
-        except Exception as error:  # noqa: BLE001 - a hook that raises leaves the transaction open forever
-            # The data manager raises it, where that aborts everything and all can be seen of it.
-            self._join_error = error
+    def _join(self) -> None:
+        copy = self.working_copy
+        if copy.has_work and copy.writer is not None:
+            copy.writer.connection()
 
     def _prepare_answer(self) -> None:
-        given = frozenset() if self._previous is None else self._previous.jars_given
+        jars = frozenset() if self._previous is None else self._previous.jars_given
         browser_request = self._under_way.browser
-        self.answer_ready = prepare_answer(self._kit, self.working_copy, browser_request, given=given)
+        self.answer_ready = prepare_answer(self._kit, self.working_copy, browser_request, jars_given=jars)
 
     def _settle(self) -> None:
         """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""
         if self.joined is not None:
-            # A failed hook has left it open, with a connection and its locks, for as long as anybody holds
-            # the request.
-            try:
-                self.transaction.abort()
-            except Exception as error:  # noqa: BLE001 - the answer is on its way, and the rest was aborted
-                kind = type(error).__name__
-                log.debug("A transaction that a failed hook had left open failed to abort (%s)", kind)
+            abort_left_open(self.transaction)
         if self.phase is Phase.OPEN:
             # The transaction was doomed before the session was touched, so there was nothing to take part in.
             self.drop_changes()

@@ -37,13 +37,13 @@ def sessions_in_the_way(
     ended: AbstractSet[UUID],
     userid: Any,
     *,
-    shown: AbstractSet[UUID] = frozenset(),
+    shown_ids: AbstractSet[UUID] = frozenset(),
 ) -> tuple[list[UUID], list[UUID]]:
     """Return which of a user's sessions have to go before they log in once more.
 
     First those that have ended by themselves, and hold a slot that nobody uses; then those to be ended. The
     one in `contents`, and what this transaction has ended already, are not among them. Of those to be ended
-    the first are the `shown` ones: the browser has a ticket of theirs, which opens nothing any more.
+    the first are the `shown_ids` ones: the browser has a ticket of theirs, which opens nothing any more.
 
     Raises:
         TooManySessionsError: They have so many, and the settings say that the new one is refused.
@@ -53,9 +53,9 @@ def sessions_in_the_way(
         return [], []
     others = [other for other in _others_of(kit, connection, contents, ended, userid) if other.is_theirs]
     active = [other.id for other in others if not other.has_ended]
-    active.sort(key=lambda session_id: session_id not in shown)  # stable
+    active.sort(key=lambda session_id: session_id not in shown_ids)  # stable
     excess = max(len(active) + 1 - limit, 0)
-    if excess > len(shown & set(active)) and kit.settings.max_per_user_policy is LimitPolicy.REFUSE:
+    if excess > len(shown_ids & set(active)) and kit.settings.max_per_user_policy is LimitPolicy.REFUSE:
         raise TooManySessionsError(limit)
     return [other.id for other in others if other.has_ended], active[:excess]
 

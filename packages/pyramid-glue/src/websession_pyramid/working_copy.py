@@ -61,6 +61,9 @@ class WorkingCopy:
         pending: What the transaction will do to the row, and has done.
         writer: What reads and writes the row; None: it was not needed so far.
         is_writable: As given; False from the transaction's end on.
+        manager: The manager of the transaction that has to commit what is written; None: a test's, which
+            never does.
+        is_sealed: Whether the transaction is being committed.
         is_only_token: Whether nothing was changed but that a form was given its token against forgery.
         may_be_deleted: Whether the application has deleted something that can have taken the row along.
     """
@@ -72,7 +75,9 @@ class WorkingCopy:
         "_request",
         "contents",
         "is_only_token",
+        "is_sealed",
         "is_writable",
+        "manager",
         "may_be_deleted",
         "opening",
         "pending",
@@ -100,7 +105,8 @@ class WorkingCopy:
         self.pending = Pending()
         self.writer = writer
         self.is_writable = is_writable
-        self.is_only_token = self.may_be_deleted = False
+        self.manager: TransactionManager | None = None
+        self.is_only_token = self.may_be_deleted = self.is_sealed = False
         if writer is not None:
             # Not before: the rollback of a savepoint that is open already goes back to what was just read.
             self._follow(writer)
@@ -111,11 +117,6 @@ class WorkingCopy:
     def began_here(self) -> bool:
         """Whether the session begins with this request."""
         return self.opening.row is None or self.pending.starts_over
-
-    @property
-    def is_logged_out(self) -> bool:
-        """Whether the application has ended the session, and nothing has taken its place."""
-        return self.contents.row is None and self.pending.starts_over and not self.is_barred
 
     @property
     def is_barred(self) -> bool:
@@ -132,6 +133,17 @@ class WorkingCopy:
         """The ticket of the row as it is now; None: there is none."""
         verdict = self.opening.verdict
         return self.pending.ticket or (None if verdict is None else verdict.ticket)
+
+    @property
+    def ticket_left(self) -> Ticket | None:
+        """The ticket that the browser has, or gets with the response, when this is committed."""
+        is_logged_out = self.contents.row is None and self.pending.starts_over and not self.is_barred
+        return self.pending.ticket if is_logged_out else self.ticket
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the session's row is another one than was read, or none."""
+        return self.contents.row is not self.opening.row or bool(self.pending.deleted)
 
     @property
     def has_work(self) -> bool:
@@ -191,11 +203,11 @@ class WorkingCopy:
         Args:
             seed: What to take instead of drawing one.
         """
-        known = self.seed
-        if known is None and self.contents.row is None and not self._kit.settings.alongside_0_2:
-            known = secrets.token_bytes(SEED_LENGTH) if seed is None else seed
-            self.pending = dataclasses.replace(self.pending, seed=known)
-        return known
+        own = self.seed
+        if own is None and self.contents.row is None and not self._kit.settings.alongside_0_2:
+            own = secrets.token_bytes(SEED_LENGTH) if seed is None else seed
+            self.pending = dataclasses.replace(self.pending, seed=own)
+        return own
 
     @property
     def is_new(self) -> bool:
@@ -284,9 +296,9 @@ class WorkingCopy:
             return
         connection, ended = self.attached.connection(), self.pending.ended
         # A login whose answer was lost is repeated with the ticket of before: if there is no room, it goes.
-        shown = {verdict.ticket.session_id for verdict in self.opening.verdicts if not verdict}
+        shown_ids = {verdict.ticket.session_id for verdict in self.opening.verdicts if not verdict}
         expired, excess = sessions_in_the_way(
-            self._kit, connection, self.contents, ended, userid, shown=shown
+            self._kit, connection, self.contents, ended, userid, shown_ids=shown_ids
         )
         self._delete_later(expired)
         for session_id in excess:
@@ -336,17 +348,13 @@ class WorkingCopy:
             raise LateChangeError("the session has no database session")
         return self.writer
 
-    def write(self, manager: TransactionManager | None, *, sealed: bool) -> None:
+    def write(self) -> None:
         """Write what has changed since the last write.
-
-        Args:
-            manager: The manager of the transaction that has to commit it; None: a test's, which never does.
-            sealed: Whether the transaction is being committed.
 
         Raises:
             LateChangeError: It is too late for that.
         """
-        writer = self.writer
+        writer, manager = self.writer, self.manager
         self.notice_deletions()
         if self.pending.deleted and manager is not None and writer is not None:
             # The browser is going to be told. zope.sqlalchemy may not have heard of it: a statement on tables
@@ -355,7 +363,7 @@ class WorkingCopy:
         due = self._due()
         if due is None:
             return
-        if writer is None or (sealed and not writer.dbsession.in_transaction()):
+        if writer is None or (self.is_sealed and not writer.dbsession.in_transaction()):
             raise LateChangeError(
                 "the session was changed when the database session had already left the commit (it closes in "
                 "its `commit` step if it has nothing to write); change the session earlier, or write "
@@ -363,7 +371,7 @@ class WorkingCopy:
             )
         if manager is not None:
             writer.mark_changed(manager)
-        if (sealed or writer.dbsession.autoflush) and writer.flush():
+        if (self.is_sealed or writer.dbsession.autoflush) and writer.flush():
             # Its listeners may have changed the session, and it may have deleted the row.
             self.notice_deletions()
             due = self._due()
@@ -382,6 +390,31 @@ class WorkingCopy:
             contents.payload.rebase(data)
         if flash is not None:
             contents.flash.rebase(flash)
+
+    def write_now(self) -> Any:
+        """Write the session at once, even an empty new one; return the row as an object of the model's class.
+
+        Raises:
+            LateChangeError: There can be no row in this request.
+        """
+        self.want_row()
+        self.write()
+        row = self.contents.row
+        if row is None:
+            raise LateChangeError(
+                "the session cannot be stored in this request: its cookie is older than the session's "
+                "present identity, and only a login starts a new one"
+            )
+        return self.attached.instance(row.id)
+
+    def delete_all(self, but: UUID | None) -> int:
+        """Delete all sessions of the model at once, but one if it is given; return how many there were."""
+        writer = self.attached
+        count, deleted = writer.delete_all(but)
+        self.pending = dataclasses.replace(self.pending, deleted=(*self.pending.deleted, *deleted))
+        if self.manager is not None:
+            writer.mark_changed(self.manager)
+        return count
 
     def _due(self) -> tuple[bool, str | None, str | None] | None:
         """Return whether the row is to be stored, and its new texts; None: nothing is to be written.
@@ -431,9 +464,9 @@ class WorkingCopy:
             return
         self.may_be_deleted = False
         ids = (*self.pending.to_delete, *(() if row is None else (row.id,)))
-        gone = writer.missing(ids) if ids else set()
-        self.pending = self.pending.without(gone)
-        if row is not None and row.id in gone:
+        missing = writer.missing(ids) if ids else set()
+        self.pending = self.pending.without(missing)
+        if row is not None and row.id in missing:
             self.contents = Contents(rules=self._kit.rules)
             self.pending = self.pending.starting_over(None, self._kit.fresh_seed())
             self._announce(SessionInvalidated, row.id, "the application has deleted its row")

@@ -156,13 +156,13 @@ class Bookkeeper:
                 raise
         work = self._emptying(entry.session_id)
         if within is not None:
-            done = work(within)
+            took_effect = work(within)
         else:
             outcome = self._run(work, entry.duty.value, insists=entry.insists, entry=entry)
             if outcome is not Outcome.DONE:
                 return outcome
-            done = True
-        return Outcome.EMPTIED if done else Outcome.NOT_NEEDED
+            took_effect = True
+        return Outcome.EMPTIED if took_effect else Outcome.NOT_NEEDED
 
     def forget(self, session_id: uuid.UUID, *, within: Connection | None = None) -> bool:
         """Delete the companion row of a session that the application has ended.
@@ -366,7 +366,7 @@ class _Statements:
         companion = self._once("read companion", self._read_companion) if entry.expected else None
         if companion is not None:
             statements.append(companion)
-        return all(execute(connection, each, parameters).first() is not None for each in statements)
+        return all(execute(connection, statement, parameters).first() is not None for statement in statements)
 
     # What follows are the parts of statements.
 

@@ -66,7 +66,7 @@ def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> Table | None
     key = mapper.columns.get("id")
     if not isinstance(table, Table) or key is None or len(mapper.tables) > 1:
         return None
-    known = companion = companion_of(table)
+    existing = companion = companion_of(table)
     if companion is None:
         namesake = _of_its_name(table)
         if namesake is not None and _was_reflected(namesake):
@@ -88,7 +88,7 @@ def declare_companion(mapper: Mapper[Any], names: Iterable[str]) -> Table | None
         if name in names and name not in companion.columns:
             kind = Integer() if name == "tries" else BigInteger()
             companion.append_column(Column(name, kind, nullable=True, index=name == "expires_at"))
-    return companion if known is None else None
+    return companion if existing is None else None
 
 
 def companion_of(table: Table) -> Table | None:

@@ -69,8 +69,8 @@ def empty_row(
     """
     columns = features.columns
     version = columns["version"]
-    kept = {"id", "created", "version", "epoch", "data", "flash"}
-    values: dict[Any, Any] = {column: None for name, column in columns.items() if name not in kept}
+    untouched = {"id", "created", "version", "epoch", "data", "flash"}
+    values: dict[Any, Any] = {column: None for name, column in columns.items() if name not in untouched}
     values[columns["epoch"]] = ENDED
     values[version] = case((version < ENDED, version + 1), else_=_FIRST_VERSION)
     for name in ("data", "flash"):

@@ -125,14 +125,14 @@ def _tables_without_transactions(connection: Connection, model: type) -> list[tu
     features = features_of(model)
     tables = [features.table, *([] if features.companion is None else [features.companion])]
     schema = connection.schema_for_object(features.table)
-    known = table("tables", *(column(name, String()) for name in ("table_schema", "table_name", "engine")))
+    catalog = table("tables", *(column(name, String()) for name in ("table_schema", "table_name", "engine")))
     engines = table("engines", *(column(name, String()) for name in ("engine", "transactions")))
-    known.schema = engines.schema = "information_schema"
-    statement = select(known.c.table_name, known.c.engine).where(
-        engines.c.engine == known.c.engine,
+    catalog.schema = engines.schema = "information_schema"
+    statement = select(catalog.c.table_name, catalog.c.engine).where(
+        engines.c.engine == catalog.c.engine,
         engines.c.transactions == "NO",
-        known.c.table_schema == (schema or func.database()),
-        known.c.table_name.in_([one.name for one in tables]),
+        catalog.c.table_schema == (schema or func.database()),
+        catalog.c.table_name.in_([one.name for one in tables]),
     )
     literal = statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
     return _ask(connection, str(literal))

@@ -305,14 +305,14 @@ def _narrow_columns(bind: Engine | Connection, features: ModelFeatures) -> Itera
     names = ["user_agent"] if features.offers(EncryptedDataMixin) else ["data", "flash", "user_agent"]
     names += ["userid"] if features.userid_type is str else []
     ours = {features.columns[name].name: name for name in names if name in features.columns}
-    known = sql.table("columns", *map(sql.column, ("table_schema", "table_name", "column_name")))
-    known.schema = "information_schema"
+    catalog = sql.table("columns", *map(sql.column, ("table_schema", "table_name", "column_name")))
+    catalog.schema = "information_schema"
     character_set: ColumnElement[str] = sql.column("character_set_name")
     schema = features.table.schema
-    statement = sql.select(known.c.column_name, character_set).where(
-        known.c.table_schema == (schema or sql.func.database()),
-        known.c.table_name == features.table.name,
-        known.c.column_name.in_(ours),
+    statement = sql.select(catalog.c.column_name, character_set).where(
+        catalog.c.table_schema == (schema or sql.func.database()),
+        catalog.c.table_name == features.table.name,
+        catalog.c.column_name.in_(ours),
         character_set != "utf8mb4",
     )
     with nullcontext(bind) if isinstance(bind, Connection) else bind.connect() as connection:

@@ -81,15 +81,15 @@ def free_slot(others: Iterable[UsersSession], limit: int) -> int | None:
         others: The sessions that stay, as `users_sessions()` returns them.
         limit: How many sessions a user can have.
     """
-    taken: set[int] = set()
+    own: set[int] = set()
     foreign: set[int] = set()
     for other in others:
         if other.slot is not None:
-            (taken if other.is_theirs else foreign).add(other.slot)
+            (own if other.is_theirs else foreign).add(other.slot)
     ranges = {slot // _RANGE for slot in foreign}
-    theirs = min((slot // _RANGE for slot in taken), default=None)
+    theirs = min((slot // _RANGE for slot in own), default=None)
     start = (next(n for n in itertools.count() if n not in ranges) if theirs is None else theirs) * _RANGE
-    return next((slot for slot in range(start + 1, start + limit + 1) if slot not in taken), None)
+    return next((slot for slot in range(start + 1, start + limit + 1) if slot not in own), None)
 
 
 # Above any limit, and below what an Integer holds, so that there are many.

@@ -106,9 +106,9 @@ def _database_sessions(registry: Registry) -> Iterator[Finding]:
     if subscribers or registry.queryUtility(IRequestFactory) is not None:
         return
     extensions = registry.queryUtility(IRequestExtensions)
-    given = set() if extensions is None else {*extensions.descriptors, *extensions.methods}
+    attributes = set() if extensions is None else {*extensions.descriptors, *extensions.methods}
     names = {factory.settings.dbsession_name for factory in web_session_factories(registry).values()}
-    for name in sorted(names - given):
+    for name in sorted(names - attributes):
         yield error(f"{missing_database_session(name)}.", name="database-session")
 
 

@@ -278,21 +278,23 @@ def _registry(uri: str, name: str, variables: Mapping[str, str]) -> tuple[Regist
     """
     before = set(map(id, global_registries))
     app = _start(uri, variables)
-    made = [registry for registry in global_registries if id(registry) not in before]
-    made = made or list(global_registries)  # a module that was imported before has made its own already
+    registries = [registry for registry in global_registries if id(registry) not in before]
+    registries = registries or list(
+        global_registries
+    )  # a module that was imported before has made its own already
     own = getattr(app, "registry", None)
     if own is not None:
-        made = [*(registry for registry in made if registry is not own), own]
-    for registry in reversed(made):
+        registries = [*(registry for registry in registries if registry is not own), own]
+    for registry in reversed(registries):
         factory = web_session_factories(registry).get(name)
         if factory is not None:
             return registry, factory
-    if not made:
+    if not registries:
         raise ApplicationError(
             f"{uri} is an application, but none of Pyramid's.",
             "Name the one of Pyramid: its section behind a # (production.ini#main is [app:main]).",
         )
-    raise _no_such_session(made[-1], uri, name)
+    raise _no_such_session(registries[-1], uri, name)
 
 
 def _start(uri: str, variables: Mapping[str, str]) -> Any:
