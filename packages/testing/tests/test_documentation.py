@@ -114,7 +114,7 @@ def test_readme_leads_to_every_how_to_page(page):
 
 def test_links_in_readme_lead_somewhere():
     text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)#:]+)\)", text)
+    targets = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'<img src="([^"]+)"', text)
     assert [target for target in targets if not (DOCS.parent / target).exists()] == []
 
 
