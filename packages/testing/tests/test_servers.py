@@ -50,6 +50,9 @@ def server(kind, request):
     return request.getfixturevalue(f"websession_{kind.engine}")
 
 
+SWITCH_OFF_GEQO = "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET geqo = off'; END $$"
+
+
 @contextlib.contextmanager
 def connected(url):
     engine = sa.create_engine(url, poolclass=sa.NullPool)
@@ -132,6 +135,51 @@ class TestAServer:
         forgotten.close()
         with pytest.raises(sa.exc.DBAPIError), connected(url):
             pass
+
+    @pytest.mark.parametrize(
+        ("left_behind", "is_used_again"),
+        [
+            ("CREATE TABLE fruit (name VARCHAR(20)); CREATE TYPE taste AS ENUM ('sweet')", True),
+            ("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'", True),
+            ("GRANT CREATE ON SCHEMA public TO PUBLIC", True),
+            ("CREATE TEMPORARY TABLE fruit (name VARCHAR(20))", True),
+            ("CREATE SCHEMA fruit", False),
+            (SWITCH_OFF_GEQO, False),
+            ("SELECT lo_create(0)", False),
+            ("CREATE EXTENSION hstore", False),
+        ],
+    )
+    def test_of_postgresql_gives_a_database_that_is_as_new_as_a_new_one(
+        self, websession_postgresql, left_behind: str, is_used_again: bool
+    ):
+        def describe(connection: sa.Connection) -> list[object]:
+            return [
+                run(connection, f"SELECT {what}").scalar_one()
+                for what in (
+                    "(SELECT array_agg(relname ORDER BY relname) FROM pg_class WHERE oid >= 16384)",
+                    "(SELECT array_agg(nspname ORDER BY nspname) FROM pg_namespace WHERE nspname !~ 'temp')",
+                    "(SELECT row(nspowner, nspacl)::text FROM pg_namespace WHERE nspname = 'public')",
+                    "(SELECT array_agg(proname) FROM pg_proc WHERE oid >= 16384)",
+                    "(SELECT array_agg(typname) FROM pg_type WHERE oid >= 16384)",
+                    "(SELECT count(*) FROM pg_largeobject_metadata)",
+                    "current_setting('geqo')",
+                )
+            ]
+
+        number = "SELECT oid FROM pg_database WHERE datname = current_database()"
+        url = websession_postgresql.create_database()
+        with connected(url) as connection:
+            new = describe(connection)
+            its_number = run(connection, number).scalar_one()
+            run(connection, left_behind)
+        websession_postgresql.drop_database(url)
+        with pytest.raises(sa.exc.DBAPIError), connected(url):
+            pass
+        another = websession_postgresql.create_database()
+        with connected(another) as connection:
+            assert describe(connection) == new
+            assert (run(connection, number).scalar_one() == its_number) == is_used_again
+        websession_postgresql.drop_database(another)
 
     def test_of_mysql_drops_a_database_whatever_statement_runs_in_another(self, websession_mysql):
         url, other = websession_mysql.create_database(), websession_mysql.create_database()

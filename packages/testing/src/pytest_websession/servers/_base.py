@@ -60,6 +60,7 @@ class DatabaseServer(abc.ABC):
         self._pid = 0
         self._process: Supervised | None = None
         self._databases: set[str] = set()
+        self._emptied: list[str] = []  # dropped, as far as anybody can see
         self._account = Account.for_servers()
         self._programs = self._locate(binaries)
         for module in self._modules:
@@ -163,8 +164,11 @@ class DatabaseServer(abc.ABC):
         """Create an empty database under a new name and give its SQLAlchemy URL."""
         from . import _databases  # noqa: PLC0415 - SQLAlchemy only when used
 
-        name = _databases.new_name()
-        _databases.create(self._administration, name)
+        if self._emptied:
+            name = self._emptied.pop()
+        else:
+            name = _databases.new_name()
+            _databases.create(self._administration, name)
         self._databases.add(name)
         return self.url(name)
 
@@ -182,7 +186,11 @@ class DatabaseServer(abc.ABC):
         name = urlsplit(url).path.removeprefix("/")
         if name not in self._databases:
             raise ValueError(f"database {name!r} was not created by this server object")
-        _databases.drop(self._administration, name)
+        emptied = _databases.empty(self._administration, name) if self.engine == "postgresql" else None
+        if emptied is None:
+            _databases.drop(self._administration, name)
+        else:
+            self._emptied.append(emptied)
         self._databases.discard(name)
 
     def url(self, database: str) -> str:

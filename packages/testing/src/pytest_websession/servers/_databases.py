@@ -13,6 +13,30 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
+# Whether a PostgreSQL database differs from a new one in anything but what its schema `public` holds.
+DIFFERS = """
+    SELECT current_setting('server_version_num')::int < 150000  -- has another `public`
+        OR EXISTS (SELECT FROM pg_namespace WHERE nspname !~ '^(public|information_schema|pg_.*)$')
+        OR EXISTS (SELECT FROM pg_extension WHERE extname <> 'plpgsql')
+        OR EXISTS (SELECT FROM pg_cast WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_language WHERE oid >= 16384)
+        OR EXISTS (SELECT FROM pg_default_acl)
+        OR EXISTS (SELECT FROM pg_event_trigger)
+        OR EXISTS (SELECT FROM pg_foreign_data_wrapper)
+        OR EXISTS (SELECT FROM pg_largeobject_metadata)
+        OR EXISTS (SELECT FROM pg_publication)
+        OR EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())
+        OR EXISTS (SELECT FROM pg_replication_slots WHERE database = current_database())
+        OR EXISTS (
+            SELECT FROM pg_database WHERE datname = current_database() AND (
+                datacl IS NOT NULL
+                OR datconnlimit <> -1
+                OR oid IN (SELECT setdatabase FROM pg_db_role_setting)
+                OR oid IN (SELECT subdbid FROM pg_subscription)
+            )
+        )
+"""
+
 NO_SUCH_THREAD = 1094  # the answer of MariaDB and MySQL to KILL when the connection has gone by itself
 
 
@@ -51,6 +75,35 @@ def drop(engine: Engine, name: str) -> None:
         else:
             _end_connections(connection, name)
             connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
+
+
+def empty(engine: Engine, name: str) -> str | None:
+    """Make a PostgreSQL database as good as new, which is a tenth of the work of another one.
+
+    What is still connected to it is ended.
+
+    Args:
+        engine: From `administration`.
+        name: Of the database, from `new_name`.
+
+    Returns:
+        Its new name; None: it is left as it is, since it may differ from a new one.
+    """
+    of_its_own = administration(engine.url.set(database=name))
+    with of_its_own.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        if connection.scalar(sa.text(DIFFERS)):
+            return None
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+        connection.exec_driver_sql("GRANT USAGE ON SCHEMA public TO PUBLIC")
+    another = new_name()
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} RENAME TO {another}")
+    return another
 
 
 def _end_connections(connection: Connection, name: str) -> None:
