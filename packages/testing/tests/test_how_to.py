@@ -43,9 +43,18 @@ from websession_crypto import PayloadTooLongError
 HOW_TO = DOCS / "how-to"
 
 
-@pytest.mark.parametrize("name", ["clean-up", "encryption", "several-sessions"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "how-to/clean-up",
+        "how-to/encryption",
+        "how-to/several-sessions",
+        "explanation/theft",
+        "reference/errors",
+    ],
+)
 def test_the_python_of_a_page_that_stands_alone_runs(name):
-    assert run(HOW_TO / f"{name}.md")
+    assert run(DOCS / f"{name}.md")
 
 
 def test_a_subrequest_shares_the_session(serve):
