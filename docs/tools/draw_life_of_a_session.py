@@ -25,7 +25,7 @@ PLACES = {
     S.ACKNOWLEDGEMENT: (LEFT, 150),
     S.CURRENT: (LEFT, 260),
     S.IN_FLIGHT: (LEFT, 370),
-    S.UNSTORED: (LEFT, 725),
+    S.UNSTORED: (LEFT, 780),
     S.UNREADABLE: (MIDDLE, 70),
     S.STALE_READ: (MIDDLE, 125),
     S.OUTLIVED: (MIDDLE, 180),
@@ -36,11 +36,12 @@ PLACES = {
     S.EXPIRED_IDLE: (MIDDLE, 500),
     S.EXPIRED_ABSOLUTE: (MIDDLE, 555),
     S.EXPIRED_DEADLINE: (MIDDLE, 610),
+    S.OWNERLESS: (MIDDLE, 665),
     S.REPLAYED: (RIGHT, 345),
-    S.UNKNOWN: (RIGHT, 665),
+    S.UNKNOWN: (RIGHT, 720),
 }
-BOX = (80, 20, 230, 665)  # around the standings that open the session: left, top, width, height
-WIDTH, HEIGHT = 1070, 760
+BOX = (80, 20, 230, 720)  # around the standings that open the session: left, top, width, height
+WIDTH, HEIGHT = 1070, 815
 
 # By which height an arrow passes what is between its ends.
 LANES = {S.IN_FLIGHT: 395, S.ACKNOWLEDGEMENT: 30}
@@ -78,6 +79,8 @@ def table() -> str:
             runs = "runs without a session; only a login starts a new one"
         else:
             runs = "runs with a new, empty session"
+        if consequence.instead_of_a_users is NewSession.LOGIN:
+            runs += "; after a user's ticket without one, and only a login starts it"
         duty = f"{consequence.duty.value} it" if consequence.duty else "record nothing"
         rows.append(f"| {rule.meaning} | {rule.standing.value} | {runs} | {duty} |")
     return "\n".join(rows)

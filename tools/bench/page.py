@@ -176,6 +176,21 @@ def memory(figures: dict[str, Any]) -> str:
     return f"{table}\n\n{_measured(figures)} {about}"
 
 
+def visits(figures: dict[str, Any]) -> str:
+    """Return what visits cost before, in 0.2.0, and now."""
+    rows = []
+    for visit, costs in figures["visits"].items():
+        before, now = costs["before"], costs["now"]
+        counts = [f"{cost['instructions'] / 1000:,.0f}" for cost in (before, now)]
+        rows.append([visit, *(_statements(cost["statements"]) for cost in (before, now)), *counts])
+    heads = "", "statements in 0.2.0", "statements now", "thousand instructions in 0.2.0", "now"
+    return f"{_table(heads, rows)}\n\n{_measured(figures)} SQLite, the model with every feature."
+
+
+def _statements(statements: list[str]) -> str:
+    return ", ".join(statement.lower() for statement in statements) or "none"
+
+
 SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "peers": peers,
     "growth": growth,
@@ -185,6 +200,7 @@ SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "keys": keys,
     "purge": purge,
     "profile": profile,
+    "visits": visits,
 }
 
 

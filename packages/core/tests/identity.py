@@ -21,7 +21,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from websession_core import lifecycle
-from websession_core.lifecycle import NewSession, Standing, Verdict
+from websession_core.lifecycle import Duty, NewSession, Standing, Verdict
 
 from . import traffic
 from .browsers import Browser, Journey, Request, Truth, World
@@ -227,7 +227,9 @@ class IdentityWorld(World):
             return verdict
         if verdict and who == "planter" and not lag:
             self.bad[f"fixation: a planter's ticket of {whose(ticket)} opens a login"] += 1
-        if verdict.standing is Standing.REPLAYED:
+        if verdict.standing is Standing.REPLAYED and ticket.session_id in self.stolen:
+            self.good["alarms in a stolen session"] += 1
+        elif verdict.standing is Standing.REPLAYED:
             excuse = self.truth_of(ticket.session_id).excuse
             if excuse:
                 self.excused[f"alarm: {excuse}"] += 1
@@ -302,6 +304,7 @@ class IdentityWorld(World):
         elif shown is not None:
             request.page_token = self.token(shown)
         elif self.protocol.unstored is None:
+            self.bad["a form stores a row"] += 1
             request.page_token = self.token(self._begin_row(request, policies, now, None))
         else:
             identifier = uuid.UUID(int=next(self._ids))
@@ -316,6 +319,7 @@ class IdentityWorld(World):
             info = self.info[request.verdict.ticket.session_id]
             info.token = token = info.token or token
         elif not request.barred:
+            self.bad["a form stores a row"] += 1
             self.info[self._begin_row(request, policies, now, None).session_id].token = token
         return token
 
@@ -454,6 +458,8 @@ class IdentityWorld(World):
             self._take_away(browser, request, name)
         if request.cookie is not None:
             self._give(browser, request, request.cookie)
+        if request.action is Act.LOGOUT and self.opened_by(request.visitor):
+            self.bad["a logout leaves the visitor's session"] += 1
 
     def _take_away(self, browser: Person, request: Visit, name: str) -> None:
         held = getattr(browser, name)
@@ -542,6 +548,8 @@ class IdentityWorld(World):
             self.good["timed out"] += 1
         elif jar is not None and self.truth_of(jar.session_id).ended:
             self.good["ended by her own logout or switch, whose answer was lost"] += 1
+        elif jar is not None and jar.session_id in self.stolen:
+            self.good["logged out since it was stolen"] += 1
         elif jar is not None and self.truth_of(jar.session_id).excuse:
             self.excused[f"logged out: {self.truth_of(jar.session_id).excuse}"] += 1
         elif standing is Standing.UNKNOWN and jar.session_id not in self.revoked:
@@ -703,6 +711,7 @@ class Identity(traffic.Traffic):
             return
         actions = (Act.PAGE, Act.WRITE, Act.FORM, Act.FORM, Act.LOGIN, Act.LOGOUT, Act.FORGET, Act.REGENERATE)
         calm = Journey(server=random.randrange(3))
+        world.good["requests of the planter"] += 1
         world.visit(self.planter, random.choice(actions), calm, ticket=ticket, user="mallory")
 
     def _plant_in_browser(self, ticket: Ticket) -> None:
@@ -721,13 +730,21 @@ class Identity(traffic.Traffic):
         if random.random() < 0.03:
             stolen = random.choice((user.jar, user.visitor))
             if stolen is not None and user.believes:
+                self.end_theft()
                 thief.jar = stolen
                 world.good["thefts"] += 1
                 if not is_anonymous(stolen):
                     world.stolen.add(stolen.session_id)
-                    world.truth_of(stolen.session_id).excuse = "stolen"
         elif thief.jar is not None:
             world.visit(thief, random.choice((Act.PAGE, Act.WRITE)), self.journey(), ticket=thief.jar)
+
+    def end_theft(self) -> None:
+        """Count what became of the copy."""
+        world, copy = self.world, self.thief.jar
+        if copy is not None and copy.session_id in world.revoked:
+            world.good["thefts that were noticed"] += 1
+        elif copy is not None and not world.opened_by(copy):
+            world.good["thefts whose session ended otherwise"] += 1
 
 
 def run(seed: int, acts: int, protocol: Protocol) -> IdentityWorld:
@@ -737,6 +754,7 @@ def run(seed: int, acts: int, protocol: Protocol) -> IdentityWorld:
         identity.act()
     identity.world.settle()
     identity.world.look(identity.user)
+    identity.end_theft()
     return identity.world
 
 
@@ -746,3 +764,15 @@ def totals(worlds: list[IdentityWorld]) -> dict[str, Counter[str]]:
         kind: sum((getattr(world, kind) for world in worlds), Counter())
         for kind in ("bad", "good", "excused")
     }
+
+
+def report(worlds: list[IdentityWorld], acts: int) -> str:
+    """Return the figures of several worlds, for the documentation."""
+    done = sum((world.done for world in worlds), Counter())
+    judged, rows = (sum(getattr(world, name) for world in worlds) for name in ("decisions", "inserts"))
+    steps, renewals = len(worlds) * acts, done[Duty.RENEW]
+    lines = [f"{steps:,} steps, {judged:,} judged, {renewals:,} renewals, {rows:,} rows"]
+    for kind, events in totals(worlds).items():
+        lines.append(f"{kind}: {events.total():,}")
+        lines += [f"  {count:7,} {event}" for event, count in sorted(events.items())]
+    return "\n".join(lines)

@@ -790,6 +790,8 @@ def test_a_row_that_cannot_be_read_opens_nothing_and_is_left_alone(ticket: Ticke
     assert not verdict
     assert not verdict.duties
     assert verdict.instead is NewSession.ANY
+    assert judge(replace(ticket, owned=False, seed=bytes(16)), state, ALL, T0).instead is NewSession.ANY
+    assert judge(replace(ticket, owned=True, seed=bytes(16)), state, ALL, T0).instead is NewSession.LOGIN
     assert standing(ticket, state, replace(ALL, not_before=T0 + 1), T0) is Standing.REFUSED
 
 
@@ -876,6 +878,7 @@ BEFALLS: dict[str, tuple[SessionState | None, Policies, int]] = {
     "its key is taken away": (replace(ROW, is_readable=False), RENEWING, T0),
     "a visitor logs in": (replace(ROW, epoch=4, rotated_at=T0), RENEWING, T0),
     "a rotation is forgotten": (ROW, RENEWING, T0),
+    "its user is deleted": (replace(ROW, owned=False, is_ownerless=True), RENEWING, T0),
 }
 BEFALLS_VISITORS = ("a visitor logs in", "a rotation is forgotten")
 
@@ -892,6 +895,8 @@ def test_every_arrow_of_the_diagram_is_what_the_rules_do(transition) -> None:  #
         ticket, before = OPEN[source], ROW
         if event in BEFALLS_VISITORS:
             ticket, before = replace(ticket, owned=False, seed=bytes(16)), replace(ROW, owned=False)
+        elif event == "its user is deleted":
+            ticket = replace(ticket, owned=True, seed=bytes(16))
         assert standing(ticket, before, RENEWING, T0) is source
         assert standing(ticket, state, policies, now) is target
     else:

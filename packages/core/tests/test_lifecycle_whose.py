@@ -87,6 +87,17 @@ def test_a_ticket_of_a_rotation_that_the_database_has_forgotten_opens_nothing(
     assert verdict.duties == ()
 
 
+def test_a_login_whose_user_is_gone_opens_nothing_and_its_row_is_removed() -> None:
+    state = replace(ROW, owned=False, is_ownerless=True)
+    verdict = judge(replace(USERS, epoch=2), state, POLICIES, T0)
+    assert verdict.standing is Standing.OWNERLESS
+    assert verdict.instead is NewSession.ANY
+    assert verdict.duties == (Duty.REMOVE,)
+    # Workers of 0.2.0 leave the time of the login where they log out.
+    for ticket in (VISITORS, OLD):
+        assert judge(replace(ticket, epoch=2), state, POLICIES, T0)
+
+
 def test_what_does_not_say_whose_it_is_matches_everything() -> None:
     for owned in (True, False, None):
         assert judge(replace(OLD, epoch=2), replace(ROW, owned=owned), POLICIES, T0)

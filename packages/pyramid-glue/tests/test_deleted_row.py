@@ -8,7 +8,7 @@ import pytest
 from site_under_test import Order, enforce_foreign_keys
 from sqlalchemy import ForeignKey, delete, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from websession_models import FullyFeaturedSession
+from websession_models import AbsoluteMixin, BaseMixin, FullyFeaturedSession, UseridMixin
 from websession_pyramid import SessionInvalidated
 
 
@@ -79,7 +79,57 @@ class CascadingSession(FullyFeaturedSession, Base):
     user: Mapped[CascadingUser | None] = relationship(back_populates="sessions")
 
 
-USERS = {PlainSession: PlainUser, EagerSession: EagerUser, CascadingSession: CascadingUser}
+class LeavingUser(Base):
+    """The database takes the user out of the sessions."""
+
+    __tablename__ = "gone_leaving_user"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    firm_id: Mapped[int | None] = mapped_column(ForeignKey("gone_firm.id", ondelete="CASCADE"))
+
+
+class LeavingSession(FullyFeaturedSession, Base):
+    """Stays, and is nobody's."""
+
+    __tablename__ = "gone_leaving_session"
+    userid: Mapped[int | None] = mapped_column(
+        ForeignKey("gone_leaving_user.id", ondelete="SET NULL"), index=True
+    )
+
+
+class NullingUser(Base):
+    """The ORM takes the user out of the sessions, as it does for any relationship without a cascade."""
+
+    __tablename__ = "gone_nulling_user"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    firm_id: Mapped[int | None] = mapped_column(ForeignKey("gone_firm.id", ondelete="CASCADE"))
+    sessions: Mapped[list[NullingSession]] = relationship(back_populates="user")
+
+
+class NullingSession(FullyFeaturedSession, Base):
+    """Stays, and is nobody's."""
+
+    __tablename__ = "gone_nulling_session"
+    userid: Mapped[int | None] = mapped_column(ForeignKey("gone_nulling_user.id"), index=True)
+    user: Mapped[NullingUser | None] = relationship(back_populates="sessions")
+
+
+class BareSession(AbsoluteMixin, UseridMixin, BaseMixin, Base):
+    """Stays, and shows no trace of a login."""
+
+    __tablename__ = "gone_bare_session"
+    userid: Mapped[int | None] = mapped_column(
+        ForeignKey("gone_leaving_user.id", ondelete="SET NULL"), index=True
+    )
+
+
+USERS = {
+    PlainSession: PlainUser,
+    EagerSession: EagerUser,
+    CascadingSession: CascadingUser,
+    LeavingSession: LeavingUser,
+    NullingSession: NullingUser,
+    BareSession: LeavingUser,
+}
 
 
 class Goner:
@@ -121,7 +171,14 @@ class Goner:
     def own_row(request, user):
         request.dbsession.delete(request.session.row())
 
+    @staticmethod
+    def let_go(request, user):
+        request.session.row()
+        request.dbsession.get(user, request.session.userid).sessions = []
+        request.dbsession.flush()
 
+
+FLUSHED = {"orm_flushed", "let_go"}
 GONERS = {name: function.__func__ for name, function in vars(Goner).items() if not name.startswith("_")}
 
 THEN = {
@@ -133,16 +190,18 @@ THEN = {
 }
 
 
+# What knows nothing of the ORM is the same for all.
+USUAL = ("orm", "orm_flushed", "bulk", "own_row")
 WAYS = [
-    (model, how)
-    for model in USERS
-    for how in GONERS
-    # What knows nothing of the ORM is the same for all.
-    if model is PlainSession or how in ("orm", "orm_flushed", "bulk", "own_row")
+    *((PlainSession, how) for how in GONERS if how != "let_go"),
+    *((model, how) for model in (EagerSession, CascadingSession) for how in USUAL),
+    *((LeavingSession, how) for how in ("orm", "bulk", "firm")),
+    *((NullingSession, how) for how in ("orm", "orm_flushed", "let_go")),
+    (BareSession, "bulk"),
 ]
 
 
-@pytest.fixture(params=list(USERS), ids=lambda model: model.__name__)
+@pytest.fixture(params=[PlainSession, EagerSession, CascadingSession], ids=lambda model: model.__name__)
 def site(make_site, request):
     attempts, events = [], []
 
@@ -185,7 +244,7 @@ def test_it_is_a_logout_and_what_is_put_in_afterwards_begins_a_new_session(site,
         site.attempts.append(1)
         GONERS[how](request, site.user)
         THEN[then](request.session)
-        return request.session.userid if "flush" in how or then != "nothing" else None
+        return request.session.userid if how in FLUSHED or then != "nothing" else None
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -236,6 +295,42 @@ def test_another_user_can_log_in_afterwards(site, browser):
 
     browser.get("/it")
     assert browser.get("/look").json_body == [8, {}, []]
+
+
+@pytest.mark.parametrize("site", [LeavingSession], indirect=True, ids=["SET NULL"])
+def test_whose_account_another_request_deletes_is_a_visitor_at_the_next(site, browser):
+    with site.dbsession_maker.begin() as dbsession:
+        dbsession.execute(delete(LeavingUser).where(LeavingUser.id == 7))
+    assert browser.get("/look").json_body == [None, {}, []]
+    assert site.rows() == site.activity() == []
+    browser.get("/cart")
+    assert browser.get("/look").json_body == [None, {"cart": ["apples"]}, []]
+    site.views["out"] = lambda request: request.session.invalidate()
+    browser.get("/out")
+    assert not browser.cookies
+
+
+@pytest.mark.parametrize("end", ["leave", "login", "timeout"])
+def test_without_the_time_of_the_login_a_logout_a_login_or_the_timeout_has_to_come_first(make_site, end):
+    site = make_site(model=BareSession, settings={"session.absolute_timeout": 3600})
+    enforce_foreign_keys(site)
+    with site.dbsession_maker.begin() as dbsession:
+        dbsession.add_all(LeavingUser(id=number) for number in (7, 8))
+    site.views["login"] = lambda request: request.session.login(int(request.params["userid"]))
+    browser = site.browser()
+    browser.get("/login?userid=7")
+    with site.dbsession_maker.begin() as dbsession:
+        dbsession.execute(delete(LeavingUser).where(LeavingUser.id == 7))
+    browser.get("/start")
+    assert browser.get("/look").json_body == {}
+    if end == "timeout":
+        site.clock.advance(3600)
+    else:
+        browser.get(f"/{end}?userid=8")
+    assert (not browser.cookies) is (end == "leave")
+    browser.get("/start")
+    assert browser.get("/look").json_body == {"a": 1}
+    assert browser.get("/who").json_body == (8 if end == "login" else None)
 
 
 def test_a_statement_past_the_database_session_is_told_and_not_run_again(make_site, websession_engine_name):

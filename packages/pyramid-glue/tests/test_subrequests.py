@@ -8,7 +8,7 @@ import pytest
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import INGRESS
-from site_under_test import FullSession, Order
+from site_under_test import FullSession, Order, cookie_of
 from websession_core.errors import NoTransactionError
 from websession_pyramid import StaleSessionError
 from websession_pyramid.errors import UnsupportedSetupError
@@ -639,6 +639,81 @@ class TestWithTweensAndAnExplicitManager:
         browser.get("/outer")
         assert browser.get("/look").json_body == {"n": 3}
         assert len(site.rows()) == 1
+
+    @pytest.mark.parametrize("writes", ["before", "after", "never"])
+    def test_a_new_visitor_whose_request_is_repeated_has_one_session(self, site, writes):
+        browser, attempts = site.browser(), []
+
+        @site.view
+        def inner(request):
+            request.session["n"] = request.session.get("n", 0) + 1
+
+        @site.view
+        def outer(request):
+            attempts.append(1)
+            if writes == "before":
+                request.session["outer"] = 1
+            request.invoke_subrequest(Request.blank("/inner"), use_tweens=True)
+            if writes == "after":
+                request.session["outer"] = 1
+            if len(attempts) < 3:
+                raise StaleSessionError
+
+        assert len(browser.get("/outer").headers.getall("Set-Cookie")) == 1
+        assert browser.get("/look").json_body == {"n": 3, **({} if writes == "never" else {"outer": 1})}
+        assert len(site.rows()) == 1
+
+    def test_what_only_the_first_attempt_has_begun_is_the_browsers_all_the_same(self, site):
+        browser, attempts = site.browser(), []
+
+        @site.view
+        def outer(request):
+            attempts.append(1)
+            request.session["outer"] = 1
+            if len(attempts) == 1:
+                request.invoke_subrequest(Request.blank("/inner"), use_tweens=True)
+                raise StaleSessionError
+            request.tm.doom()
+
+        assert len(browser.get("/outer").headers.getall("Set-Cookie")) == 1
+        assert browser.get("/look").json_body == {"inner": "nothing"}
+        assert len(site.rows()) == 1
+
+    def test_a_login_that_a_repeated_request_has_made_in_a_subrequest_lasts(self, site):
+        browser, attempts = site.browser(), []
+        browser.get("/start")
+        before = browser.get("/look").json_body
+        site.views["inner"] = lambda request: request.session.userid or request.session.login(7)
+
+        @site.view
+        def outer(request):
+            request.invoke_subrequest(Request.blank("/inner"), use_tweens=True)
+            attempts.append(request.session.userid)
+            if len(attempts) == 1:
+                raise StaleSessionError
+
+        browser.get("/outer")
+        assert attempts == [7, 7]
+        assert browser.get("/who").json_body == 7
+        assert browser.get("/look").json_body == before
+        assert len(site.rows()) == 1
+
+    def test_another_sessions_subrequest_of_a_repeated_request_has_its_own(self, site):
+        other, attempts = site.browser(), []
+        other.get("/start")
+        cookie = "=".join(cookie_of(other))
+
+        @site.view
+        def outer(request):
+            request.invoke_subrequest(Request.blank("/inner"), use_tweens=True)
+            attempts.append(1)
+            if len(attempts) == 1:
+                raise StaleSessionError
+            subrequest = with_environ(request, "/look")
+            subrequest.environ["HTTP_COOKIE"] = cookie
+            return request.invoke_subrequest(subrequest).json_body
+
+        assert site.browser().get("/outer").json_body == {"a": 1}
 
     def test_a_row_of_the_request_that_the_subrequest_cannot_see_is_told(
         self, make_site, websession_database_url

@@ -164,22 +164,31 @@ class TestWithoutTheKey:
         assert after.id != before.id
         assert browser.get("/who").json_body == 7
 
-    def test_what_is_put_into_the_session_begins_another_and_it_stays(self, site, other):
-        browser = logged_in(site)
+    def test_what_is_put_into_a_visitors_session_begins_another_and_it_stays(self, site, other):
+        browser = site.browser()
+        browser.get("/start")
         browser.app = other.app
+        assert browser.get("/look").json_body == {}
         browser.get("/start")
         assert browser.get("/look").json_body == {"a": 1}
         assert len(site.rows()) == 2
+
+    def test_nothing_but_a_login_follows_a_users_and_it_stays(self, site, other):
+        visitor = site.browser()
+        visitor.app = other.app
+        visitor.get("/start")
+        browser = logged_in(site)
+        browser.cookiejar.set_cookie(next(iter(visitor.cookiejar)))
+        browser.app = other.app
+        assert browser.get("/look").json_body == {}
+        assert "Set-Cookie" not in browser.get("/start").headers
+        assert browser.get("/look").json_body == {}
+        assert len(site.rows()) == 2
         browser.app = site.app
         assert browser.get("/who").json_body == 7
-
-    def test_a_login_as_a_visitor_beside_it_ends_it(self, site, other):
-        browser = logged_in(site)
         browser.app = other.app
-        browser.get("/start")
         browser.get("/login")
         assert browser.get("/who").json_body == 7
-        assert len(site.rows()) == 1
 
     def test_ending_twice_ends_it_once(self, site, other):
         browser = logged_in(site)

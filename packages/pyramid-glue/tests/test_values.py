@@ -142,16 +142,16 @@ class TestFlashMessages:
         assert browser.get("/show").json == ["Page was deleted.", "<b>Saved.</b>"]
 
     def test_held_back_they_are_kept_as_plain_text(self, make_site):
-        site = make_site(settings={"session.typed_values": "false"})
+        site = make_site(settings={"session.alongside_0_2": "true"})
         browser = site.browser()
 
         @site.view
         def flash(request):
             request.session.flash(_("msg_deleted", default="It was deleted."))
             request.session.flash(Markup("<b>"))
-            with pytest.raises(UnstorableValueError, match="typed_values"):
+            with pytest.raises(UnstorableValueError, match="alongside_0_2"):
                 request.session["day"] = date.min
-            with pytest.raises(UnstorableValueError, match="typed_values"):
+            with pytest.raises(UnstorableValueError, match="alongside_0_2"):
                 request.session["html"] = Markup("<b>")
 
         @site.view

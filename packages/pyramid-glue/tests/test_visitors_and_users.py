@@ -14,11 +14,25 @@ from pyramid.exceptions import BadCSRFToken
 from pyramid.response import Response
 from site_under_test import SECRET_KEY, FullSession, LimitedSession, Session
 from sqlalchemy import update
+from sqlalchemy.orm import DeclarativeBase
 from websession_core.errors import ConfigurationError, TooManySessionsError
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
+from websession_models import BaseMixin, UseridMixin
+from websession_pyramid import SessionSecurityPolicy
 
 USERS, VISITORS = "session", "session-visitor"
+
+on_one_engine = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
+"""For what is the same on each."""
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class PlainSession(UseridMixin, BaseMixin, Base):
+    __tablename__ = "plain_session"
 
 
 class Person:
@@ -97,6 +111,15 @@ def prepared(site):
     return site
 
 
+def delete_rows(site):
+    with site.engine.begin() as connection:
+        connection.execute(FullSession.__table__.delete())
+
+
+def is_active(request):
+    return request.query_string != "inactive"
+
+
 def error_page(error, request):
     return Response(json_body=get_csrf_token(request), status=500)
 
@@ -111,6 +134,7 @@ def person(site):
     return Person(site)
 
 
+@on_one_engine
 class TestTheNames:
     def test_a_visitor_has_the_one_and_a_user_the_other(self, person):
         person.open("/add")
@@ -177,6 +201,33 @@ class TestTheNames:
         with pytest.raises(ConfigurationError, match="session-visitor"):
             make_site(model=FullSession, settings=settings, configure=both)
 
+    def test_the_look_of_each_is_its_own(self, make_site, person):
+        other = prepared(make_site(model=FullSession, settings={"session.visitor_cookie_samesite": "Strict"}))
+        visitor = Person(person.site)
+        visitor.open("/add")
+        person.log_in()
+        visitor.site = person.site = other
+        assert visitor.send("/look").headers["Set-Cookie"].startswith(f"{VISITORS}=")
+        assert person.send("/look").headers.getall("Set-Cookie") == []
+
+    def test_each_is_decrypted_only_where_its_content_is_asked_for(self, site, person, monkeypatch):
+        person.log_in()
+        visitor = Person(site)
+        visitor.open("/add")
+        person.cookies.update(visitor.cookies)
+        decrypt, decrypted = TokenCodec.decrypt, []
+        monkeypatch.setattr(
+            TokenCodec, "decrypt", lambda codec, token: decrypted.append(token) or decrypt(codec, token)
+        )
+        site.views["nothing"] = lambda request: None
+        person.open("/nothing")
+        assert decrypted == []
+        assert person.user == 7
+        assert decrypted == [person.cookies[USERS]]
+        person.cookies[USERS] = "junk"
+        person.open("/look")
+        assert decrypted[1:] == ["junk", person.cookies[VISITORS]]
+
     def test_a_token_of_the_one_opens_nothing_under_the_name_of_the_other(self, site, person):
         person.open("/add")
         assert Person(site, {USERS: person.cookies[VISITORS]}).open("/look") == {}
@@ -230,6 +281,18 @@ class TestSchedules:
         assert person.log_in() == "ok"
         assert person.user == 7
         assert len(person.site.rows()) == 2  # both stay: answers can be reordered
+
+    @on_one_engine
+    @pytest.mark.parametrize("seconds", [1, 121])
+    def test_so_it_can_where_the_model_has_users_and_nothing_else(self, make_site, seconds):
+        person = Person(prepared(make_site(model=PlainSession)))
+        for path in ("/form", "/add"):
+            person.open(path)
+        person.send("/enter", csrf_token=person.open("/form"), userid=7)
+        person.site.clock.advance(seconds)
+        assert person.log_in() == "ok"
+        assert person.user == 7
+        assert person.open("/look") == {}
 
     def test_while_a_users_ticket_is_superseded_nothing_is_typed_into_a_visitors_session(self, person):
         person.open("/add")
@@ -334,6 +397,37 @@ class TestLeaving:
         person.open("/leave")
         assert person.cookies == {}
 
+    @on_one_engine
+    @pytest.mark.parametrize("path", ["/leave", "/forget", "/nobody"])
+    @pytest.mark.parametrize("state", ["dead", "superseded", "replayed", "junk"])
+    def test_a_users_cookie_that_opens_nothing_goes_beside_a_visitors_that_would(
+        self, site, person, path, state
+    ):
+        site.views["forget"] = lambda request: SessionSecurityPolicy().forget(request)
+        person.log_in()
+        if state == "dead":
+            delete_rows(site)
+        elif state == "junk":
+            person.cookies[USERS] = "junk"
+        else:
+            before = dict(person.cookies)
+            person.log_in()
+            person.cookies.update(before)
+        if state == "replayed":
+            site.clock.advance(121)
+        tab = Person(site)
+        tab.open("/add")
+        person.cookies.update(tab.cookies)
+        answer = person.send(path)
+        names = [header.partition("=")[0] for header in answer.headers.getall("Set-Cookie")]
+        assert sorted(names) == [USERS, VISITORS]
+        person.receive(answer)
+        # Where the visitor's was open, login(None) gives it a new identity, and its data goes on.
+        goes_on = path == "/nobody" and state in {"dead", "junk"}
+        assert set(person.cookies) == ({VISITORS} if goes_on else set())
+        assert person.open("/look") == ({"n": 1} if goes_on else {})
+        assert tab.open("/look") == {}
+
     def test_a_login_later_in_the_request_wins(self, site, person):
         person.open("/add")
 
@@ -386,10 +480,27 @@ class TestForms:
         assert site.statements == []
         assert site.rows() == []
         assert person.ticket(VISITORS).stored is False
+        person.cookies[VISITORS] = "junk"
+        assert person.open("/form") not in {token, None}
+        assert person.ticket(VISITORS).stored is False
 
-    def test_ten_thousand_robots_fill_no_table(self, site):
-        for _ in range(100):  # the others are as these
-            Person(site).open("/form")
+    @on_one_engine
+    def test_so_it_is_where_no_transaction_is_active(self, make_site):
+        site = make_site(model=FullSession, settings={"tm.activate_hook": is_active})
+        person = Person(prepared(site))
+        token = person.open("/form?inactive")
+        assert person.ticket(VISITORS).stored is False
+        assert person.open("/form?inactive") == token
+        assert person.open("/enter", csrf_token=token, userid=7) == "ok"
+        assert person.open("/form?inactive") == person.open("/form")
+
+    @on_one_engine
+    @pytest.mark.parametrize("pages", [30, pytest.param(10_000, marks=pytest.mark.slow)])
+    def test_form_pages_of_robots_fill_no_table(self, site, pages):
+        site.statements.clear()
+        for _ in range(pages):
+            assert Person(site).send("/form").headers["Set-Cookie"].startswith(VISITORS)
+        assert site.statements == []
         assert site.rows() == []
 
     def test_what_is_stored_first_inherits_the_token_under_an_identifier_of_its_own(self, site, person):
@@ -400,6 +511,49 @@ class TestForms:
         assert row.id != before.session_id
         assert person.ticket(VISITORS).seed == before.seed
         assert person.open("/form") == token
+
+    def test_what_is_stored_in_place_of_a_dead_session_inherits_it_too(self, site, person):
+        person.open("/add")
+        token = person.open("/form")
+        delete_rows(site)
+        assert person.open("/form") == token
+        person.open("/add")
+        assert person.open("/look") == {"n": 1}
+        assert person.open("/form") == token
+
+    def test_a_page_shows_the_open_sessions_else_the_visitors_else_the_dead_logins(self, site, person):
+        person.log_in()
+        users, visitor = person.open("/form"), Person(site)
+        visitors = visitor.open("/form")
+        person.cookies.update(visitor.cookies)
+        assert person.open("/form") == users
+        delete_rows(site)
+        assert person.open("/form") == visitors
+        # Either is accepted.
+        for token in (users, visitors):
+            assert person.open("/check", csrf_token=token) is True
+        del person.cookies[VISITORS]
+        assert person.open("/form") == users
+
+    def test_of_several_dead_cookies_of_a_name_the_freshest_counts(self, site):
+        tokens, cookies = [], []
+        for userid in (7, 7, None, None):
+            site.clock.advance(1)
+            each = Person(site)
+            if userid is not None:
+                each.log_in(userid)
+            tokens.append(each.open("/form"))
+            cookies += each.cookies.items()
+        delete_rows(site)
+        for header in (cookies, cookies[::-1]):
+            site.statements.clear()
+            headers = {"Cookie": "; ".join(map("=".join, header))}
+            accepted = [
+                site.browser().post("/check", {"csrf_token": token}, headers=headers).json_body
+                for token in tokens
+            ]
+            assert accepted == [False, True, False, True]
+            assert site.statements.count("SELECT") == len(tokens)
 
     def test_a_page_that_shows_a_form_and_stores_something_has_one_cookie_and_one_token(self, site, person):
         @site.view
@@ -475,8 +629,7 @@ class TestForms:
 
     def test_while_no_login_is_open_the_token_of_either_cookie_is_good(self, site, person):
         person.log_in()
-        with site.engine.begin() as connection:
-            connection.execute(FullSession.__table__.delete())
+        delete_rows(site)
         token = person.open("/form")  # of the dead ticket
         person.open("/add")
         assert set(person.cookies) == {USERS, VISITORS}
@@ -505,7 +658,19 @@ class TestForms:
             with pytest.raises(TooManySessionsError):
                 Person(site).open("/login")
 
+    def test_a_lost_login_of_a_visitor_without_a_row_keeps_its_place(self, make_site):
+        site = prepared(make_site(model=LimitedSession, settings={"session.max_per_user": 2}))
+        elsewhere, person = Person(site), Person(site)
+        elsewhere.log_in()
+        site.clock.advance(10)
+        person.send("/enter", csrf_token=person.open("/form"), userid=7)
+        site.clock.advance(10)
+        assert person.log_in() == "ok"
+        assert (elsewhere.user, person.user) == (None, 7)
+        assert len(site.rows()) == 2
 
+
+@on_one_engine
 class TestVersion1:
     """What 0.2.0 has left, and what it can read."""
 
@@ -577,6 +742,29 @@ class TestVersion1:
         assert person.log_in(8) == "ok"
         assert person.ticket(USERS).seed is None
         assert person.user == 8
+
+    @pytest.mark.parametrize("paths", [["/form"], ["/add"], ["/add", "/another"], ["/login"]])
+    def test_forms_stay_good_while_the_setting_is_taken_out_of_one_worker_after_the_other(
+        self, make_site, alongside, site, paths
+    ):
+        person = Person(site)
+        for path in paths:
+            person.open(path)
+        token = person.open("/form")
+        person.site = alongside
+        assert person.open("/check", csrf_token=token) is True
+        assert person.open("/form") == token
+        person.open("/add")
+        assert person.open("/check", csrf_token=token) is True
+        # Once it was shown here it is good beside a cookie without a seed, too.
+        other_looks = {"session.alongside_0_2": "true", "session.cookie_httponly": "false"}
+        person.site = prepared(make_site(model=FullSession, settings=other_looks))
+        person.open("/add")
+        assert person.ticket(USERS).seed is None
+        for each in (person.site, alongside, site):
+            person.site = each
+            assert person.open("/check", csrf_token=token) is True
+            assert person.open("/enter", csrf_token="x", userid=9) == "bad token"
 
     @pytest.mark.parametrize("path", ["/add", "/login"])
     def test_what_is_sent_again_alongside_it_is_readable_for_it(self, make_site, site, path):

@@ -51,7 +51,9 @@ So a ticket of an old anonymous epoch is no copy of a login, no matter who shows
 have planted it in the user's browser before the login, and now shows his own copy to have her thrown out. It
 opens nothing, accuses nobody and, in a cookie of its own, is in nobody's way. Only a ticket of a login's own
 old epoch is evidence. A ticket of the present epoch that says otherwise about it than the row is of a
-rotation that a fail-over has forgotten, and another took its number: it opens nothing.
+rotation that a fail-over has forgotten, and another took its number: it opens nothing. But a row that shows a
+login, and no user, has lost its user to a foreign key (``ON DELETE SET NULL``) when the account was deleted:
+nobody's ticket opens it any more, and the login's has it removed.
 
 Where the model knows no users, and in tickets of version 1, which do not say whose, the first epoch counts as
 anonymous and all others as somebody's.
@@ -76,7 +78,8 @@ still land after it.
 
 *A row that cannot be read*, since something else has written to it or no key at hand decrypts it, opens
 nothing, whatever the ticket, and is left as it is: once it can be read again it is judged as ever. The ticket
-was ours, so its browser can still end the session, and does so by a login.
+was ours, so its browser can still end the session, and does so by a login. Nothing but a login may follow a
+user's, who would else type into a visitor's session what she means for her own.
 
 *Rows can be older than tickets*: read from a lagging replica, or restored. A higher generation than the
 row's is therefore never an alarm. A higher epoch opens nothing, since the row is about another user, but
@@ -190,6 +193,7 @@ class Standing(StrEnum):
     STALE_READ = "newer than the row"
     OUTLIVED = "anonymous, and identity has changed since"
     SUPERSEDED = "identity has changed"
+    OWNERLESS = "its user is gone"
     MISMATCHED = "of an identity that the database has forgotten"
     EXPIRED_IDLE = "idle timeout"
     EXPIRED_ABSOLUTE = "absolute timeout"
@@ -235,12 +239,14 @@ class Consequence:
     Attributes:
         opens: Whether the request runs with the session.
         instead: What may take its place if it does not (or if the application ends it).
+        instead_of_a_users: What may take its place if the ticket says that it is a user's; None: the same.
         duty: What is to be recorded in any case.
         becomes: The standing of the same ticket once that took effect.
     """
 
     opens: bool
     instead: NewSession = NewSession.ANY
+    instead_of_a_users: NewSession | None = None
     duty: Duty | None = None
     becomes: Standing | None = None
 
@@ -255,10 +261,11 @@ CONSEQUENCES: Final[Mapping[Standing, Consequence]] = MappingProxyType(
         Standing.REFUSED: Consequence(opens=False),
         Standing.UNSTORED: Consequence(opens=False),
         Standing.UNKNOWN: Consequence(opens=False),
-        Standing.UNREADABLE: Consequence(opens=False),
+        Standing.UNREADABLE: Consequence(opens=False, instead_of_a_users=NewSession.LOGIN),
         Standing.STALE_READ: Consequence(opens=False, instead=NewSession.LOGIN),
         Standing.OUTLIVED: Consequence(opens=False),
         Standing.SUPERSEDED: Consequence(opens=False, instead=NewSession.LOGIN),
+        Standing.OWNERLESS: _REMOVED,
         Standing.MISMATCHED: Consequence(opens=False, instead=NewSession.LOGIN),
         Standing.EXPIRED_IDLE: _REMOVED,
         Standing.EXPIRED_ABSOLUTE: _REMOVED,
@@ -445,6 +452,10 @@ def _is_of_an_old_epoch(case: _Case) -> bool:
     return case.ticket.epoch < case.row.epoch
 
 
+def _is_ownerless(case: _Case) -> bool:
+    return case.ticket.owned is True and case.row.is_ownerless
+
+
 def _is_mismatched(case: _Case) -> bool:
     owners = {case.ticket.owned, case.row.owned}
     return case.timing.compares_whose and owners == {True, False}
@@ -516,6 +527,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(Standing.OUTLIVED, "a lower epoch, an anonymous one", _is_outlived),
     Rule(Standing.SUPERSEDED, "any other lower epoch, within 2 G of the rotation", _is_superseded),
     Rule(Standing.REPLAYED, "any other lower epoch, later", _is_of_an_old_epoch),
+    Rule(
+        Standing.OWNERLESS,
+        "the same epoch, somebody's, and the row shows a login without a user",
+        _is_ownerless,
+    ),
     Rule(Standing.MISMATCHED, "the same epoch, but anonymous for somebody's or the reverse", _is_mismatched),
     Rule(Standing.ACKNOWLEDGEMENT, "a higher generation, or nothing was counted yet", _is_acknowledgement),
     Rule(Standing.UNACKNOWLEDGED, "current, due for renewal, and no try is left", _is_unacknowledged),
@@ -558,7 +574,9 @@ class Verdict:
     @property
     def instead(self) -> NewSession:
         """What may take the session's place if the ticket does not open it."""
-        return CONSEQUENCES[self.standing].instead
+        consequence = CONSEQUENCES[self.standing]
+        of_a_users = consequence.instead_of_a_users if self.ticket.owned else None
+        return of_a_users or consequence.instead
 
 
 def judge(
@@ -1018,6 +1036,7 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
     Transition(Standing.CURRENT, "max_tries candidates are lost", Standing.UNACKNOWLEDGED),
     *(Transition(source, "identity rotated", Standing.SUPERSEDED) for source in _OPEN),
     *(Transition(source, "a visitor logs in", Standing.OUTLIVED) for source in _OPEN),
+    *(Transition(source, "its user is deleted", Standing.OWNERLESS) for source in _OPEN),
     *(Transition(source, "a rotation is forgotten", Standing.MISMATCHED) for source in _OPEN),
     *(Transition(source, "not_before is set", Standing.REFUSED) for source in _OPEN),
     *(Transition(source, "idle timeout passes", Standing.EXPIRED_IDLE) for source in _OPEN),

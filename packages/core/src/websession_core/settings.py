@@ -206,9 +206,10 @@ class Settings:
     alongside_0_2: bool = _option(
         False,
         parsers.boolean,
-        doc="Whether workers of version 0.2 still serve the same browsers: cookies and the tokens of forms "
-        "are then made as these can read them, with one cookie for visitors and users. Set it for all "
-        "sessions while an upgrade from 0.2 rolls out, and remove it afterwards.",
+        doc="Whether workers of version 0.2 still serve the same browsers. All that these cannot read is "
+        "then held back: visitors and users share one cookie, tokens of forms are stored, and values of "
+        "types that JSON lacks are refused. Set it for all sessions while an upgrade from 0.2 rolls out, and "
+        "remove it afterwards.",
         expects="use true or false",
     )
 
@@ -307,14 +308,6 @@ class Settings:
         expects="give true or false",
     )
 
-    typed_values: bool = _option(
-        True,
-        parsers.boolean,
-        doc="Whether sessions take values of types that JSON lacks: bytes, dates and times, Decimal, UUID, "
-        "tuples, sets, and the application's own types. Set it to false as long as workers of version 0.2.0 "
-        "use the same table. What is stored already can be read either way.",
-        expects="use true or false",
-    )
     max_data_size: int = _option(
         2**22,
         parsers.amount,

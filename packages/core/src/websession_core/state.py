@@ -217,6 +217,7 @@ class SessionState:
         activity: What was recorded about it; None: nothing (no such table, or no such row yet).
         overrides: What this session has otherwise than the settings say; None: nothing.
         is_readable: Whether all that is stored of it can be read; if not, the rest says nothing.
+        is_ownerless: Whether a user has logged in to it, and it has none any more.
 
     Raises:
         TypeError: Something is of a wrong type.
@@ -230,6 +231,7 @@ class SessionState:
     activity: Activity | None = None
     overrides: Overrides | None = None
     is_readable: bool = True
+    is_ownerless: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("created", self.created), ("epoch", self.epoch)):

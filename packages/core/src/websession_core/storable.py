@@ -78,7 +78,7 @@ _REGISTER: Final = "or register the type with add_session_type"
 
 def _remedy(value: object, types: SessionTypes) -> str:
     if types.of(type(value)) is not None:
-        return f"{_json_remedy(value, _REMEDIES)}, or set typed_values to true"
+        return f"{_json_remedy(value, _REMEDIES)}, or remove alongside_0_2 once no worker of 0.2 is left"
     if not types.accepts:
         return _json_remedy(value, _REMEDIES)
     for base in (tuple, set, frozenset, bytes):

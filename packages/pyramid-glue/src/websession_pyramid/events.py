@@ -130,10 +130,11 @@ class CookieRefused(SessionEvent):
     Attributes:
         kind: ``malformed``, ``not authentic`` (another key, another cookie, or tampered with),
             ``unknown`` (authentic, but there is no such session), ``superseded`` (the session's identity has
-            changed since), ``outlived`` (the same, and the ticket was a visitor's), ``mismatched`` (of an
-            identity that a fail-over has made the database forget), ``stale read`` (the row that was read is
-            older than the ticket), ``unreadable`` (something else has written to the row, or no key decrypts
-            its data) or ``not before`` (issued before the cut-off).
+            changed since), ``outlived`` (the same, and the ticket was a visitor's), ``ownerless`` (its user
+            was deleted, and the row was left), ``mismatched`` (of an identity that a fail-over has made the
+            database forget), ``stale read`` (the row that was read is older than the ticket), ``unreadable``
+            (something else has written to the row, or no key decrypts its data) or ``not before`` (issued
+            before the cut-off).
     """
 
     kind: str

@@ -126,7 +126,7 @@ class SessionKit:
         self.clock = clock
         self.fresh_session_id = fresh_id
         self.types = pyramid_types() if types is None else types
-        storable = self.types if settings.typed_values else self.types.held_back()
+        storable = self.types.held_back() if settings.alongside_0_2 else self.types
         self.rules = Rules(storable, settings.max_data_size, settings.max_flash_messages)
         self.own_settings = frozenset(name for name in OVERRIDES if self.has(name))
         self.missing_rows = MissingRows()

@@ -41,6 +41,7 @@ _REFUSED = {
     Standing.UNREADABLE: "unreadable",
     Standing.SUPERSEDED: "superseded",
     Standing.OUTLIVED: "outlived",
+    Standing.OWNERLESS: "ownerless",
     Standing.MISMATCHED: "mismatched",
     Standing.STALE_READ: "stale read",
     Standing.REFUSED: "not before",

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from .kit import SessionKit
     from .request_transaction import Sharing
-    from .tickets import Presented
+    from .tickets import CookieTickets, Presented
 
 __all__ = ["ReadOnlySession"]
 
@@ -154,7 +154,7 @@ class ReadOnlySession:
     def _read(self, requests: Sharing) -> Opening:
         kit = self._kit
         presented = kit.tickets.presented(requests.browser)
-        if not any(ticket.stored for ticket in (*presented.users.all, *presented.visitors.all)):
+        if not (_names_a_row(presented.users) or _names_a_row(presented.visitors)):
             return judge_cookies(kit, presented, _no_row)
         nothing = Opening(refusals=presented.refusals, presented=presented)
         try:
@@ -201,6 +201,10 @@ class ReadOnlySession:
             return row, store.reorders_keys(connection)
 
         return judge_cookies(self._kit, presented, read)
+
+
+def _names_a_row(tickets: CookieTickets) -> bool:
+    return any(ticket.stored for ticket in tickets.all)
 
 
 def _no_row(_session_id: UUID) -> tuple[None, bool]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
-from sqlalchemy import delete, inspect, select
+from sqlalchemy import delete, inspect, null, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import load_only
 from websession_core.errors import SessionTransactionError, UnreadableRowError
@@ -146,21 +146,26 @@ class RowWriter:
 
     def is_modified(self, session_id: UUID) -> bool:
         """Return whether the application has changed columns of the row's object."""
-        key = self._mapper.identity_key_from_primary_key((session_id,))
-        instance = self.dbsession.identity_map.get(key)
+        instance = self._known_instance(session_id)
         return instance is not None and self.dbsession.is_modified(instance, include_collections=False)
 
-    def missing(self, session_ids: Collection[UUID]) -> set[UUID]:
-        """Return which rows are not there any more, and let go of their objects."""
+    def has_lost_user(self, session_id: UUID) -> bool:
+        """Return whether the application, or the ORM for it, has taken the user out of the row's object."""
+        instance = self._known_instance(session_id) if self._kit.has("userid") else None
+        return instance is not None and bool(inspect(instance).attrs["userid"].history.deleted)
+
+    def users_of(self, session_ids: Collection[UUID]) -> dict[UUID, Any]:
+        """Return whose the rows are that are there, and let go of the objects of those that are not."""
         features = self._kit.store.features
-        key = features.columns["id"]
-        statement = select(key).where(key.in_(session_ids), features.criterion())
-        missing = set(session_ids).difference(self.connection().execute(statement).scalars())
+        key, userid = features.columns["id"], features.columns.get("userid", null())
+        statement = select(key, userid).where(key.in_(session_ids), features.criterion())
+        users: dict[UUID, Any] = {row[0]: row[1] for row in self.connection().execute(statement)}
+        missing = set(session_ids).difference(users)
         for session_id in missing:
             expunge_row(self.dbsession, self._kit.settings.model_class, session_id)
         if missing:
             expire_references(self.dbsession, self._kit.settings.model_class, features.columns)
-        return missing
+        return users
 
     # -- writing -------------------------------------------------------------------------------------------
 
@@ -325,7 +330,7 @@ class RowWriter:
         To be asked after an update that has found nothing. What is deleted through the database session is
         noticed before; this is about statements that went past it.
         """
-        if session_id not in self.missing([session_id]):
+        if session_id in self.users_of([session_id]):
             return False
         # Where a transaction does not see what others commit meanwhile, it was nobody else.
         connection = self.connection()
@@ -447,6 +452,10 @@ class RowWriter:
         """
         if self.dbsession.in_transaction() and is_kept(self.dbsession):
             self.dbsession.rollback()
+
+    def _known_instance(self, session_id: UUID) -> Any:
+        key = self._mapper.identity_key_from_primary_key((session_id,))
+        return self.dbsession.identity_map.get(key)
 
     @property
     def _mapper(self) -> Mapper[Any]:

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from .bookkeeping import will_be_retried
 from .contents import Contents
+from .earlier_attempts import earlier_attempt, pass_on
 from .errors import MissingFeatureError
 from .form_tokens import form_token, is_number, made_ticket, new_number, new_stored_token
 from .overrides import SessionOverrides
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from transaction import Transaction, TransactionManager
     from websession_core.state import Ticket
 
+    from .earlier_attempts import EarlierAttempt
     from .kit import SessionKit
     from .working_copy import WorkingCopy
 
@@ -78,6 +80,7 @@ class WebSession(MutableMapping[str, Any]):
     _lender: WebSession | None
     _holder: Holder | None
     _seen_active: bool
+    _earlier: EarlierAttempt | None
     _answered: list[WebSession]
 
     def __init__(self, kit: SessionKit, request: Request) -> None:
@@ -88,6 +91,7 @@ class WebSession(MutableMapping[str, Any]):
         # and two that hold each other stay, with all that the request has, for the garbage collector.
         state["_request"] = request
         state["_shared"] = state["_past"] = state["_lender"] = state["_holder"] = None
+        state["_earlier"] = None
         state["_seen_active"] = False
         # Those that are answered with the browser's request, if that is this one: its own, and those of
         # subrequests with transactions of their own.
@@ -182,14 +186,19 @@ class WebSession(MutableMapping[str, Any]):
         copy = holder.working_copy
         token = self._own_token(copy)
         if token is not None:
+            if self._kit.settings.alongside_0_2 and token != self._stored_token(copy.contents):
+                # A cookie from here will have no seed to make it from.
+                self._store_token(holder.prepare_change(is_token=True).contents, token)
             return token
-        if copy.contents.row is not None or self._kit.settings.alongside_0_2:
+        if copy.contents.row is not None:
             return self._put_token(holder.prepare_change(is_token=True))  # its ticket has no seed
         ticket = None if copy.pending.forgets_cookies else self._ticket_shown(copy)
         if ticket is not None:
             return _token_of(ticket)
         if self._kit.separates_visitors:
             return _token_of(copy.ticket_for_forms())
+        if self._kit.settings.alongside_0_2:
+            return self._put_token(holder.prepare_change(is_token=True))
         copy = holder.prepare_change(is_token=True)
         copy.want_row()
         return form_token(copy.certain_seed() or b"")
@@ -499,16 +508,24 @@ class WebSession(MutableMapping[str, Any]):
         """Store what makes another token, and return that."""
         seed = copy.certain_seed(copy.seed_of_forms)
         stored = new_stored_token() if seed is None else new_number()
-        if self._kit.has(_CSRF_COLUMN):
-            copy.contents.set_value(_CSRF_COLUMN, stored)
-        else:
-            copy.contents.payload[_CSRF_KEY] = stored
+        self._store_token(copy.contents, stored)
         return stored if seed is None else form_token(seed, stored)
 
     def _rotate(self, copy: WorkingCopy, reason: str) -> None:
         """Give the session a new identity. Anyone who had it before knows the token against forgery."""
         self._drop_token(copy.contents)
         copy.rotate(reason)
+
+    def _store_token(self, contents: Contents, stored: str) -> None:
+        if self._kit.has(_CSRF_COLUMN):
+            contents.set_value(_CSRF_COLUMN, stored)
+        else:
+            contents.payload[_CSRF_KEY] = stored
+
+    def _stored_token(self, contents: Contents) -> str | None:
+        in_column = self._kit.has(_CSRF_COLUMN)
+        stored = contents.value(_CSRF_COLUMN) if in_column else contents.payload.get(_CSRF_KEY)
+        return stored if isinstance(stored, str) and stored else None
 
     def _drop_token(self, contents: Contents) -> None:
         if self._kit.has(_CSRF_COLUMN):
@@ -518,9 +535,7 @@ class WebSession(MutableMapping[str, Any]):
     def _own_token(self, copy: WorkingCopy) -> str | None:
         """Return the token of the session that is there, None if there is none, or it has none yet."""
         contents = copy.contents
-        in_column = self._kit.has(_CSRF_COLUMN)
-        stored = contents.value(_CSRF_COLUMN) if in_column else contents.payload.get(_CSRF_KEY)
-        stored = stored if isinstance(stored, str) and stored else None
+        stored = self._stored_token(contents)
         seed = copy.seed
         if stored is not None and (seed is None or not is_number(stored)):
             return stored  # what version 0.2 has stored stays good
@@ -539,7 +554,7 @@ class WebSession(MutableMapping[str, Any]):
 
     def _tokens_of_cookies(self, copy: WorkingCopy) -> Iterator[str]:
         presented, row = copy.opening.presented, copy.contents.row
-        if row is not None and not self._kit.separates_visitors:
+        if row is not None and self._kit.visitor_jar is None:
             return
         for ticket in (presented.visitors.first, presented.users.first):
             is_open = row is not None and ticket is not None and ticket.session_id == row.id
@@ -631,7 +646,12 @@ class WebSession(MutableMapping[str, Any]):
             return unit
         manager: TransactionManager = manager_of(shared.transaction)
         home = self._session_of(shared.browser)
-        unit = UnitOfWork(self._kit, shared, transaction, manager, home._last_committed)
+        previous, earlier = home._last_committed(), home._earlier
+        if earlier is not None and previous is earlier.last and not earlier.is_seen_by(shared, manager):
+            previous = None
+        unit = UnitOfWork(
+            self._kit, shared, transaction, manager, previous=previous, last_committed=home._last_committed
+        )
         try:
             unit.load()
         except Exception as error:
@@ -650,7 +670,8 @@ class WebSession(MutableMapping[str, Any]):
         """Return what the browser's request, if it is this one's, or its subrequests have committed last."""
         holders = [session._holder for session in self._answered]
         committed = [holder.last_committed for holder in reversed(holders) if holder is not None]
-        return next((unit for unit in committed if unit is not None), None)
+        before = None if self._earlier is None else self._earlier.last
+        return next((unit for unit in committed if unit is not None), before)
 
     def _look_for_lender(self) -> WebSession | None:
         """Return the session that this one is, in a subrequest that shares it; None: it is one of its own."""
@@ -694,6 +715,7 @@ class WebSession(MutableMapping[str, Any]):
     def _expect_answer(self, session: WebSession, shared: Sharing) -> None:
         """Answer for a session, when the browser's request ends, which is this one's."""
         if not self._answered:
+            self.__dict__["_earlier"] = earlier_attempt(shared.browser, self._kit)
             shared.browser.add_response_callback(self._respond)
             shared.browser.add_finished_callback(self._finish)
         if not any(one is session for one in self._answered):
@@ -707,6 +729,8 @@ class WebSession(MutableMapping[str, Any]):
             self._answer(request, response)
 
     def _answer(self, request: Request, response: Response | None) -> None:
+        if self._earlier is not None:
+            self._earlier.last.answer(request, response)
         for session in self._answered:
             if session._holder is not None and not session._goes_on:
                 session._holder.answer(request, response)
@@ -744,6 +768,8 @@ class WebSession(MutableMapping[str, Any]):
         # where there was a response it is somebody else's, whose handler has called us, and all is done.
         if not will_be_retried(request, getattr(request, "exception", None) or sys.exc_info()[1]):
             self._answer(request, None)
+        elif request is self._request:
+            pass_on(request, self._kit, self._last_committed())
         going_on = [session for session in self._answered if session._goes_on]
         for session in self._answered:
             if not any(one is session for one in going_on):
@@ -755,7 +781,7 @@ class WebSession(MutableMapping[str, Any]):
         if self._request is not None and self._lender is None:
             shared = self._shared or Sharing(self._request, self._request, self._request)
             self.__dict__["_past"] = tuple(ref(request) for request in shared)
-        self.__dict__["_request"] = self.__dict__["_shared"] = None
+        self.__dict__["_request"] = self.__dict__["_shared"] = self.__dict__["_earlier"] = None
         if self._holder is not None:
             self._holder.detach()
 

@@ -90,9 +90,10 @@ class UnitOfWork:
             the cookie.
         transaction: The live transaction.
         manager: The manager of that transaction.
-        last_committed: Returns the unit that the same browser's request has committed last, None if there is
-            none. If there is one now, in a transaction that the view has ended by itself or in that of a
-            subrequest, this one goes on with the ticket that it has left.
+        previous: The unit that the same browser's request has committed last, None if there is none: in a
+            transaction that the view has ended by itself or in that of a subrequest. This one goes on with
+            the ticket that it has left.
+        last_committed: Returns which it is later.
 
     Attributes:
         working_copy: The session in memory; made by :meth:`load`.
@@ -112,6 +113,8 @@ class UnitOfWork:
         requests: Sharing,
         transaction: Transaction,
         manager: TransactionManager,
+        *,
+        previous: UnitOfWork | None,
         last_committed: Callable[[], UnitOfWork | None],
     ) -> None:
         self.phase = Phase.OPEN
@@ -122,10 +125,10 @@ class UnitOfWork:
         self._kit = kit
         self._requests: Sharing | None = requests
         self._last_committed = last_committed
-        self._previous = last_committed()
+        self._previous = previous
         self._managed = is_within_pyramid_tm(requests.transaction)
         self._announced = self._answered = self._dropped = False
-        self._timely_join = TimelyJoin(self._join)
+        self._timely_join: TimelyJoin | None = None
 
     # -- made at the first touch ---------------------------------------------------------------------------
 
@@ -179,6 +182,11 @@ class UnitOfWork:
         return before if self.answer_ready.jar is None else before | {self.answer_ready.jar}
 
     @property
+    def has_news(self) -> bool:
+        """Whether this unit, or one before, has something to tell the browser."""
+        return self.answer_ready is not KEEP or (self._previous is not None and self._previous.has_news)
+
+    @property
     def description(self) -> str:
         """Where it is in its life, for a person to read."""
         return self.phase.value
@@ -223,6 +231,7 @@ class UnitOfWork:
         elif not is_token:
             copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
         if self.joined is not None and self.phase is Phase.OPEN:
+            self._timely_join = self._timely_join or TimelyJoin(self._join)
             self._timely_join.expect(self.transaction)
         return copy
 
@@ -243,7 +252,8 @@ class UnitOfWork:
     def tpc_begin(self, transaction: Transaction) -> None:
         """Write what the application changed. An error here aborts the transaction cleanly."""
         self.phase, self.working_copy.is_sealed = Phase.SEALED, True
-        self._timely_join.raise_error()
+        if self._timely_join is not None:
+            self._timely_join.raise_error()
         last = self._last_committed()
         if last is not None and last.transaction_manager is not self.transaction_manager:
             # A subrequest's, with a transaction of its own.
@@ -268,7 +278,7 @@ class UnitOfWork:
         copy = self.working_copy
         # Columns of the application's own that a listener of the COMMIT has changed are in the row.
         copy.pending = dataclasses.replace(copy.pending, own_columns=False)
-        if self._may_have_work():
+        if copy.may_have_work:
             copy.warn_of_dropped_change("the transaction of this request has ended")
         copy.close()
 
@@ -278,7 +288,7 @@ class UnitOfWork:
         if self.phase is not Phase.COMMITTED:
             self.joined = None
             requests = self._requests
-            if requests and is_within_subrequest_of(requests.transaction) and self._may_have_work():
+            if requests and is_within_subrequest_of(requests.transaction) and self.working_copy.may_have_work:
                 warn_of_subrequest()
             self.drop_changes()
 
@@ -306,18 +316,7 @@ class UnitOfWork:
         self._answered = True
         if self._previous is not None:
             self._previous.answer(request, response)
-        inside = self._under_way.transaction
-        if self._managed and not is_within_pyramid_tm(inside):
-            self._settle()
-        in_test = self.phase is Phase.OPEN and is_outer_test_transaction(inside, self.transaction_manager)
-        if in_test and response is not None and not would_abort(request, response):
-            self.working_copy.manager = None
-            self.working_copy.write()
-            self._prepare_answer()
-            self.phase = Phase.COMMITTED
-            self.working_copy.close()
-        elif in_test:
-            self.drop_changes()
+        in_test = self.phase is not Phase.COMMITTED and self._end(request, response)
         if self.working_copy.is_writable:
             return
         if self._dropped and response is not None and response.status_int < 400:
@@ -346,11 +345,11 @@ class UnitOfWork:
         """Take note that the transaction is over without a commit."""
         if self.phase is Phase.ABORTED:
             return
-        if self.working_copy.pending.by_error_page and self._may_have_work():
+        if self.working_copy.pending.by_error_page and self.working_copy.may_have_work:
             warn_of_error_page()
         elif self._managed and not (self._requests and is_within_pyramid_tm(self._requests.transaction)):
             # Not what the application itself has aborted or rolled back.
-            self._dropped = not self.working_copy.is_only_token and self._may_have_work()
+            self._dropped = not self.working_copy.is_only_token and self.working_copy.may_have_work
         self.phase = Phase.ABORTED
         self.working_copy.close()
         self.working_copy.reset()
@@ -380,16 +379,22 @@ class UnitOfWork:
         browser_request = self._under_way.browser
         self.answer_ready = prepare_answer(self._kit, self.working_copy, browser_request, jars_given=jars)
 
-    def _settle(self) -> None:
-        """Take note that pyramid_tm is through, where the transaction itself has not told of its end."""
-        if self.joined is not None:
-            abort_left_open(self.transaction)
-        if self.phase is Phase.OPEN:
-            # The transaction was doomed before the session was touched, so there was nothing to take part in.
+    def _end(self, request: Request, response: Response | None) -> bool:
+        """Take note of the end where the transaction has not told of it; return whether a test holds that."""
+        inside = self._under_way.transaction
+        if self._managed and not is_within_pyramid_tm(inside):
+            if self.joined is not None:
+                abort_left_open(self.transaction)
+            if self.phase is Phase.OPEN:
+                # Doomed before the session was touched, so there was nothing to take part in.
+                self.drop_changes()
+        in_test = self.phase is Phase.OPEN and is_outer_test_transaction(inside, self.transaction_manager)
+        if in_test and response is not None and not would_abort(request, response):
+            self.working_copy.manager = None
+            self.working_copy.write()
+            self._prepare_answer()
+            self.phase = Phase.COMMITTED
+            self.working_copy.close()
+        elif in_test:
             self.drop_changes()
-
-    def _may_have_work(self) -> bool:
-        try:
-            return self.working_copy.has_work
-        except ValueError:  # something in it cannot be serialized: it was changed, then
-            return True
+        return in_test

@@ -146,11 +146,24 @@ class WorkingCopy:
         return self.contents.row is not self.opening.row or bool(self.pending.deleted)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there was no session, and now there is one."""
+        return self.opening.row is None and self.contents.row is not None
+
+    @property
     def has_work(self) -> bool:
         """Whether something is to be written."""
         contents, pending = self.contents, self.pending
         changed = contents.is_changed
         return bool(pending.to_delete) or pending.stores(contents, barred=self.is_barred, changed=changed)
+
+    @property
+    def may_have_work(self) -> bool:
+        """Whether something would be written, or would have been refused."""
+        try:
+            return self.has_work
+        except ValueError:  # something in it cannot be serialized: it was changed, then
+            return True
 
     # -- the seed of its forms' tokens -----------------------------------------------------------------------
 
@@ -158,16 +171,23 @@ class WorkingCopy:
     def seed(self) -> bytes | None:
         """The seed of the session, or of the one that would begin here; None: it is not known, or has none.
 
-        A new anonymous session inherits that of the visitor's ticket that it takes the place of.
+        A new anonymous session inherits that of the visitor's ticket that it takes the place of. With the
+        setting `alongside_0_2` only a ticket that was made without it has one.
         """
-        if self._kit.settings.alongside_0_2:
-            return None
-        if self.pending.seed is not None or self.pending.starts_over:
+        if self.pending.seed is not None or self.pending.starts_over or self.contents.rotating:
             return self.pending.seed
         if self.contents.row is not None:
-            return None if self.ticket is None else self.ticket.seed
-        visitors = self.visitors_ticket
+            return self._seed_of_row()
+        visitors = None if self._kit.settings.alongside_0_2 else self.visitors_ticket
         return None if visitors is None else visitors.seed
+
+    def _seed_of_row(self) -> bytes | None:
+        ticket, visitors = self.ticket, self.opening.presented.visitors.first
+        if ticket is None or ticket.seed is not None or visitors is None:
+            return None if ticket is None else ticket.seed
+        # The one that opened it is of version 1; a visitor may have one of version 2 besides.
+        is_same = (visitors.session_id, visitors.epoch) == (ticket.session_id, ticket.epoch)
+        return visitors.seed if is_same else None
 
     @property
     def visitors_ticket(self) -> Ticket | None:
@@ -441,8 +461,12 @@ class WorkingCopy:
         this transaction nobody else can write the row.
         """
         row = self.contents.row
-        if row is not None and row is self.opening.row and self.attached.is_modified(row.id):
+        if row is None:
+            return
+        if row is self.opening.row and self.attached.is_modified(row.id):
             self.pending = dataclasses.replace(self.pending, own_columns=True)
+        # So the ORM does with a deleted user's sessions, if no cascade says otherwise.
+        self.may_be_deleted |= self.attached.has_lost_user(row.id)
 
     def expect_deletions(self) -> None:
         """Before a change: let what the application is about to delete be deleted, if the row can go along.
@@ -456,7 +480,7 @@ class WorkingCopy:
             writer.flush()
 
     def notice_deletions(self) -> None:
-        """Let the session be ended if the application has deleted its row."""
+        """Let the session be ended if the application has deleted its row, or the user whose row it was."""
         writer, row = self.writer, self.contents.row
         if not (self.may_be_deleted and self.is_writable) or writer is None:
             return
@@ -464,12 +488,17 @@ class WorkingCopy:
             return
         self.may_be_deleted = False
         ids = (*self.pending.to_delete, *(() if row is None else (row.id,)))
-        missing = writer.missing(ids) if ids else set()
-        self.pending = self.pending.without(missing)
-        if row is not None and row.id in missing:
-            self.contents = Contents(rules=self._kit.rules)
-            self.pending = self.pending.starting_over(None, self._kit.fresh_seed())
-            self._announce(SessionInvalidated, row.id, "the application has deleted its row")
+        users = writer.users_of(ids) if ids else {}
+        self.pending = self.pending.without(set(ids).difference(users))
+        if row is None:
+            return
+        is_there = row.id in users
+        if is_there and (row.userid is None or users[row.id] is not None):
+            return
+        self.contents = Contents(rules=self._kit.rules)
+        self.pending = self.pending.starting_over(row if is_there else None, self._kit.fresh_seed())
+        reason = f"the application has deleted its {'user' if is_there else 'row'}"
+        self._announce(SessionInvalidated, row.id, reason)
 
     def want_row(self) -> None:
         """Let the session be stored even if it is empty."""

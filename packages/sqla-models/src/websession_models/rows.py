@@ -104,14 +104,16 @@ class SessionRow:
     @property
     def state(self) -> SessionState:
         """What the rules need to know of it."""
+        owned = self.values["userid"] is not None if self.knows_users else None
         return SessionState(
             created=self.created,
             epoch=self.epoch,
             rotated_at=self.rotated_at,
-            owned=self.values["userid"] is not None if self.knows_users else None,
+            owned=owned,
             activity=self.activity,
             overrides=self.overrides,
             is_readable=not self.problem,
+            is_ownerless=owned is False and self.values["authenticated_at"] is not None,
         )
 
     def __repr__(self) -> str:

@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def witness(websession_engine_name: str, websession_database_url: str) -> Iterator[Witness]:
+def witness_settings() -> dict[str, str]:
+    """What the application of today is told otherwise than 0.2.0 was."""
+    return {}
+
+
+@pytest.fixture
+def witness(
+    websession_engine_name: str, websession_database_url: str, witness_settings: dict[str, str]
+) -> Iterator[Witness]:
     """What 0.2.0 has left behind, in a new database."""
     # MySQL takes what was made on MariaDB.
     engine = "mariadb" if websession_engine_name == "mysql" else websession_engine_name
-    witness = Witness(engine, websession_database_url)
+    witness = Witness(engine, websession_database_url, witness_settings)
     yield witness
     witness.close()

@@ -13,12 +13,22 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import witness_app
 from kinds import EVERY_KIND
 from pyramid_sqlalchemy_sessions import generate_secret_key
 from pytest_websession.clock import ManualClock
 from sqlalchemy import create_engine, inspect
 from witness_app import QUEUES, SETTINGS
-from workers import THIS_PYTHON, Answer, Browser, HistoryError, Worker, install_0_2_0
+from workers import (
+    THIS_PYTHON,
+    Answer,
+    Application,
+    Browser,
+    HistoryError,
+    Server,
+    Worker,
+    install_0_2_0,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,20 +52,24 @@ def python_with_0_2_0(tmp_path_factory: pytest.TempPathFactory) -> Path:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
+def settings_for(url: str) -> dict[str, str]:
+    """Return the settings of workers that share a database."""
+    keys = ("session.secret_key", "visit.secret_key", "staff.secret_key", "session.data_secret_key")
+    return {
+        **SETTINGS,
+        **{name: generate_secret_key() for name in keys},
+        "session.absolute_timeout": str(60 * DAY),
+        "sqlalchemy.url": url,
+        "witness.clock": "0",
+    }
+
+
 @pytest.fixture
 def workers(
     python_with_0_2_0: Path, websession_database_url: str, tmp_path: Path
 ) -> Iterator[tuple[Worker, Worker]]:
     """Serve one database by 0.2.0, which makes the tables, and by what is here; both have nothing to log."""
-    keys = {f"{name}.secret_key": generate_secret_key() for name in ("session", "visit", "staff")}
-    settings = {
-        **SETTINGS,
-        **keys,
-        "session.data_secret_key": generate_secret_key(),
-        "session.absolute_timeout": str(60 * DAY),
-        "sqlalchemy.url": websession_database_url,
-        "witness.clock": "0",
-    }
+    settings = settings_for(websession_database_url)
     logs = tmp_path / "old.log", tmp_path / "new.log"
     with ExitStack() as stack:
         old = stack.enter_context(
@@ -74,15 +88,15 @@ class Journey:
     """One browser's long way through the shop, and what it must find there at every step.
 
     Args:
-        workers: The old one and the new one.
+        servers: The old one and the new one.
         seed: For everything that is drawn.
 
     Attributes:
         handed_over: How often a renewal was begun by the first of a pair, and acknowledged by the second.
     """
 
-    def __init__(self, workers: tuple[Worker, Worker], seed: int) -> None:
-        self._workers = workers
+    def __init__(self, servers: tuple[Server, Server], seed: int) -> None:
+        self._servers = servers
         self._chance = random.Random(seed)
         self._clock = ManualClock(1_800_000_000 + self._chance.randrange(DAY))
         self._browser = Browser(self, self._clock)
@@ -100,7 +114,7 @@ class Journey:
     def ask(self, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """Let one of the two answer."""
         which = self._chance.choice((OLD, NEW))
-        answer = self._workers[which].ask(path, headers, body)
+        answer = self._servers[which].ask(path, headers, body)
         self._note(which, path, answer)
         return answer
 
@@ -158,7 +172,9 @@ class Journey:
         self._data.setdefault("cart", []).append(item)
 
     def buy_in_two_tabs(self) -> None:
-        """Send two forms at once, one to each worker."""
+        """Send two forms at once, one to each worker; a session of a visitor begins before."""
+        if not self._data:
+            self.put()
         token = self._browser.get("/session/form")
         self.pause()
         items = self._chance.sample(range(1000), 2)
@@ -263,7 +279,7 @@ class Journey:
         self._renewing = None
 
         def send(which: int, request: Any) -> Answer:
-            worker = self._workers[which]
+            worker = self._servers[which]
             if isinstance(request, str):
                 return self._browser.send(request, server=worker)
             path, content, token = request
@@ -279,26 +295,50 @@ class Journey:
         return answers
 
 
+@pytest.fixture
+def todays_workers(websession_database_url: str) -> Iterator[tuple[Application, Application]]:
+    """Serve one database by two that are here, of which the first still holds back what 0.2.0 cannot read."""
+    settings = settings_for(websession_database_url)
+    first, second = witness_app.main({}, **settings, **NEW_SETTINGS), witness_app.main({}, **settings)
+    witness_app.Base.metadata.create_all(witness_app.engines[0])
+    yield Application(first), Application(second)
+    for engine in witness_app.engines:
+        engine.dispose()
+    witness_app.engines.clear()
+
+
+def handed_over_in_a_journey(servers: tuple[Server, Server], seed: int) -> Counter[tuple[int, int]]:
+    """Return how often each of the two has acknowledged a renewal that each of them had begun."""
+    journey = Journey(servers, seed)
+    user, another = 10 * seed, 10 * seed + 1
+    journey.put()
+    journey.wander(10)
+    journey.login(user)
+    journey.wander(20)
+    journey.login(user)
+    journey.wander(10)
+    journey.login(user, cookie_max_age=30 * DAY, idle_timeout=14 * DAY)
+    journey.wander(10)
+    journey.login_as_another(another)
+    journey.wander(10)
+    journey.logout()
+    journey.wander(5)
+    journey.login(user)
+    journey.login_elsewhere()
+    journey.wander(5)
+    return journey.handed_over
+
+
 def test_nobody_is_logged_out_and_nothing_is_lost(workers: tuple[Worker, Worker]) -> None:
     handed_over: Counter[tuple[int, int]] = Counter()
     for seed in (1, 2, 3):
-        journey = Journey(workers, seed)
-        user, another = 10 * seed, 10 * seed + 1
-        journey.put()
-        journey.wander(10)
-        journey.login(user)
-        journey.wander(20)
-        journey.login(user)
-        journey.wander(10)
-        journey.login(user, cookie_max_age=30 * DAY, idle_timeout=14 * DAY)
-        journey.wander(10)
-        journey.login_as_another(another)
-        journey.wander(10)
-        journey.logout()
-        journey.wander(5)
-        journey.login(user)
-        journey.login_elsewhere()
-        journey.wander(5)
-        handed_over += journey.handed_over
+        handed_over += handed_over_in_a_journey(workers, seed)
     # In all four ways: what one has begun the other goes on with.
     assert set(handed_over) == {(OLD, OLD), (OLD, NEW), (NEW, OLD), (NEW, NEW)}
+
+
+@pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
+def test_nor_while_the_setting_is_taken_out_of_one_worker_after_the_other(
+    todays_workers: tuple[Application, Application],
+) -> None:
+    assert handed_over_in_a_journey(todays_workers, seed=1)

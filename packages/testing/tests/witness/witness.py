@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import witness_app
 from pytest_websession.clock import ManualClock
 from sqlalchemy import create_engine, text
 from workers import Application, Browser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DUMPS = Path(__file__).with_name("dumps")
 
@@ -20,6 +23,7 @@ class Witness:
     Args:
         engine: The engine's name.
         url: An empty database of that engine.
+        settings: What the application is told otherwise than 0.2.0 was.
 
     Attributes:
         clock: What time it is, at first when the witness is to be looked at.
@@ -27,10 +31,11 @@ class Witness:
         sessions: What there is to know of each cookie, by its name.
     """
 
-    def __init__(self, engine: str, url: str) -> None:
+    def __init__(self, engine: str, url: str, settings: Mapping[str, str]) -> None:
         about = json.loads((DUMPS / f"{engine}.json").read_text("utf-8"))
         self.clock = ManualClock(about["clock"])
-        self.settings = {**about["settings"], "sqlalchemy.url": url, "witness.clock": str(about["clock"])}
+        here = {"sqlalchemy.url": url, "witness.clock": str(about["clock"])}
+        self.settings = {**about["settings"], **here, **settings}
         self.sessions: dict[str, dict[str, Any]] = about["sessions"]
         self.engine = create_engine(url)
         dump = (DUMPS / f"{engine}.sql").read_text("utf-8")

@@ -12,7 +12,7 @@ import pyramid_tm
 import zope.sqlalchemy
 from pyramid.config import Configurator
 from pyramid.response import Response
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, sessionmaker
 from websession_models import FullyFeaturedSession
 from websession_models.sqlite import prepare_sqlite_engine
@@ -41,6 +41,11 @@ def count(request: Any) -> Response:
     return Response(json_body={"n": request.session["n"], "process": os.getpid()})
 
 
+def process(_request: Any) -> Response:
+    """Tell which process answers."""
+    return Response(json_body=os.getpid())
+
+
 def make_application(engine: Engine, secret_key: str) -> Any:
     """Return the application on its engine."""
     make_session = sessionmaker(engine)
@@ -65,6 +70,8 @@ def make_application(engine: Engine, secret_key: str) -> Any:
     config.add_request_method(dbsession, "dbsession", reify=True)
     config.add_route("count", "/count")
     config.add_view(count, route_name="count")
+    config.add_route("process", "/process")
+    config.add_view(process, route_name="process")
     return config.make_wsgi_app()
 
 
@@ -72,5 +79,6 @@ if "WORKERS_URL" in os.environ:
     _engine = make_engine(os.environ["WORKERS_URL"])
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: _engine.dispose(close=False))
-    Base.metadata.create_all(_engine)
+    with _engine.connect() as _connection:
+        _connection.execute(select(Session.id)).all()
     application = make_application(_engine, os.environ["WORKERS_KEY"])

@@ -6,6 +6,7 @@ What needs packages that are built, or that take over the process, is run by `ha
 from __future__ import annotations
 
 import http.client
+import importlib
 import importlib.util
 import json
 import os
@@ -69,9 +70,18 @@ def of_package(name: str) -> Any:
         ),
     ]
 )
-def server(request: Any, websession_database_url: Any, tmp_path: Path) -> Iterator[Server]:
+def server(
+    request: Any, websession_database_url: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
     """A server of each kind, under way."""
     processes, command = request.param
+    # By no worker: where each loads the application by itself, two would create the same table at once, and
+    # the one that fails takes gunicorn along.
+    monkeypatch.syspath_prepend(HERE)
+    counting_app = importlib.import_module("counting_app")
+    engine = counting_app.make_engine(str(websession_database_url))
+    counting_app.Base.metadata.create_all(engine)
+    engine.dispose()
     with Server(command, processes, str(websession_database_url), tmp_path / "log") as server:
         yield server
 
@@ -98,10 +108,14 @@ class Server:
                 self._command, cwd=HERE, env=self._variables, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + PATIENCE
-        while not self._listens():
+        heard: set[int | None] = set()
+        while len(heard - {None}) < self.processes:
+            # At once, so that one that is busy leaves some to the others.
+            with ThreadPoolExecutor(BROWSERS) as pool:
+                heard |= {answer.result() for answer in [pool.submit(self._ask) for _ in range(BROWSERS)]}
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
-                raise RuntimeError(f"the server did not start:\n{self.said}")
+                raise RuntimeError(f"of the server only {heard} did start:\n{self.said}")
             time.sleep(0.05)
         return self
 
@@ -115,13 +129,15 @@ class Server:
         """What it has logged."""
         return self._log.read_text()
 
-    def _listens(self) -> bool:
+    def _ask(self) -> int | None:
+        """Return which process answers; None: none does yet."""
         connection = _Connection(self._socket)
         try:
-            connection.request("GET", "/nothing")
-            return connection.getresponse().status == http.HTTPStatus.NOT_FOUND
+            connection.request("GET", "/process")
+            response = connection.getresponse()
+            return json.loads(response.read()) if response.status == http.HTTPStatus.OK else None
         except (OSError, http.client.HTTPException):
-            return False  # uWSGI listens before the application is loaded
+            return None  # uWSGI listens before the application is loaded
         finally:
             connection.close()
 
