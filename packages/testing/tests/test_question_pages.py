@@ -253,6 +253,20 @@ class TestADeployment:
         assert "proxy_set_header X-Forwarded-Proto $scheme;" in nginx
 
 
+class Unable:
+    """A part of the transaction that cannot be committed."""
+
+    transaction_manager = None
+
+    def commit(self, _transaction):
+        raise ZeroDivisionError
+
+    def sortKey(self):
+        return "unable"
+
+    abort = tpc_begin = tpc_vote = tpc_finish = tpc_abort = lambda self, _transaction: None
+
+
 class TestABackgroundJob:
     """It is queued if the request's transaction commits, and a socket goes by a ticket."""
 
@@ -276,6 +290,10 @@ class TestABackgroundJob:
             page["export"](request)
             raise ZeroDivisionError
 
+        def fail_to_commit(request):
+            page["export"](request)
+            request.tm.get().join(Unable())
+
         browser, _ = serve(
             Session,
             configure,
@@ -284,6 +302,7 @@ class TestABackgroundJob:
             leave=lambda request: forget(request) and None,
             export=page["export"],
             fail=fail,
+            fail_to_commit=fail_to_commit,
             ticket=page["socket_ticket"],
             count=lambda request: page["count_logged_in"](request.dbsession, Session),
             check=lambda request: page["may_go_on"](request.dbsession, Session, request.json_body),
@@ -293,8 +312,9 @@ class TestABackgroundJob:
     def test_is_queued_after_the_commit_and_not_if_there_is_none(self, browser, queue):
         browser.get("/enter")
         browser.get("/fill")
-        with pytest.raises(ZeroDivisionError):
-            browser.get("/fail")
+        for path in ("/fail", "/fail_to_commit"):
+            with pytest.raises(ZeroDivisionError):
+                browser.get(path)
         assert queue == []
         browser.get("/export", status=303)
         assert queue == [{"user": 7, "products": ["tea"]}]
