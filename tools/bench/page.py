@@ -147,6 +147,27 @@ def purge(figures: dict[str, Any]) -> str:
     return f"{_table(heads, rows)}\n\n{_measured(figures)} {about}"
 
 
+def operate(figures: dict[str, Any]) -> str:
+    """Return what an operator's commands take."""
+    engines = figures["engines"]
+    heads = [
+        "",
+        *(f"{ENGINES[name]}, {what}" for name in engines for what in ("processor", "time", "memory")),
+    ]
+    rows = []
+    for words in next(iter(engines.values())):
+        cells = [f"`{words}`"]
+        for commands in engines.values():
+            took = commands[words]
+            processor = f"{took['processor']:.1f} s"
+            if took["server"] >= 0.05:
+                processor += f" + {took['server']:.1f} s"
+            cells += [processor, f"{took['seconds']:.1f} s", f"{took['bytes'] / 2**20:.0f} MiB"]
+        rows.append(cells)
+    about = f"{figures['rows']:,} sessions, {figures['expired']:,} of them expired."
+    return f"{_table(heads, rows)}\n\n{_measured(figures)} {about}"
+
+
 def profile(figures: dict[str, Any]) -> str:
     """Return what each microsecond of a request goes to."""
     columns = figures["columns"]
@@ -199,6 +220,7 @@ SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "touches": touches,
     "keys": keys,
     "purge": purge,
+    "operate": operate,
     "profile": profile,
     "visits": visits,
 }

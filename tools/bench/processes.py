@@ -17,14 +17,21 @@ WORKER = Path(__file__).with_name("worker.py")
 
 
 def servers_time() -> float:
-    """Return for how many seconds processors have worked for the servers that this process has started."""
+    """Return for how many seconds processors have worked for the servers that this process has started.
+
+    The time of a server's process that has ended, as one of PostgreSQL's does with its connection, is in its
+    parent's.
+    """
     parents: dict[int, int] = {}
+    ended: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 # The name in brackets may hold anything.
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    nanoseconds = 0
+                facts = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(facts[1])
+                ended[int(entry.name)] = int(facts[13]) + int(facts[14])
+    nanoseconds = ticks = 0
     for process in parents:
         line = [process]
         while line[-1] in parents:
@@ -32,7 +39,8 @@ def servers_time() -> float:
         if os.getpid() in line[1:] and not _CONTENDERS.intersection(line):
             with contextlib.suppress(OSError):
                 nanoseconds += int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
-    return nanoseconds / 1e9
+                ticks += ended[process]
+    return nanoseconds / 1e9 + ticks / os.sysconf("SC_CLK_TCK")
 
 
 _CONTENDERS: set[int] = set()

@@ -2,12 +2,11 @@
 
 Forms, first writes, logins and logouts, on SQLite, by the model with every feature. 0.2.0 is installed from
 its commit. Valgrind's callgrind counts the instructions of the worker, those of Pyramid, SQLAlchemy and
-SQLite included; unlike times they hardly depend on what else the machine does.
+SQLite and the garbage collector included; unlike times they hardly depend on what else the machine does.
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 import shutil
@@ -42,8 +41,8 @@ VISITS: Final = {
 }
 """What a browser asks for, from no cookie on; the last request is measured."""
 
-WARM_UP: Final = 3
-COUNTED: Final = 10
+WARM_UP: Final = 5
+COUNTED: Final = 20
 
 
 def serve() -> None:
@@ -104,12 +103,9 @@ def serve() -> None:
                 for kind in order["prepare"]:
                     client.get(kind)
         else:
-            gc.collect()
-            gc.disable()  # it would count what others have left
             for client in ready:
                 statements.clear()
                 client.get(order["measure"], keep=True)
-            gc.enable()
         print(json.dumps(statements), flush=True)
 
 

@@ -74,7 +74,15 @@ def test_a_duration_is_right_to_its_second_unit(seconds):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "none"), (DAY, "24 h"), (90 * MINUTE, "90 min"), (15 * MINUTE, "15 min"), (61, "61 s")],
+    [
+        (None, "none"),
+        (14 * DAY, "14 d"),
+        (DAY, "24 h"),
+        (36 * HOUR, "36 h"),
+        (90 * MINUTE, "90 min"),
+        (15 * MINUTE, "15 min"),
+        (61, "61 s"),
+    ],
 )
 def test_an_exact_duration_is_in_one_unit(seconds, text):
     assert exact_duration(seconds) == text

@@ -35,7 +35,7 @@ class TestDefaults:
         settings = parse()
 
         assert settings.dbsession_name == "dbsession"
-        assert settings.cookie_name == "session"
+        assert settings.cookie_name == "websession"
         assert settings.cookie_max_age is None
         assert settings.cookie_path == "/"
         assert settings.cookie_domain is None

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
+
+# mutmut runs all of them more than once in one process.
+settings.register_profile("mutants", suppress_health_check=[HealthCheck.differing_executors])
 
 
 def pytest_configure(config: pytest.Config) -> None:

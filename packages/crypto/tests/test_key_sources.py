@@ -123,6 +123,8 @@ class TestMistakes:
         ]
         file.chmod(0o444)
         assert Keyring.from_sources(f"file:{file}").keys == ring(FIRST)
+        (tmp_path / "as large as can be").write_text(FIRST.rjust(64 * 1024))
+        assert Keyring.from_sources([f"file:{tmp_path}/as large as can be"]).keys == ring(FIRST)
 
     def test_what_is_no_regular_file_of_text_is_refused_without_waiting(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
@@ -257,6 +259,7 @@ class TestNames:
             "No module named 'yourproject.models.session'",
             "cannot import name 'Session' (/usr/lib/python3.12/site-packages/shop/models/__init__.py)",
             'connection to server at "127.0.0.1", port 5432 failed: Connection refused',
+            "Could not parse SQLAlchemy URL from given URL string; PostgreSQL, MySQL, MariaDB or SQLite",
         ],
     )
     def test_a_text_of_names_is_shown_as_it_is(self, name: str) -> None:

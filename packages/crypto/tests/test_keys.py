@@ -129,11 +129,14 @@ class TestReadingAKey:
         )
 
     def test_the_remedy_is_to_generate_one(self) -> None:
-        error = refusal("")
-
-        assert "generate_secret_key()" in error.remedy
-        assert "python -m websession_crypto" in error.remedy
-        assert str(error) == f"{error.problem}. {error.remedy}"
+        with pytest.raises(KeyFormatError) as caught:
+            SecretKey(RAW[:16])
+        texts = ("", TEXT[:41], "!" + TEXT[1:], TEXT + "==", TEXT[:-1] + "V", text_of(bytes(32)))
+        for error in (caught.value, *map(refusal, texts)):
+            assert "generate_secret_key()" in error.remedy
+            assert "python -m websession_crypto" in error.remedy
+            assert str(error) == f"{error.problem}. {error.remedy}"
+            assert error.args == (error.problem, error.remedy)
 
     @pytest.mark.parametrize("value", [None, 5, b"bytes", bytearray(43), ["list"]])
     def test_another_type_is_a_type_error(self, value: object) -> None:

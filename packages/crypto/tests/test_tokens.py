@@ -55,6 +55,7 @@ class TestRoundTrip:
     @given(payload=st.binary(max_size=300), purpose=st.text(min_size=1, max_size=60))
     def test_what_was_encrypted_is_decrypted(self, payload: bytes, purpose: str) -> None:
         codec = TokenCodec(Keyring.from_text(FIRST), purpose=purpose)
+        assert codec.purpose == purpose
         token = codec.encrypt(payload)
 
         assert codec.decrypt(token) == payload
@@ -80,7 +81,7 @@ class TestRoundTrip:
 
         assert codec.open(old.encrypt(b"payload")) == Opened(b"payload", 1)
         assert codec.open(CODEC.encrypt(b"payload")) == Opened(b"payload", 0)
-        assert codec.keyring.library == "openssl"
+        assert codec.keyring.library == old.keyring.library == "openssl"
 
     def test_a_token_is_a_cookie_value_as_it_stands(self) -> None:
         for length in range(40):

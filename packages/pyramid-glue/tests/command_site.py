@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
 from pyramid.config import Configurator
 from site_under_test import SECRET_KEY, Base, make_engine
 from sqlalchemy.orm import sessionmaker
+from websession_pyramid import SessionEmptied
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +50,35 @@ def main(global_config: dict[str, str], **settings: Any) -> Any:
         config.include("pyramid_retry")
     if settings.get("command_site.sessions", "true") == "true":
         config.include("websession_pyramid")
+    if name := settings.get("command_site.include"):
+        config.include(name)
     if settings.get("command_site.dbsession", "true") == "true":
         config.add_request_method(dbsession, reify=True)
     return config.make_wsgi_app()
+
+
+def clearing_emptied_rows(config: Configurator) -> None:
+    """Let a column of an emptied row be the application's to clear."""
+
+    def clear(event: SessionEmptied) -> None:
+        event.connection.execute(event.update.values(csrf_token=f"cleared {event.session}"))
+
+    config.add_subscriber(clear, SessionEmptied)
+
+
+def warning_of_its_own(config: Configurator) -> None:
+    """Warn, as an application or a library may when it starts."""
+    warnings.warn("of the application's own", UserWarning, stacklevel=1)
+
+
+def failing_at_emptied_rows(config: Configurator) -> None:
+    """Let the application fail where it might clear a column of an emptied row."""
+
+    def fail(event: SessionEmptied) -> None:
+        event.connection.execute(event.update.values(csrf_token="half done"))
+        raise ZeroDivisionError
+
+    config.add_subscriber(fail, SessionEmptied)
 
 
 def prefix_filter(global_config: dict[str, str]) -> Any:

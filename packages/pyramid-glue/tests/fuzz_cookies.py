@@ -36,7 +36,7 @@ class Fuzzer:
     def __init__(self, folder: Path, runs: int) -> None:
         url = f"sqlite:///{folder / 'fuzz.sqlite'}"
         self._target = Target(lambda **options: Site(url=url, **options))
-        self._codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
+        self._codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession")
         self._runs, self._count = runs, 0
         self.corpus = folder / "corpus"
         self.corpus.mkdir()
@@ -49,10 +49,10 @@ class Fuzzer:
         token = self._codec.encrypt(stranger).encode()
         tokens = [each.encode() for each in (*self._target.foreign, *self._target.no_tickets)]
         return [
-            *(b"\0session=" + each for each in (token, *tokens)),
+            *(b"\0websession=" + each for each in (token, *tokens)),
             *(b"\1" + each for each in (token, token[:-1], b'"' + token + b'"', b"")),
             b"\2" + b"\n".join([token, tokens[0], token]),
-            b"\0other=\xff\xfe; session=" + token + b"; session=" + tokens[0],
+            b"\0other=\xff\xfe; websession=" + token + b"; websession=" + tokens[0],
             b"\3" + stranger,
             b"\3" + stranger[:-1],
         ]
@@ -63,11 +63,11 @@ class Fuzzer:
         if kind == 0:
             return rest.decode("latin-1")
         if kind == 1:
-            return f"session={rest.decode('latin-1')}"
+            return f"websession={rest.decode('latin-1')}"
         if kind == 2:
-            return "; ".join(f"session={part}" for part in rest.decode("latin-1").split("\n"))
+            return "; ".join(f"websession={part}" for part in rest.decode("latin-1").split("\n"))
         # An authentic token of whatever it may hold: no client can make it, another release of ours could.
-        return f"session={self._codec.encrypt(rest[:500])}"
+        return f"websession={self._codec.encrypt(rest[:500])}"
 
     def __call__(self, data: bytes) -> None:
         """Check that one input is refused."""

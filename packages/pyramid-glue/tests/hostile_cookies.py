@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _LONGEST = 4400
-_NAMES = ("Session", "session ", "xsession", "$session", "", "session=session")
+_NAMES = ("Websession", "websession ", "xwebsession", "$websession", "", "websession=websession")
 _STRANGERS = 16
 
 
@@ -50,12 +50,12 @@ class Target:
         )
         self.site.views["start"] = lambda request: request.session.update(secret="of-a-user")
         self.genuine = [self._victim() for _ in range(2)]
-        self._codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
+        self._codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession")
         tickets = [self._codec.decrypt(token) for token in self.genuine]
         others = [
-            TokenCodec(Keyring.from_text(generate_secret_key()), purpose="session"),
+            TokenCodec(Keyring.from_text(generate_secret_key()), purpose="websession"),
             TokenCodec(Keyring.from_text(SECRET_KEY), purpose="admin"),
-            TokenCodec(Keyring.from_text(SECRET_KEY), purpose="Session"),
+            TokenCodec(Keyring.from_text(SECRET_KEY), purpose="Websession"),
         ]
         self.foreign = [codec.encrypt(ticket) for codec in others for ticket in tickets]
         self.unknown = [
@@ -72,7 +72,7 @@ class Target:
         browser = self.site.browser()
         for path in ("/start", "/login", "/look"):
             browser.get(path)
-        return str(browser.cookies["session"])
+        return str(browser.cookies["websession"])
 
     def state(self) -> list[Any]:
         """Return everything in both tables."""
@@ -126,7 +126,7 @@ class Target:
     def opens_what_is_genuine(self) -> None:
         """Check that the victims' own cookies still work, and that nothing was stored."""
         for token in self.genuine:
-            assert b"of-a-user" in self.send(f"session={token}")[2]
+            assert b"of-a-user" in self.send(f"websession={token}")[2]
         assert self.state() == self.stored
 
     # -- what is sent --------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ STANDARD_VIEWS: dict[str, Callable[[Any], Any]] = {
 """The views of every site: `start` stores something, `login` is user 7's."""
 
 
-def cookie_of(browser: webtest.TestApp, name: str = "session") -> tuple[str, str]:
+def cookie_of(browser: webtest.TestApp, name: str = "websession") -> tuple[str, str]:
     """Return name and value of a browser's cookie: the users' if it has one, else the visitors'."""
     name = name if name in browser.cookies else f"{name}-visitor"
     return name, browser.cookies[name]
@@ -193,13 +193,14 @@ class Site:
                 config.add_exception_view(error_page, context=Exception)
             if configure is not None:
                 configure(config)
+            config.commit()
+            self.clock = ManualClock(1_800_000_000)
+            self.clock.govern(config)
             self.app = config.make_wsgi_app()
         except BaseException:
             self.engine.dispose()
             raise
         self.factory = self.app.registry.getUtility(ISessionFactory)
-        self.clock = ManualClock(1_800_000_000)
-        self.clock.govern(self.app)
         self.model.metadata.create_all(self.engine)  # type: ignore[attr-defined]
 
     def _dispatch(self, request: Any) -> Response:

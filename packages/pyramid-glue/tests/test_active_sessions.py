@@ -78,7 +78,7 @@ def test_a_handle_gives_no_identifier_away_and_opens_nothing(site):
     assert len(handle) == 32
     assert row.id.hex not in handle
     stranger = site.browser()
-    stranger.set_cookie("session", handle)
+    stranger.set_cookie("websession", handle)
     assert who(stranger) == [None]
 
 

@@ -102,7 +102,7 @@ class TestAnotherUser:
 
     def test_leaves_the_first_users_cookie_dead_at_once(self, site, browser):
         first = site.browser()
-        first.set_cookie("session", browser.cookies["session"])
+        first.set_cookie("websession", browser.cookies["websession"])
         browser.get("/login?user=8")
         assert first.get("/look").json_body == [None, *NOTHING]
         assert browser.get("/look").json_body[0] == 8
@@ -203,11 +203,11 @@ class TestDataThatIsKept:
         ]
 
     def test_comes_with_new_tokens(self, site, browser):
-        token, old = browser.get("/token").json_body, browser.cookies["session"]
+        token, old = browser.get("/token").json_body, browser.cookies["websession"]
         browser.get("/keep?user=8")
         assert browser.get("/token").json_body != token
         thief = site.browser()
-        thief.set_cookie("session", old)
+        thief.set_cookie("websession", old)
         assert thief.get("/look").json_body == [None, *NOTHING]
 
     def test_can_be_changed_through_values_that_were_taken_out_before(self, site, browser):

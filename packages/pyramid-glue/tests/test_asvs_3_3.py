@@ -53,7 +53,7 @@ def test_3_3_1_the_cookie_is_secure_over_https_and_has_a_prefix_if_told_to(set_c
     for settings in ({}, HOST, {**HOST, "session.cookie_name": "__Secure-session"}):
         cookies, _ = set_cookies(**settings)
         assert all(cookie["secure"] for cookie in cookies)
-        name = settings.get("session.cookie_name", "session")
+        name = settings.get("session.cookie_name", "websession")
         assert {cookie.key for cookie in cookies} == {name, f"{name}-visitor"}
 
 

@@ -14,7 +14,7 @@ from websession_models import fresh_session_id
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
-VISITORS_CODEC = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session-visitor")
+VISITORS_CODEC = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession-visitor")
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def site(make_site):
     return make_site(model=FullSession)
 
 
-def holding(site, token, name="session"):
+def holding(site, token, name="websession"):
     """Return a browser with that cookie."""
     browser = site.browser()
     browser.set_cookie(name, token)
@@ -41,7 +41,7 @@ def test_7_2_1_the_server_decides_by_its_own_row_and_not_by_the_cookie(site):
 def test_7_2_1_a_cookie_that_the_server_did_not_make_opens_nothing(site):
     browser = site.browser()
     browser.get("/login")
-    token = browser.cookies["session"]
+    token = browser.cookies["websession"]
     for forged in (token[:-4] + "AAAA", token.swapcase(), "7", site.rows()[0].id.hex):
         assert holding(site, forged).get("/who").json_body is None
 
@@ -52,7 +52,7 @@ def test_7_2_2_every_session_has_a_token_of_its_own_made_when_it_begins(site):
         browser = site.browser()
         assert "Set-Cookie" not in browser.get("/who").headers
         browser.get("/start")
-        tokens.add(browser.cookies["session-visitor"])
+        tokens.add(browser.cookies["websession-visitor"])
     tickets = {VISITORS_CODEC.decrypt(token) for token in tokens}
     assert len(tokens) == len(tickets) == len(site.rows()) == 20
 
@@ -66,7 +66,7 @@ def test_7_2_3_an_identifier_has_128_random_bits(site):
     browser = site.browser()
     browser.get("/start")
     # What identifies the session is in the cookie, and only in there, encrypted.
-    ticket = Ticket.from_bytes(VISITORS_CODEC.decrypt(browser.cookies["session-visitor"]))
+    ticket = Ticket.from_bytes(VISITORS_CODEC.decrypt(browser.cookies["websession-visitor"]))
     assert ticket.session_id == site.rows()[0].id
 
 
@@ -79,7 +79,7 @@ def test_7_2_4_a_login_makes_a_new_token_and_ends_the_old_one(site, before):
         browser.get("/before")
     name, old = cookie_of(browser)
     browser.get("/login")
-    assert browser.cookies["session"] != old
-    assert "session-visitor" not in browser.cookies
+    assert browser.cookies["websession"] != old
+    assert "websession-visitor" not in browser.cookies
     assert holding(site, old, name).get("/who").json_body is None
     assert browser.get("/who").json_body == 7

@@ -65,12 +65,12 @@ def test_7_4_1_after_a_logout_no_cookie_of_the_session_resumes_it(site):
     kept = []
     for path in ("/login?id=7", "/login?id=7", "/who"):
         browser.get(path)
-        kept.append(browser.cookies["session"])
+        kept.append(browser.cookies["websession"])
     browser.get("/logout")
     assert browser.cookies == {}
     assert site.rows() == []
     for token in kept:
-        browser.set_cookie("session", token)
+        browser.set_cookie("websession", token)
         assert browser.get("/who").json_body is None
 
 

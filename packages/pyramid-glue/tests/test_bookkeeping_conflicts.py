@@ -65,12 +65,12 @@ class Traffic:
 
     def log_in(self):
         self._browser.get("/login")
-        self.cookie = self._browser.cookies["session"]
+        self.cookie = self._browser.cookies["websession"]
 
     def send(self, path):
         self.sent.append(path)
         browser = self.site.browser()
-        browser.set_cookie("session", self.cookie)
+        browser.set_cookie("websession", self.cookie)
         try:
             answer = browser.get(path)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is counted
@@ -79,7 +79,7 @@ class Traffic:
         if answer.json_body != 7:
             self.out += 1
         if "Set-Cookie" in answer.headers:
-            self.cookie = browser.cookies["session"]
+            self.cookie = browser.cookies["websession"]
 
     def at_once(self, *paths):
         barrier = threading.Barrier(len(paths))

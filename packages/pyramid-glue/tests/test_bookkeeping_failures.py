@@ -60,7 +60,7 @@ def show_an_old_cookie(site):
     """Log in, and let a thief come with a cookie from before; return the victim's browser."""
     browser, thief = site.browser(), site.browser()
     browser.get("/login")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     browser.get("/login")
     site.clock.advance(121)
     assert thief.get("/who").json_body is None
@@ -232,7 +232,7 @@ class TestPools:
 
         browser, thief = site.browser(), site.browser()
         browser.get("/login")
-        thief.set_cookie("session", browser.cookies["session"])
+        thief.set_cookie("websession", browser.cookies["websession"])
         browser.get("/login")
         site.clock.advance(121)
         site.views["take"] = take

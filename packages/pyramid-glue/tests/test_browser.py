@@ -104,7 +104,7 @@ def visit(make_site, web, chromium):
 def test_the_cookie_has_the_attributes_that_were_asked_for(visit):
     visitor = visit()
     visitor.open("/start")
-    cookie = visitor.cookies()["session-visitor"]
+    cookie = visitor.cookies()["websession-visitor"]
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
     assert (cookie["domain"], cookie["path"], cookie["session"]) == (SHOP, "/", True)
     assert cookie["size"] < 4096
@@ -137,7 +137,7 @@ def test_what_comes_from_another_site_without_the_cookie_does_not_end_a_login(vi
     visitor.open("/login")
     visitor.follow(element, path="/put")
     # What was put in without it began a session of a visitor.
-    assert set(visitor.cookies()) == {"session", "session-visitor"}
+    assert set(visitor.cookies()) == {"websession", "websession-visitor"}
     assert visitor.open("/who") == "7"
     assert visitor.open("/look") == {}
 
@@ -164,19 +164,19 @@ def test_httponly_hides_it_from_scripts(visit, httponly):
     visitor.open("/start")
     visitor.open("/page")
     seen = visitor.browser.execute_script("return document.cookie")
-    assert ("session-visitor=" in seen) is not httponly
+    assert ("websession-visitor=" in seen) is not httponly
 
 
 def test_a_subdomain_can_plant_a_cookie_of_the_plain_name_but_none_with_the_host_prefix(visit):
     visitor = visit(cookie_name="__Host-session", cookie_secure="true")
     visitor.open("/start")
     visitor.open("/", SUBDOMAIN)
-    for name in ("session", "__Host-session", "__host-session", "__Host-session-visitor"):
+    for name in ("websession", "__Host-session", "__host-session", "__Host-session-visitor"):
         plant = f"document.cookie = '{name}=planted; Domain={SHOP}; Path=/; Secure'"
         visitor.browser.execute_script(plant)
     jar = visitor.cookies()
-    assert set(jar) == {"session", "__Host-session-visitor"}
-    assert jar["session"]["domain"] == f".{SHOP}"
+    assert set(jar) == {"websession", "__Host-session-visitor"}
+    assert jar["websession"]["domain"] == f".{SHOP}"
     assert jar["__Host-session-visitor"]["value"] != "planted"
     assert visitor.open("/look") == {"a": 1}
 

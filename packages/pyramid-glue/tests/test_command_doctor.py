@@ -33,6 +33,21 @@ def told(finding):
     return "{severity}: {problem} {remedy}".format_map(finding)
 
 
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "doctor.md"
+
+
+def transcript(name):
+    """Return what the page of the documentation says `doctor` prints, without its line ends."""
+    block = PAGE.read_text("utf-8").partition(f"<!-- {name} -->")[2].partition("```text\n")[2]
+    return " ".join(block.partition("```")[0].split())
+
+
+def as_on_the_page(output, names):
+    for name, other in {**names, "sealed_session": "session"}.items():
+        output = output.replace(name, other)
+    return " ".join(output.split())
+
+
 PERFECT = {
     **SOUND,
     "session__model_class": "site_under_test.SealedSession",
@@ -201,7 +216,7 @@ class TestTheDoctorFinds:
 
     @pytest.mark.parametrize(("value", "severity"), [("auto", "info"), ("false", "warning")])
     def test_a_cookie_that_goes_over_plain_http(self, doctor, value, severity):
-        found = doctor(session__cookie_secure=value, session__cookie_name="session")["cookie"]
+        found = doctor(session__cookie_secure=value, session__cookie_name="websession")["cookie"]
         assert any(each.startswith(severity) and "3.3.1" in each and "https" in each for each in found)
 
     def test_sessions_that_never_end(self, doctor):
@@ -304,10 +319,12 @@ class TestTenFaultsAreFoundAndNoneWhereThereAreNone:
 
         return look
 
-    def test_a_perfect_deployment(self, looked):
+    def test_a_perfect_deployment(self, looked, command, ini):
         assert looked() == (0, {})
+        result = command("doctor", ini(**PERFECT))
+        assert transcript("perfect") == as_on_the_page(result.stdout, {})
 
-    def test_a_deployment_with_ten_faults(self, looked, tmp_path, monkeypatch):
+    def test_a_deployment_with_ten_faults(self, looked, command, ini, tmp_path, monkeypatch):
         looked()
         engine = command_site.engines[-1]
         now = int(time.time())
@@ -348,14 +365,14 @@ class TestTenFaultsAreFoundAndNoneWhereThereAreNone:
         key_file = tmp_path / "key"
         key_file.write_text(generate_secret_key())
         key_file.chmod(0o644)
-        status, found = looked(
-            mode=0o644,
-            command_site__tables="false",
-            command_site__retry="false",
-            session__secret_key=f"file:{key_file}",
-            session__cookie_httponly="false",
-            tm__manager_hook=None,
-        )
+        faults = {
+            "command_site__tables": "false",
+            "command_site__retry": "false",
+            "session__secret_key": f"file:{key_file}",
+            "session__cookie_httponly": "false",
+            "tm__manager_hook": None,
+        }
+        status, found = looked(mode=0o644, **faults)
         assert status == 1
         expected = {
             "schema": ["expires_at has no index"],
@@ -366,8 +383,8 @@ class TestTenFaultsAreFoundAndNoneWhereThereAreNone:
             "cookie": ["Scripts in the page can read"],
             "keys": ["the key file of session.secret_key", "read session.data_secret_key in site.ini"],
             "purging": [
-                "1 sessions are past their deadline",
-                "2 rows that were looked at, 1 have no deadline",
+                "Sessions past their deadline: 1;",
+                "2 rows that were looked at, 1 had no deadline",
             ],
         }
         assert sum(map(len, expected.values())) == 10
@@ -376,6 +393,11 @@ class TestTenFaultsAreFoundAndNoneWhereThereAreNone:
             assert len(found[check]) == len(words), found[check]
             for finding, part in zip(found[check], words, strict=True):
                 assert part in finding
+        file = Path(ini(**{**PERFECT, **faults}))
+        file.chmod(0o644)
+        result = command("doctor", str(file))
+        names = {str(key_file): "/srv/yourproject/key", "site.ini": "production.ini"}
+        assert transcript("broken") == as_on_the_page(result.stdout, names)
 
     @pytest.mark.parametrize("option", ["secret_key", "data_secret_key"])
     def test_a_readable_file_that_only_says_where_the_keys_are_is_none(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import command_site
 import pytest
+from failure_table import TABLE
 from site_under_test import FullSession
 from sqlalchemy import create_engine, make_url, text
 from websession_core.state import Activity
@@ -72,7 +73,7 @@ def test_an_account_that_may_only_read_is_told_to_be_granted_more(
     try:
         name, *options = arguments
         uri = write(url.set(username="reader", password="secret"))
-        failed(command(name, uri, *options), 4, "GRANT SELECT, INSERT, UPDATE, DELETE")
+        assert TABLE["the account may not write"].is_told_by(command(name, uri, *options))
     finally:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -87,13 +88,11 @@ def test_an_account_that_may_only_read_is_told_to_be_granted_more(
 def test_what_is_wrong_in_the_url_is_named(command, write, websession_database_url, arguments):
     url = make_url(websession_database_url)
     name, *options = arguments
-    failed(command(name, write(url.set(port=1)), *options), 4, "See that it runs, and that host and port")
+    assert TABLE["the server does not answer"].is_told_by(command(name, write(url.set(port=1)), *options))
     no_user = write(url.set(username="nobody_at_all", password="secret"))
-    # A server of the tests may trust everybody, and says then that there is no such role.
-    result = command(name, no_user, *options)
-    failed(result, 4)
-    assert "user and password" in result.stderr or "nobody_at_all" in result.stderr
-    failed(command(name, write(url.set(database="no_such_database")), *options), 4, "Create the database")
+    assert TABLE["user or password are wrong"].is_told_by(command(name, no_user, *options))
+    missing = command(name, write(url.set(database="no_such_database")), *options)
+    assert TABLE["the database does not exist"].is_told_by(missing)
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)

@@ -171,6 +171,18 @@ def test_prometheus_gets_gauges(command, config):
     assert command("stats", "--json", "--format", "prometheus", config).exit_code == 2
 
 
+@ON_SQLITE
+def test_prometheus_own_parser_takes_it(command, config):
+    parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
+    text = command("stats", "--format", "prometheus", config).stdout
+    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
+    assert {family.type for family in families.values()} == {"gauge"}
+    assert all(family.documentation and family.samples for family in families.values())
+    (active,) = families["web_sessions_active"].samples
+    assert (active.labels, active.value) == ({"session": "session"}, 2)
+    assert [sample.labels["lt"] for sample in families["web_sessions_last_used"].samples][-1] == "+Inf"
+
+
 def test_every_help_has_an_example_that_the_command_takes():
     for name in main.commands:
         text = CliRunner().invoke(main, [name, "--help"], prog_name="pyramid-sessions").output
@@ -202,13 +214,61 @@ def test_a_reader_that_goes_away_is_no_failure_of_the_database(config, name):
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("pyramid-sessions"), name, config],
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+
+    def run(output, **more):
+        command = [sys.executable, "-c", "from websession_pyramid.command import run; run()", name, config]
+        environment = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(
+            command, stdout=output, stderr=subprocess.PIPE, text=True, check=False, env=environment, **more
+        )
+        return done.returncode, done.stderr
+
+    assert run(writer) == (141, "")
     os.close(writer)
-    assert (done.returncode, done.stderr) == (141, "")
+    if name == "doctor":
+        with Path("/dev/full").open("w") as full:
+            status, told = run(full)
+        assert (status, told.count("\n")) == (5, 1)
+        assert told.startswith("Error: The output could not be written: No space left on device. ")
+        assert run(None, preexec_fn=lambda: os.close(1)) == (0, "")
+
+
+# Of setuptools, since 80.9; the versions of the tests' environments are older.
+WARNING = """
+import sys, warnings
+warnings.warn("pkg_resources is deprecated as an API. See its page.", UserWarning, stacklevel=2)
+sys.path.remove({folder!r})
+del sys.modules["pkg_resources"]
+import pkg_resources  # the real one, which is what is imported
+"""
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("websession_pyramid.command import run", ["purge"]),
+        ("websession_pyramid.command.purge import run_gc as run", []),
+    ],
+    ids=["pyramid-sessions", "pyramid_session_gc"],
+)
+def test_cron_mails_no_warning_of_other_peoples(ini, tmp_path, script, arguments):
+    """Neither of Pyramid's import of pkg_resources, nor of what the application has imported."""
+    folder = tmp_path / "with setuptools of today"
+    folder.mkdir()
+    (folder / "pkg_resources.py").write_text(WARNING.format(folder=str(folder)))
+    uri = ini(session__idle_timeout="30min", command_site__include="command_site.warning_of_its_own")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    path = [str(folder), str(Path(__file__).parent), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+
+    def run(*options):
+        command = [sys.executable, *options, "-c", f"from {script}; run()", *arguments, uri]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("0 sessions deleted")
+    if arguments:
+        # Whoever asks for them has them, so that the first half can fail.
+        assert "of the application's own" in run("-W", "default").stderr

@@ -94,7 +94,7 @@ def test_the_old_name_does_the_same(config):
     add(-5000)
     result = CliRunner().invoke(gc, [config])
     assert result.exit_code == 0
-    assert result.stdout.startswith("1 sessions deleted")
+    assert result.stdout.startswith("1 session deleted")
 
 
 @ON_SQLITE

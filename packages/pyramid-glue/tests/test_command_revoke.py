@@ -8,11 +8,12 @@ import uuid
 
 import command_site
 import pytest
-from site_under_test import FullSession
-from sqlalchemy import func, select
+from site_under_test import Base, FullSession
+from sqlalchemy import Column, ForeignKey, MetaData, Table, event, func, select
 from websession_core.policies import Overrides
 from websession_core.state import Activity
 from websession_models import SessionRow, Store, fresh_session_id
+from websession_models.emptying import ENDED
 
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
 
@@ -88,8 +89,67 @@ def test_sessions_are_ended_by_user_by_age_or_all(command, config, four, options
     }
     assert len(left()) == 4
     found = json.loads(command("revoke", "--json", *options, config).stdout)
-    assert found == {"ended": len(ended), "gone": 0, "held": 0, "format_version": 1}
+    assert found == {"ended": len(ended), "emptied": 0, "gone": 0, "held": 0, "format_version": 1}
     assert left() == {each for number, each in enumerate(four) if number not in ended}
+
+
+@pytest.mark.parametrize("websession_engine_name", ["sqlite", "postgresql"])
+class TestARowThatAForeignKeyKeeps:
+    @pytest.fixture
+    def refer(self, monkeypatch):
+        """Let rows of the application's refer to sessions, without ON DELETE."""
+        usual = command_site.make_engine
+
+        def make_engine(url, **options):
+            engine = usual(url, **options)
+            if engine.dialect.name == "sqlite":
+                event.listen(engine, "connect", lambda driver, _: driver.execute("PRAGMA foreign_keys = ON"))
+            return engine
+
+        monkeypatch.setattr(command_site, "make_engine", make_engine)
+        metadata = MetaData()
+        key = Base.metadata.tables["full_session"].to_metadata(metadata).columns["id"]
+        basket = Table("basket", metadata, Column("session_id", key.type, ForeignKey(key)))
+
+        def refer(*ids):
+            with command_site.engines[-1].begin() as connection:
+                basket.create(connection)
+                connection.execute(basket.insert(), [{"session_id": session_id} for session_id in ids])
+
+        yield refer
+        with command_site.engines[-1].begin() as connection:
+            basket.drop(connection)
+
+    @staticmethod
+    def stored():
+        table = Base.metadata.tables["full_session"]
+        with command_site.engines[-1].connect() as connection:
+            rows = connection.execute(select(table.c.epoch, table.c.userid, table.c.csrf_token))
+            return [tuple(row) for row in rows]
+
+    def test_is_emptied_and_the_line_and_the_application_are_told(self, command, ini, refer):
+        uri = ini(command_site__include="command_site.clearing_emptied_rows")
+        assert command("stats", uri).exit_code == 0
+        kept, _ = add(userid=7), add(userid=7)
+        refer(kept)
+        result = command("revoke", "--user", "7", uri)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout == (
+            "2 sessions ended; 1 of the rows emptied and not deleted, because a foreign key refers to them "
+            "(give it ON DELETE CASCADE or ON DELETE SET NULL).\n"
+        )
+        assert self.stored() == [(ENDED, None, f"cleared {kept.hex[:8]}")]
+
+    def test_is_emptied_though_a_subscriber_fails_which_is_told(self, command, ini, refer):
+        uri = ini(command_site__include="command_site.failing_at_emptied_rows")
+        assert command("stats", uri).exit_code == 0
+        refer(add(userid=7), add(userid=7))
+        result = command("revoke", "--json", "--all", uri)
+        assert json.loads(result.stdout)["emptied"] == 2
+        assert result.exit_code == 1
+        (line,) = result.stderr.splitlines()
+        assert "A subscriber of SessionEmptied has failed (ZeroDivisionError)" in line
+        assert self.stored() == [(ENDED, None, None)] * 2
 
 
 @ON_SQLITE

@@ -29,7 +29,12 @@ from websession_core.errors import ConfigurationError
 from websession_crypto import Keyring, generate_secret_key
 from websession_models import BaseMixin
 from websession_models.types import SESSION_JSON
-from websession_pyramid import SessionSecurityPolicy, factory_args_from_settings, get_session_factory
+from websession_pyramid import (
+    SessionSecurityPolicy,
+    factory_args_from_settings,
+    get_session_factory,
+    web_session_factories,
+)
 
 GOOD = {"session.secret_key": SECRET_KEY, "session.model_class": "site_under_test.Session"}
 
@@ -69,7 +74,7 @@ def include(settings):
 def test_the_two_settings_of_the_quick_start_are_enough():
     settings = include(GOOD).settings
     assert settings.model_class is Session
-    assert settings.cookie_name == "session"
+    assert settings.cookie_name == "websession"
     assert settings.dbsession_name == "dbsession"
 
 
@@ -111,11 +116,42 @@ def test_all_mistakes_are_told_at_once():
     assert "hunter2" not in message
 
 
-@pytest.mark.parametrize(("ahead", "told"), [(1000, True), (-1, False)])
+def start_at(now, **cut_offs):
+    """Start an application with two sessions, by their clocks, and views with a mistake of their own."""
+    settings = {**GOOD, "other.secret_key": SECRET_KEY, "other.model_class": FullSession, **cut_offs}
+    config = Configurator(settings={**settings, "other.cookie_name": "other"})
+    config.include("pyramid_tm")
+    config.include("pyramid_sqlalchemy_sessions")
+    config.add_web_session("other")
+    config.add_view(lambda request: {}, renderer="json", recent_login=(60, "other" if now else "nobodys"))
+    config.add_request_method(lambda request: None, "dbsession", reify=True)
+    config.commit()
+    for factory in web_session_factories(config.registry).values():
+        if now:
+            factory.clock = lambda: now
+    config.make_wsgi_app()
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(3600, 1), (1, 1), (0, 0)])
 def test_a_cut_off_that_has_yet_to_come_is_warned_of(caplog, ahead, told):
-    assert include({**GOOD, "session.not_before": int(time.time()) + ahead})
-    assert [record.levelname for record in caplog.records] == ["WARNING"] * told
-    assert ("session.not_before is" in caplog.text) is told
+    start_at(5000, **{"other.not_before": 5000 + ahead})
+    warned = [record.getMessage() for record in caplog.records if "not_before" in record.getMessage()]
+    assert len(warned) == told
+    assert all(line.startswith(f"other.not_before is {ahead} seconds ahead") for line in warned)
+
+
+def test_a_cut_off_further_ahead_than_clocks_step_is_a_mistake_by_the_sessions_clock():
+    with pytest.raises(ConfigurationError) as caught:
+        start_at(5000, **{"session.not_before": 9000, "other.not_before": 8601})
+    assert {(each.setting, each.value) for each in caught.value.mistakes} == {
+        ("session.not_before", "9000"),
+        ("other.not_before", "8601"),
+    }
+    with pytest.raises(ConfigurationError) as caught:  # by this machine's, and with what is wrong besides
+        start_at(None, **{"session.not_before": int(time.time()) + 4000})
+    settings = [each.setting for each in caught.value.mistakes]
+    assert len(settings) == 2
+    assert "session.not_before" in settings
 
 
 def test_settings_that_are_missing_are_named():
@@ -146,7 +182,7 @@ def test_a_factory_can_be_made_in_code():
     factory = get_session_factory(SECRET_KEY, Session, cookie_name="id", cookie_max_age=60)
     assert factory.settings.cookie_max_age == 60
     again = get_session_factory(**factory_args_from_settings(GOOD))
-    assert again.settings.cookie_name == "session"
+    assert again.settings.cookie_name == "websession"
     assert get_session_factory(Keyring.from_text(SECRET_KEY), "site_under_test.Session")
     with pytest.raises(ConfigurationError, match="cookie_nmae"):
         get_session_factory(SECRET_KEY, Session, cookie_nmae="id")

@@ -102,7 +102,7 @@ def show_an_old_cookie(site):
     """Log in, and let a thief come with a cookie from before; return the browsers of both."""
     browser, thief = site.browser(), site.browser()
     browser.get("/login")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     browser.get("/login")
     site.clock.advance(121)
     assert thief.get("/who").json_body is None
@@ -228,7 +228,7 @@ class TestARowThatIsGone:
 
     def revoke(self, site, browser):
         other = site.browser()
-        other.set_cookie("session", browser.cookies["session"])
+        other.set_cookie("websession", browser.cookies["websession"])
         other.get("/who")
 
     @pytest.mark.parametrize("meanwhile", ["log_out", "purge"])
@@ -248,7 +248,7 @@ class TestARowThatIsGone:
     def test_is_nothing_to_tell_when_it_is_to_be_revoked(self, site, messages, meanwhile):
         browser, thief = site.browser(), site.browser()
         browser.get("/login")
-        thief.set_cookie("session", browser.cookies["session"])
+        thief.set_cookie("websession", browser.cookies["websession"])
         browser.get("/login")
         site.clock.advance(121)
         site.views["meanwhile"] = lambda: getattr(self, meanwhile)(site, thief)

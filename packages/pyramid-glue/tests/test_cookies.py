@@ -37,7 +37,7 @@ def cookie_of(make_site):
 
 def test_its_attributes_are_safe_by_default(cookie_of):
     cookie, response = cookie_of()
-    assert cookie.key == "session"
+    assert cookie.key == "websession"
     assert cookie["httponly"]
     assert cookie["samesite"].lower() == "lax"
     assert cookie["path"] == "/"
@@ -88,7 +88,7 @@ def test_a_removed_cookie_has_the_attributes_of_the_one_it_removes(make_site):
     browser = site.browser(HTTP_HOST="www.example.com", **{"wsgi.url_scheme": "https"})
     browser.get("/start")
     header = browser.get("/leave").headers["Set-Cookie"]
-    assert header.startswith("session=;")
+    assert header.startswith("websession=;")
     for attribute in ("Max-Age=0", "Path=/", "Domain=example.com", "secure", "HttpOnly", "SameSite=Lax"):
         assert attribute.lower() in header.lower()
 
@@ -242,13 +242,13 @@ class TestCaches:
         if cookie != "none":
             browser.get("/login")
         if cookie == "junk":
-            browser.set_cookie("session", "junk")
+            browser.set_cookie("websession", "junk")
         elif cookie == "expired":
             site.clock.advance(600)
         elif cookie == "ended":
-            token = browser.cookies["session"]
+            token = browser.cookies["websession"]
             browser.get("/leave")
-            browser.set_cookie("session", token)
+            browser.set_cookie("websession", token)
         assert browser.get(path, status="*").headers["Vary"] == "Cookie"
 
     def test_one_that_does_not_can_be_cached_for_all(self, site):
@@ -309,38 +309,38 @@ class TestWhatAClientMaySend:
     @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_bytes(self, site, junk):
         assert self.send(site, junk) == {}
-        assert self.send(site, f"session={junk}") == {}
+        assert self.send(site, f"websession={junk}") == {}
 
     def test_another_cookie_that_is_not_utf_8_does_no_harm(self, site):
         browser = site.browser()
         browser.get("/start")
-        token = browser.cookies["session"]
-        assert self.send(site, f"other=\xff\xfe; session={token}") == {"a": 1}
+        token = browser.cookies["websession"]
+        assert self.send(site, f"other=\xff\xfe; websession={token}") == {"a": 1}
 
     def test_a_planted_cookie_of_the_same_name_does_not_hide_the_honest_one(self, site):
         browser = site.browser()
         browser.get("/start")
-        token = browser.cookies["session"]
-        assert self.send(site, f"session=junk; session={token}") == {"a": 1}
-        assert self.send(site, f"session={token}; session=junk") == {"a": 1}
+        token = browser.cookies["websession"]
+        assert self.send(site, f"websession=junk; websession={token}") == {"a": 1}
+        assert self.send(site, f"websession={token}; websession=junk") == {"a": 1}
 
     def test_a_token_made_for_another_cookie_is_refused(self, site):
         browser = site.browser()
         browser.get("/start")
         keyring = Keyring.from_text(SECRET_KEY)
-        payload = TokenCodec(keyring, purpose="session").decrypt(browser.cookies["session"])
+        payload = TokenCodec(keyring, purpose="websession").decrypt(browser.cookies["websession"])
         foreign = TokenCodec(keyring, purpose="admin_session").encrypt(payload)
-        assert self.send(site, f"session={foreign}") == {}
+        assert self.send(site, f"websession={foreign}") == {}
 
     @pytest.mark.parametrize("payload", [b"", b"x", b"\0" * 57, b"\1" + b"\xff" * 56, b"\2" + b"\0" * 56])
     def test_an_authentic_token_that_holds_no_ticket_is_refused(self, site, payload):
-        token = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session").encrypt(payload)
-        assert self.send(site, f"session={token}") == {}
+        token = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession").encrypt(payload)
+        assert self.send(site, f"websession={token}") == {}
 
     def test_every_truncation_and_bit_flip_of_a_token_is_refused(self, site):
         browser = site.browser()
         browser.get("/start")
-        token = browser.cookies["session"]
+        token = browser.cookies["websession"]
         tampered = [token[:length] for length in range(len(token))]
         tampered += [
             token[:index] + chr(ord(character) ^ 1) + token[index + 1 :]
@@ -348,8 +348,8 @@ class TestWhatAClientMaySend:
             if (chr(ord(character) ^ 1)).isalnum()
         ]
         for each in tampered:
-            assert self.send(site, f"session={each}") == {}
-        assert self.send(site, f"session={token}") == {"a": 1}
+            assert self.send(site, f"websession={each}") == {}
+        assert self.send(site, f"websession={token}") == {"a": 1}
 
     def test_a_session_that_is_gone_is_no_reason_to_remove_the_cookie(self, site):
         browser = site.browser()
@@ -361,5 +361,5 @@ class TestWhatAClientMaySend:
         assert "Set-Cookie" not in response.headers
 
     def test_a_logout_removes_even_a_cookie_that_opens_nothing(self, site):
-        response = site.browser().get("/leave", headers={"Cookie": "session=junk"})
+        response = site.browser().get("/leave", headers={"Cookie": "websession=junk"})
         assert "Max-Age=0" in response.headers["Set-Cookie"]

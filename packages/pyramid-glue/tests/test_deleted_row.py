@@ -237,7 +237,7 @@ def browser(site):
     ("site", "how"), WAYS, indirect=["site"], ids=[f"{model.__name__}-{how}" for model, how in WAYS]
 )
 def test_it_is_a_logout_and_what_is_put_in_afterwards_begins_a_new_session(site, browser, how, then):
-    old = browser.cookies["session"]
+    old = browser.cookies["websession"]
 
     @site.view
     def it(request):
@@ -256,7 +256,7 @@ def test_it_is_a_logout_and_what_is_put_in_afterwards_begins_a_new_session(site,
     assert len(site.rows()) == len(goodbye) == len(site.activity())
     assert len(site.events) == 1
     thief = site.browser()
-    thief.set_cookie("session", old)
+    thief.set_cookie("websession", old)
     assert thief.get("/look").json_body == [None, {}, []]
 
 

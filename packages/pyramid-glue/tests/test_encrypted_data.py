@@ -153,7 +153,7 @@ class TestTheEncryptCommand:
         )
         assert json.loads(command("encrypt", "--json", "--dry-run", uri).stdout)["written"] == 1
         result = command("encrypt", uri)
-        assert (result.exit_code, result.stdout) == (0, "1 sessions: 1 encrypted, 0 refused\n")
+        assert (result.exit_code, result.stdout) == (0, "1 session: 1 encrypted, 0 refused\n")
         third = served(make_sealed(NEW))
         third.cookiejar = browser.cookiejar
         assert third.get("/look").json["cart"] == {"apples": 3}
@@ -163,7 +163,7 @@ class TestTheEncryptCommand:
         uri = ini(session__model_class="site_under_test.SealedSession", session__data_secret_key=NEW)
         result = command("encrypt", uri)
         assert result.exit_code == 1
-        assert "No key of data_secret_key opens the data of 1 sessions" in result.stderr
+        assert "No key of data_secret_key opens the data of 1 session" in result.stderr
 
     def test_refuses_a_row_that_somebody_has_written_by_hand(self, make_sealed, command, ini):
         site = make_sealed(OLD)
@@ -173,11 +173,11 @@ class TestTheEncryptCommand:
             connection.execute(update(SealedSession.__table__).values(data={"role": "admin"}))
         uri = ini(session__model_class="site_under_test.SealedSession", session__data_secret_key=OLD)
         result = command("encrypt", uri)
-        assert (result.exit_code, result.stdout) == (1, "1 sessions: 0 encrypted, 1 refused\n")
+        assert (result.exit_code, result.stdout) == (1, "1 session: 0 encrypted, 1 refused\n")
         assert "--plaintext" in result.stderr
         assert browser.get("/look").json["cart"] is None  # nor does the session open
         told = command("encrypt", "--plaintext", uri).stdout
-        assert told == "1 sessions: 1 encrypted (1 for the first time), 0 refused\n"
+        assert told == "1 session: 1 encrypted (1 for the first time), 0 refused\n"
         assert browser.get("/look").json["cart"] is None
 
     @ON_SQLITE

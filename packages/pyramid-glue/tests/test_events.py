@@ -11,6 +11,8 @@ from websession_core.lifecycle import Standing
 from websession_crypto import Keyring, TokenCodec
 from websession_pyramid import ReplayDetected, SessionEvent
 
+KEYRING = Keyring.from_text(SECRET_KEY)
+
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
 
@@ -114,7 +116,7 @@ def test_renewed_where_pyramid_tm_is_switched_off(make_site, site, browser, hear
 
 def test_a_replay(site, browser, heard):
     thief = site.browser()
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
@@ -128,13 +130,13 @@ def test_a_replay(site, browser, heard):
     ("cookie", "kind"),
     [
         ("junk", "malformed"),
-        (TokenCodec(Keyring.from_text(SECRET_KEY), purpose="other").encrypt(b"x" * 57), "not authentic"),
-        (TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session").encrypt(b"x" * 57), "malformed"),
-        (TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session").encrypt(b"\1" + bytes(56)), "unknown"),
+        (TokenCodec(KEYRING, purpose="other").encrypt(b"x" * 57), "not authentic"),
+        (TokenCodec(KEYRING, purpose="websession").encrypt(b"x" * 57), "malformed"),
+        (TokenCodec(KEYRING, purpose="websession").encrypt(b"\1" + bytes(56)), "unknown"),
     ],
 )
 def test_a_refused_cookie_tells_its_kind(site, heard, cookie, kind):
-    site.browser().get("/look", headers={"Cookie": f"session={cookie}"})
+    site.browser().get("/look", headers={"Cookie": f"websession={cookie}"})
     (event,) = heard
     assert type(event).__name__ == "CookieRefused"
     assert event.kind == kind
@@ -142,7 +144,7 @@ def test_a_refused_cookie_tells_its_kind(site, heard, cookie, kind):
 
 def test_a_cookie_of_an_earlier_identity_is_refused_as_superseded(site, browser, heard):
     late = site.browser()
-    late.set_cookie("session", browser.cookies["session"])
+    late.set_cookie("websession", browser.cookies["websession"])
     browser.get("/regenerate")
     heard.clear()
     late.get("/look")
@@ -158,7 +160,7 @@ def test_events_hold_no_secret(site, browser, heard):
     assert len(identifier) == 8
     for event in heard:
         shown = {**dataclasses.asdict(dataclasses.replace(event, request=None))}
-        assert browser.cookies.get("session", "-") not in str(shown)
+        assert browser.cookies.get("websession", "-") not in str(shown)
 
 
 @pytest.mark.parametrize("event_name", ["SessionLoaded", "SessionRegenerated", "SessionInvalidated"])
@@ -207,9 +209,9 @@ def test_a_subscriber_may_look_at_the_session_it_hears_of(make_site):
     browser.get("/start")
     browser.get("/start")
     browser.get("/off")
-    browser.set_cookie("session-visitor", "junk")
+    browser.set_cookie("websession-visitor", "junk")
     browser.get("/start")
-    browser.set_cookie("session-visitor", "junk")
+    browser.set_cookie("websession-visitor", "junk")
     browser.get("/off")
     assert seen == [
         ("SessionCreated", {"a": 1}),
@@ -237,7 +239,7 @@ def test_a_subscriber_that_raises_does_not_save_a_thief(make_site):
     browser, thief = site.browser(), site.browser()
     browser.get("/login")
     browser.get("/look")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")

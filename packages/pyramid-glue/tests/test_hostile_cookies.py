@@ -45,13 +45,13 @@ def test_what_an_attacker_makes_of_real_tokens_is_refused(target, draw):
 @given(LATIN)
 @example("session")
 @example("=;" * 2500)
-@example('session="')
-@example("session=" + "\0" * 4096)
-@example("session=\udcff")
+@example('websession="')
+@example("websession=" + "\0" * 4096)
+@example("websession=\udcff")
 @settings(max_examples=300, deadline=None, suppress_health_check=FIXTURE)
 def test_a_header_of_any_characters_is_refused(target, junk):
     target.refuses(junk)
-    target.refuses(f"session={junk}")
+    target.refuses(f"websession={junk}")
 
 
 def test_every_bit_of_a_token_counts(target):
@@ -59,34 +59,34 @@ def test_every_bit_of_a_token_counts(target):
     for position in range(len(raw) * 8):
         flipped = bytearray(raw)
         flipped[position // 8] ^= 1 << position % 8
-        target.refuses(f"session={spelled(bytes(flipped))}")
+        target.refuses(f"websession={spelled(bytes(flipped))}")
 
 
 def test_every_truncation_is_refused(target):
     token = target.genuine[0]
     for length in range(len(token)):
-        target.refuses(f"session={token[:length]}")
-        target.refuses(f"session={token[length + 1 :]}")
+        target.refuses(f"websession={token[:length]}")
+        target.refuses(f"websession={token[length + 1 :]}")
 
 
 def test_every_length_up_to_and_past_4096_is_refused(target):
     endless = target.genuine[0] * 50
     for length in range(1, 4200):
         if length != len(target.genuine[0]):
-            target.refuses(f"session={endless[:length]}")
+            target.refuses(f"websession={endless[:length]}")
 
 
 def test_tokens_of_other_keys_purposes_and_versions_are_refused(target):
     for token in (*target.foreign, *target.no_tickets, *target.unknown):
-        target.refuses(f"session={token}")
+        target.refuses(f"websession={token}")
     raw = decoded(target.genuine[0])
     for version in set(range(256)) - {raw[0]}:
-        target.refuses(f"session={spelled(bytes([version]) + raw[1:])}")
+        target.refuses(f"websession={spelled(bytes([version]) + raw[1:])}")
 
 
 def test_the_rows_are_looked_for_once_however_many_cookies_there_are(target):
     for count in range(1, 20):
-        target.refuses("; ".join(f"session={token}" for token in (target.unknown * 2)[:count]))
+        target.refuses("; ".join(f"websession={token}" for token in (target.unknown * 2)[:count]))
 
 
 def calls(target, headers):
@@ -118,9 +118,9 @@ def test_refusing_costs_no_more_than_accepting_the_same_number_of_cookies(make_s
     ring = [SECRET_KEY, *(generate_secret_key() for _ in range(keys - 1))]
     target = Target(make_site, secret_key=ring)
     # Tokens that no server has seen before, under the key that is tried last.
-    ticket = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session").decrypt(target.genuine[0])
-    last = TokenCodec(Keyring.from_text(ring[-1]), purpose="session")
-    fresh = ["; ".join(f"session={last.encrypt(ticket)}" for _ in range(count)) for _ in range(RUNS)]
+    ticket = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession").decrypt(target.genuine[0])
+    last = TokenCodec(Keyring.from_text(ring[-1]), purpose="websession")
+    fresh = ["; ".join(f"websession={last.encrypt(ticket)}" for _ in range(count)) for _ in range(RUNS)]
     accepted, sent = calls(target, fresh), len(target.site.statements)
     assert b"of-a-user" in target.send(fresh[0])[2]
 
@@ -128,7 +128,7 @@ def test_refusing_costs_no_more_than_accepting_the_same_number_of_cookies(make_s
     hostile = [*target.foreign, *target.unknown, *target.no_tickets, "x" * 3840]
     hostile += [make(target, draw) for make in KINDS for _ in range(3)]
     for token in hostile:
-        header = "; ".join([f"session={token}"] * count)
+        header = "; ".join([f"websession={token}"] * count)
         assert calls(target, [header] * RUNS) <= accepted, token
         assert len(target.site.statements) <= sent
 
@@ -136,7 +136,7 @@ def test_refusing_costs_no_more_than_accepting_the_same_number_of_cookies(make_s
 @pytest.mark.parametrize("kind", ["foreign", "unknown", "no_tickets"])
 def test_the_fifth_cookie_of_the_name_and_those_after_it_cost_nothing(target, kind):
     def cost(count):
-        header = "; ".join(f"session={token}" for token in (getattr(target, kind) * 8)[:count])
+        header = "; ".join(f"websession={token}" for token in (getattr(target, kind) * 8)[:count])
         return calls(target, [header] * RUNS)
 
     assert cost(30) == cost(4) > cost(3)

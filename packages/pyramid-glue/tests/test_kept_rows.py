@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from site_under_test import enforce_foreign_keys
-from sqlalchemy import ForeignKey, String, delete, select
+from sqlalchemy import ForeignKey, String, delete, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from websession_crypto import generate_secret_key
 from websession_models import (
@@ -29,7 +29,7 @@ from websession_pyramid import (
 )
 
 
-def models(*mixins, related=False):
+def models(*mixins, related=False, initially=None):
     """Return a session model, and one that refers to it without ON DELETE."""
 
     class Fresh(DeclarativeBase):
@@ -44,7 +44,9 @@ def models(*mixins, related=False):
     class Trip(Fresh):
         __tablename__ = "trip"
         id: Mapped[int] = mapped_column(primary_key=True)
-        session_id: Mapped[Any] = mapped_column(ForeignKey("kept_session.id"), nullable=True)
+        session_id: Mapped[Any] = mapped_column(
+            ForeignKey("kept_session.id", initially=initially, deferrable=initially and True), nullable=True
+        )
 
     return Kept, Trip
 
@@ -125,13 +127,13 @@ def is_emptied(site, row):
 
 def stolen(site):
     browser = logged_in(site)
-    copy = browser.cookies["session"]
+    copy = browser.cookies["websession"]
     site.clock.advance(300)
     browser.get("/who")
     browser.get("/who")
     site.clock.advance(61)
     thief = site.browser()
-    thief.set_cookie("session", copy)
+    thief.set_cookie("websession", copy)
     return browser, thief
 
 
@@ -165,14 +167,23 @@ def test_a_theft_ends_the_session_though_a_subscriber_fails(site, caplog):
 def test_a_logout_ends_it(site, clears):
     site.clears = clears
     browser = logged_in(site)
-    copy = browser.cookies["session"]
+    copy = browser.cookies["websession"]
     (row,) = site.rows()
     browser.get("/logout")
-    assert "session" not in browser.cookies
-    browser.set_cookie("session", copy)
+    assert "websession" not in browser.cookies
+    browser.set_cookie("websession", copy)
     assert browser.get("/who").json_body is None
     assert is_emptied(site, row)
     assert site.events == ["SessionInvalidated", "SessionEmptied"]
+
+
+def test_a_version_that_is_the_highest_already_moves_as_well(site):
+    browser = logged_in(site)
+    with site.engine.begin() as connection:
+        connection.execute(update(site.model).values(version=2**31 - 1))
+    browser.get("/logout")
+    (row,) = site.rows()
+    assert (row.epoch, row.version) == (2**31 - 1, 1)
 
 
 @pytest.mark.parametrize("how", ["end_all", "everybody", "other"])
@@ -188,6 +199,31 @@ def test_other_ways_to_end_it_do(site, how):
         assert first.get("/who").json_body is None
         assert second.get("/who").json_body is None
         assert is_emptied(site, row)
+
+
+@pytest.mark.parametrize("websession_engine_name", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("related", [False, True])
+@pytest.mark.parametrize("how", ["theft", "logout", "end_all", "everybody", "other"])
+def test_a_key_that_the_database_checks_at_the_commit_keeps_it_as_well(make_site, how, related):
+    model, trip = models(FullyFeaturedSession, related=related, initially="DEFERRED")
+    settings = {"session.renewal_timeout": 300, "session.idle_timeout": 1000, "tm.annotate_user": False}
+    site = make(make_site, model, trip, settings)
+    if how == "theft":
+        _, browser = stolen(site)
+        browser.get("/who")
+    else:
+        if how == "everybody":
+            logged_in(site)
+        browser = logged_in(site)
+        browser.get(f"/{how}")
+    emptied = [row for row in site.rows() if row.epoch == 2**31 - 1]
+    assert len(emptied) == (2 if how == "everybody" else 1)
+    assert {(row.userid, row.note, len(row.data)) for row in emptied} == {(None, None, 0)}
+    assert site.events[-1 if how != "other" else 1] == "SessionEmptied"
+    unkept = site.browser()
+    unkept.get("/login")
+    unkept.get("/logout")
+    assert len(site.rows()) == len(emptied) + (how == "other")
 
 
 def test_nobody_counts_or_lists_it(site):
@@ -272,9 +308,9 @@ def test_a_model_without_a_companion_has_it_too(make_site):
     site = make(make_site, model, trip, {})
     site.views["logout"] = lambda request: request.session.invalidate()
     browser = logged_in(site)
-    copy = browser.cookies["session"]
+    copy = browser.cookies["websession"]
     browser.get("/logout")
-    browser.set_cookie("session", copy)
+    browser.set_cookie("websession", copy)
     assert browser.get("/who").json_body is None
     assert [(row.userid, row.data, row.flash) for row in site.rows()] == [(None, {}, {})]
 

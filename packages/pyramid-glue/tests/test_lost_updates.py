@@ -86,13 +86,13 @@ class Contest:
 
     def run(self, paths):
         """Let each thread ask for its path, as often as said."""
-        token = self.first.cookies["session"]
+        token = self.first.cookies["websession"]
         barrier = threading.Barrier(self.threads)
         failures = []
 
         def work(path, rounds):
             browser = self.site.browser()
-            browser.set_cookie("session", token)
+            browser.set_cookie("websession", token)
             barrier.wait(60)
             try:
                 for _ in range(rounds):

@@ -145,4 +145,4 @@ class TestAFactoryByDottedNameAndArguments:
 def test_the_answer_to_a_bare_request_gets_its_cookie(make_site):
     site, response = make_site(), Response()
     site.factory.jar.set(DummyRequest(), response, "token", None)
-    assert response.headers["Set-Cookie"].startswith("session=token;")
+    assert response.headers["Set-Cookie"].startswith("websession=token;")

@@ -7,10 +7,10 @@ name those that are missing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
-import time
 import uuid
 from base64 import b64encode, urlsafe_b64decode
 from datetime import date, datetime, timedelta, tzinfo
@@ -19,6 +19,7 @@ from unittest.mock import patch
 import command_site
 import pytest
 import zope.sqlalchemy
+from click.testing import CliRunner
 from overheard import (
     MEMBERS,
     Overheard,
@@ -72,6 +73,7 @@ from websession_pyramid import (
 )
 from websession_pyramid.checks import CHECKS, Deployment, Finding, Severity, run_checks
 from websession_pyramid.command.application import Application
+from websession_pyramid.command.options import Subcommand
 from websession_pyramid.earlier_attempts import EarlierAttempt
 from websession_pyramid.request_transaction import sharing
 
@@ -183,11 +185,11 @@ def life_of_a_session(stage):
         browser.get(f"/{path}")
     site.clock.advance(300)
     browser.get("/look")
-    stale = browser.cookies["session"]
+    stale = browser.cookies["websession"]
     for path in ("/look", "/leave", "/look", "/put", "/login"):
         browser.get(path)
     late = site.browser()
-    late.set_cookie("session", stale)
+    late.set_cookie("websession", stale)
     late.get("/look")
     site.clock.advance(600)
     browser.get("/look")
@@ -200,7 +202,7 @@ def thieves(stage):
     browser, thief, swallower = site.browser(), site.browser(), site.browser()
     browser.get("/login")
     browser.get("/look")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
@@ -208,7 +210,7 @@ def thieves(stage):
     thief.get("/look")
     swallower.get("/login")
     swallower.get("/regenerate")
-    thief.set_cookie("session", swallower.cookies["session"])
+    thief.set_cookie("websession", swallower.cookies["websession"])
     swallower.get("/look")
     swallower.get("/login")
     thief.get("/look")
@@ -218,9 +220,9 @@ def hostile_cookies(stage):
     site = stage.site()
     browser = site.browser()
     browser.get("/login")
-    token = browser.cookies["session"]
-    codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
-    stranger = TokenCodec(Keyring.from_text(stage.key()), purpose="session")
+    token = browser.cookies["websession"]
+    codec = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession")
+    stranger = TokenCodec(Keyring.from_text(stage.key()), purpose="websession")
     ticket = codec.decrypt(token)
     unknown = uuid.uuid4()
     stage.secrets.add("an identifier", unknown)
@@ -240,7 +242,7 @@ def hostile_cookies(stage):
     ]
     for each in hostile:
         stage.secrets.add("a token", each)
-        browser.get("/look", headers={"Cookie": f"session={each}"})
+        browser.get("/look", headers={"Cookie": f"websession={each}"})
         with stage.ear.error():
             Ticket.from_bytes(codec.open(each).payload + b"\0")
     stage.ear.hear(codec, stranger, codec.open(token))
@@ -669,7 +671,7 @@ def revocations_that_fail(stage):
     browser, thief = site.browser(), site.browser()
     browser.get("/login")
     browser.get("/look")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
@@ -733,7 +735,7 @@ def a_cipher_library_that_is_not_there(stage):
 
 
 def a_cut_off_that_is_ahead(stage):
-    stage.site(settings={"session.not_before": str(int(time.time()) + 60)})
+    stage.site(settings={"session.not_before": str(1_800_000_060)})
 
 
 def a_user_who_cannot_be_told_to_pyramid_tm(stage):
@@ -936,8 +938,8 @@ def encrypted_data(stage):
         stage.secrets.add("encrypted data", first.data)
         connection.execute(update(table).where(table.c.id == second.id).values(data=first.data))
     copied_to = [
-        TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session-visitor").decrypt(
-            each.cookies["session-visitor"]
+        TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession-visitor").decrypt(
+            each.cookies["websession-visitor"]
         )
         for each in (one, other)
     ]
@@ -1069,7 +1071,7 @@ def values(stage):
     browser.get("/it")
     junk = stage.data("what a client sent")
     site.views["opening"] = lambda request: stage.ear.hear(request.session.working_copy_to_write().opening)
-    browser.get("/opening", headers={"Cookie": f"session={junk}"})
+    browser.get("/opening", headers={"Cookie": f"websession={junk}"})
     identifier = uuid.uuid4()
     stage.secrets.add("an identifier", identifier)
     policies, now = site.factory.policies(None), site.clock.now
@@ -1152,6 +1154,15 @@ def commands(stage):
     stage.command("list", stage.ini(), "--session", "admin_session")
 
 
+def output_that_cannot_be_written(stage):
+    def fail():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    result = CliRunner().invoke(Subcommand("full", callback=fail))
+    assert result.exit_code == 5
+    stage.ear.said.append(result.output)
+
+
 FLOWS = [
     life_of_a_session,
     thieves,
@@ -1192,6 +1203,7 @@ FLOWS = [
     wrong_identifiers,
     values,
     commands,
+    output_that_cannot_be_written,
 ]
 
 

@@ -133,7 +133,7 @@ def test_the_books_of_a_failed_request_are_kept_here_too(make_site, tm, how):
 
     browser.get("/enter")
     thief = site.browser(**browser.extra_environ)
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     site.clock.now += 700
     browser.get("/whose")
     browser.get("/whose")

@@ -87,18 +87,18 @@ def test_what_waited_is_recorded_as_soon_as_writes_are_taken(
         browser.get(path)
     read_only_database.refuse_writes()
     readable.clock.advance(200)
-    before = browser.cookies["session"]
+    before = browser.cookies["websession"]
     browser.get("/look")
     gone.get("/look")
-    assert browser.cookies["session"] == before
+    assert browser.cookies["websession"] == before
     read_only_database.take_writes()
     # PostgreSQL's connections are replaced at most once in a second.
     deadline = time.monotonic() + 10
-    while browser.cookies["session"] == before and time.monotonic() < deadline:
+    while browser.cookies["websession"] == before and time.monotonic() < deadline:
         gone.get("/look")
         assert browser.get("/look").json_body == {"n": 1}
     gone.get("/look")
-    assert browser.cookies["session"] != before
+    assert browser.cookies["websession"] != before
     assert [row["active_at"] for row in readable.activity()] == [readable.clock.now]
     assert len(readable.rows()) == 1
 

@@ -36,7 +36,7 @@ def browser(site):
 def with_cookie(site, token):
     """Return a browser with that cookie in its jar."""
     browser = site.browser()
-    browser.set_cookie("session", token)
+    browser.set_cookie("websession", token)
     return browser
 
 
@@ -44,13 +44,13 @@ def send(site, token, path="/look"):
     """Send one request with a cookie; return what was answered and the new cookie, if there is one."""
     browser = with_cookie(site, token)
     response = browser.get(path, status="*")
-    new = browser.cookies["session"] if "Set-Cookie" in response.headers else None
+    new = browser.cookies["websession"] if "Set-Cookie" in response.headers else None
     return response.json_body if response.status_code == 200 else None, new
 
 
 def test_the_race_that_logged_honest_users_out_of_the_old_library(site, browser):
     """Two carry the old cookie, one brings the new one, a third acknowledges it, the second is late."""
-    old = browser.cookies["session"]
+    old = browser.cookies["websession"]
     site.clock.advance(300)
     userid, new = send(site, old)
     assert userid == 7
@@ -63,7 +63,7 @@ def test_the_race_that_logged_honest_users_out_of_the_old_library(site, browser)
 
 
 def test_a_lost_response_is_made_up_for_later(site, browser):
-    old = browser.cookies["session"]
+    old = browser.cookies["websession"]
     site.clock.advance(300)
     _, lost = send(site, old)
     assert lost is not None
@@ -79,7 +79,7 @@ def test_a_lost_response_is_made_up_for_later(site, browser):
 @pytest.mark.parametrize("meanwhile", ["another renewal", "logout", "login"])
 def test_a_candidate_whose_write_took_no_effect_does_not_leave(site, browser, meanwhile):
     """Another request of the same session comes between the request's commit and its bookkeeping."""
-    old = browser.cookies["session"]
+    old = browser.cookies["websession"]
     site.clock.advance(300)
     path = {"another renewal": "/look", "logout": "/leave", "login": "/login"}[meanwhile]
     answers = []
@@ -108,7 +108,7 @@ def test_a_candidate_whose_write_took_no_effect_does_not_leave(site, browser, me
 @pytest.mark.parametrize("websession_engine_name", ["postgresql"], indirect=True)
 def test_a_candidate_whose_write_failed_does_not_leave(site, browser):
     site.clock.advance(300)
-    old = browser.cookies["session"]
+    old = browser.cookies["websession"]
     with site.engine.begin() as connection:
         connection.execute(text("ALTER TABLE full_session_activity ADD CHECK (tries = 0)"))
     assert send(site, old) == (7, None)
@@ -124,7 +124,7 @@ def test_a_candidate_goes_out_with_an_error_page_too(site, browser):
 
 
 def test_an_old_cookie_after_its_grace_revokes_the_session(site, browser):
-    stolen = browser.cookies["session"]
+    stolen = browser.cookies["websession"]
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
@@ -143,7 +143,7 @@ def test_the_revocation_stands_though_the_requests_own_transaction_is_rolled_bac
         return Response(f"sorry {request.session.copy()}", status=500)
 
     failing = make_site(model=FullSession, settings={"session.renewal_timeout": 300}, error_page=page)
-    stolen = browser.cookies["session"]
+    stolen = browser.cookies["websession"]
     site.clock.advance(300)
     browser.get("/look")
     browser.get("/look")
@@ -170,7 +170,7 @@ def test_the_revocation_stands_though_the_requests_own_transaction_is_rolled_bac
 
 
 def test_two_holders_of_one_cookie_cannot_renew_along_unnoticed(site, browser):
-    thief = with_cookie(site, browser.cookies["session"])
+    thief = with_cookie(site, browser.cookies["websession"])
     site.clock.advance(300)
     thief.get("/look")
     thief.get("/look")
@@ -180,7 +180,7 @@ def test_two_holders_of_one_cookie_cannot_renew_along_unnoticed(site, browser):
 
 
 def test_who_swallows_every_candidate_is_ended_by_the_cap(site, browser):
-    old = browser.cookies["session"]
+    old = browser.cookies["websession"]
     site.clock.advance(300)
     swallowed = 0
     for _ in range(10):

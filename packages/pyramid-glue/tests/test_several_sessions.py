@@ -77,7 +77,7 @@ class TestTwoSessionsTogether:
         cookies = browser.get("/add").headers.getall("Set-Cookie")
         assert sorted(cookie.partition("=")[0] for cookie in cookies) == [
             "admin-visitor",
-            "session-visitor",
+            "websession-visitor",
         ]
         assert browser.get("/add").headers.getall("Set-Cookie") == []
         assert browser.get("/look").json_body == [{"n": 2}, {"n": 20}]
@@ -235,10 +235,10 @@ class TestTwoSessionsApart:
         browser = site.browser()
         browser.get("/add")
         thief = site.browser()
-        thief.set_cookie("admin", browser.cookies["session-visitor"])
-        thief.set_cookie("admin-visitor", browser.cookies["session-visitor"])
-        thief.set_cookie("session", browser.cookies["admin-visitor"])
-        thief.set_cookie("session-visitor", browser.cookies["admin-visitor"])
+        thief.set_cookie("admin", browser.cookies["websession-visitor"])
+        thief.set_cookie("admin-visitor", browser.cookies["websession-visitor"])
+        thief.set_cookie("websession", browser.cookies["admin-visitor"])
+        thief.set_cookie("websession-visitor", browser.cookies["admin-visitor"])
         assert thief.get("/look").json_body == [{}, {}]
 
     def test_a_request_that_touches_one_reads_one(self, site):
@@ -326,7 +326,7 @@ class TestConfiguration:
         with pytest.raises(ConfigurationError) as caught:
             self.configured(
                 {
-                    "admin_session.cookie_name": "session",
+                    "admin_session.cookie_name": "websession",
                     "admin_session.model_class": FullSession,
                     "admin_session.cookie_max_age": "soon",
                     "admin_session.cookie_nmae": "x",

@@ -116,7 +116,7 @@ def test_a_login_that_starts_over_is_one_delete_and_one_insert(site):
     browser = site.browser()
     browser.get("/write")
     before = site.rows()[0].id
-    cookie = browser.cookies["session"]
+    cookie = browser.cookies["websession"]
 
     @site.view
     def login(request):
@@ -130,7 +130,7 @@ def test_a_login_that_starts_over_is_one_delete_and_one_insert(site):
     (row,) = site.rows()
     assert row.id != before
     assert row.data == {"user": 1}
-    assert browser.cookies["session"] != cookie
+    assert browser.cookies["websession"] != cookie
 
 
 def test_only_the_column_that_changed_is_written(site):

@@ -186,9 +186,9 @@ class TestOneSession:
             request.session["for"] = request.session.userid
             return request.session.userid
 
-        before = browser.cookies.get("session")
+        before = browser.cookies.get("websession")
         assert browser.get("/outer").json_body == 7
-        assert browser.cookies["session"] != before
+        assert browser.cookies["websession"] != before
         assert browser.get("/who").json_body == 7
         assert browser.get("/look").json_body["for"] == 7
         assert len(site.rows()) == 1
@@ -377,19 +377,19 @@ class TestWithAnotherSessionsCookie:
         other = site.browser()
         site.views["other"] = lambda request: request.session.update(whose="other")
         other.get("/other")
-        return other.cookies["session-visitor"]
+        return other.cookies["websession-visitor"]
 
     def test_in_the_same_transaction(self, site, browser, known, other):
         @site.view
         def outer(request):
             request.session["outer"] = "hello"
-            subrequest = Request.blank("/inner", headers={"Cookie": f"session-visitor={other}"})
+            subrequest = Request.blank("/inner", headers={"Cookie": f"websession-visitor={other}"})
             seen = request.invoke_subrequest(subrequest).json_body
             return [seen, request.session.get("inner"), site.engine.pool.checkedout()]
 
         assert browser.get("/outer").json_body == [{"whose": "other", "inner": "nothing"}, None, 1]
         assert "inner" not in browser.get("/look").json_body
-        browser.set_cookie("session-visitor", other)
+        browser.set_cookie("websession-visitor", other)
         assert browser.get("/look").json_body == {"whose": "other", "inner": "nothing"}
         assert len(site.rows()) == 2
 
@@ -398,7 +398,7 @@ class TestWithAnotherSessionsCookie:
 
         @site.view
         def outer(request):
-            subrequest = Request.blank("/inner", headers={"Cookie": f"session-visitor={other}"})
+            subrequest = Request.blank("/inner", headers={"Cookie": f"websession-visitor={other}"})
             return request.invoke_subrequest(subrequest).json_body
 
         before = {row["id"]: row for row in site.activity()}
@@ -414,7 +414,7 @@ class TestWithAnotherSessionsCookie:
         @site.view
         def outer(request):
             request.session["outer"] = 1
-            subrequest = Request.blank("/between", headers={"Cookie": f"session-visitor={other}"})
+            subrequest = Request.blank("/between", headers={"Cookie": f"websession-visitor={other}"})
             return request.invoke_subrequest(subrequest).json_body
 
         assert browser.get("/outer").json_body == {"whose": "other", "inner": "nothing"}
@@ -427,14 +427,14 @@ class TestWithAnotherSessionsCookie:
 
         @site.view
         def outer(request):
-            headers = {"Cookie": f"session={stranger.cookies['session']}"}
+            headers = {"Cookie": f"websession={stranger.cookies['websession']}"}
             return request.invoke_subrequest(
                 Request.blank("/leave", headers=headers), use_tweens=True
             ).headers["Set-Cookie"]
 
         assert "Max-Age=0" in browser.get("/outer").json_body
         assert stranger.get("/look").json_body == {}
-        assert "session" not in browser.cookies
+        assert "websession" not in browser.cookies
 
 
 class TestWithTweensAndTheThreadLocalManager:

@@ -162,7 +162,7 @@ class TestTheData:
         browser = visitor(site)
         answer = browser.get("/look")
         assert answer.json == {"cart": "tea"}
-        assert set(browser.cookies) == {"session-visitor"}
+        assert set(browser.cookies) == {"websession-visitor"}
         assert [name for name, _ in answer.headerlist].count("Set-Cookie") == 2
         assert "private" in answer.headers["Cache-Control"]
         assert browser.get("/look").json == {"cart": "tea"}
@@ -206,7 +206,7 @@ class TestTheData:
         for _ in range(2):
             browser.set_cookie(COOKIE, old)
             assert browser.get("/look").json == {"cart": "tea", "a": 1}
-            assert set(browser.cookies) == {"session-visitor"}
+            assert set(browser.cookies) == {"websession-visitor"}
         (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert "another path or domain" in warning
 
@@ -274,10 +274,10 @@ class TestALogin:
         browser = visitor(site, "user=7")
         old = browser.cookies[COOKIE].strip('"')
         browser.get("/who")
-        ours = browser.cookies["session"].strip('"')
+        ours = browser.cookies["websession"].strip('"')
         browser.get("/leave")
         browser.set_cookie(COOKIE, old)
-        browser.set_cookie("session", ours)
+        browser.set_cookie("websession", ours)
         assert browser.get("/who").json is None
 
     def test_of_a_copy_is_worth_nothing_once_the_old_session_was_used(self, make_site, visitor, library):
@@ -346,8 +346,8 @@ class TestTheArgumentsThatCannotBe:
             ({"login_until": TODAY}, "login_until: has no login"),
             ({"login": user_of, "login_until": "soon"}, "is no date"),
             ({"leave_out": "user"}, "list of keys"),
-            ({"cookie_name": "session"}, "name of a cookie of the new session"),
-            ({"cookie_name": "session-visitor"}, "name of a cookie of the new session"),
+            ({"cookie_name": "websession"}, "name of a cookie of the new session"),
+            ({"cookie_name": "websession-visitor"}, "name of a cookie of the new session"),
             ({"session": "admin_session"}, r"request\.admin_session is no session of ours"),
         ],
     )

@@ -81,7 +81,7 @@ class TestATenantsSession:
     def test_is_revoked_where_it_is_when_an_old_cookie_of_it_is_shown(self, site, events):
         browser, thief = site.browser(), site.browser()
         browser.get("/login")
-        thief.set_cookie("session", browser.cookies["session"])
+        thief.set_cookie("websession", browser.cookies["websession"])
         browser.get("/login")
         site.clock.advance(121)
         assert thief.get("/look").json_body is None

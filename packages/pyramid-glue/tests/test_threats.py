@@ -16,7 +16,7 @@ from websession_pyramid import SessionSecurityPolicy
 
 pytestmark = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 
-CODEC = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="session")
+CODEC = TokenCodec(Keyring.from_text(SECRET_KEY), purpose="websession")
 TABLES = [FullSession.metadata.tables[name] for name in ("full_session", "full_session_activity")]
 
 
@@ -69,7 +69,7 @@ def log_in(site):
 def opens(site, token):
     """Return who a request with this cookie is, and what is in its session."""
     browser = site.browser()
-    browser.set_cookie("session", token)
+    browser.set_cookie("websession", token)
     return browser.get("/look").json_body
 
 
@@ -99,7 +99,7 @@ class TestACopyOfTheDatabase:
             attempt=activity["attempt"],
             issued_at=site.clock.now,
         )
-        own_key = TokenCodec(Keyring.from_text(generate_secret_key()), purpose="session")
+        own_key = TokenCodec(Keyring.from_text(generate_secret_key()), purpose="websession")
         raw = ticket.to_bytes()
         made = [own_key.encrypt(raw), base64.urlsafe_b64encode(raw).decode(), row["id"].hex]
         assert [opens(site, each) for each in made] == [DEAD] * 3
@@ -140,7 +140,7 @@ class TestTheKey:
         assert victim.get("/look").json_body == ALIVE
 
     def test_with_an_identifier_it_opens_that_session_until_the_key_goes(self, make, site, victim):
-        genuine = Ticket.from_bytes(CODEC.decrypt(victim.cookies["session"]))
+        genuine = Ticket.from_bytes(CODEC.decrypt(victim.cookies["websession"]))
         forged = CODEC.encrypt(dataclasses.replace(genuine, issued_at=site.clock.now + 1000).to_bytes())
         assert opens(site, forged) == ALIVE
         # A cut-off is no help: whoever has the key writes any date.
@@ -150,7 +150,7 @@ class TestTheKey:
 
 class TestAUsersCookie:
     def test_without_renewal_it_is_the_user_until_the_session_ends(self, site, victim):
-        stolen = victim.cookies["session"]
+        stolen = victim.cookies["websession"]
         site.clock.advance(10**6)
         assert opens(site, stolen) == ALIVE
         victim.get("/leave")
@@ -159,7 +159,7 @@ class TestAUsersCookie:
     def test_with_renewal_it_is_noticed_and_both_are_out(self, make):
         site = make(renewal_timeout=300)
         victim = log_in(site)
-        stolen = victim.cookies["session"]
+        stolen = victim.cookies["websession"]
         site.clock.advance(300)
         assert [victim.get("/look").json_body for _ in range(2)] == [ALIVE] * 2
         site.clock.advance(61)
@@ -201,8 +201,8 @@ class TestASubdomain:
         site.clock.advance(1)
         site.views["enter"] = lambda request: remember(request, 8)
         planter.get("/enter")
-        both = [victim.cookies["session"], planter.cookies["session"]]
-        header = "; ".join(f"session={token}" for token in both)
+        both = [victim.cookies["websession"], planter.cookies["websession"]]
+        header = "; ".join(f"websession={token}" for token in both)
         assert site.browser().get("/look", headers={"Cookie": header}).json_body == [8, {}]
 
     def test_a_visitors_session_that_is_planted_does_not(self, site, victim):
@@ -217,7 +217,7 @@ class TestASubdomain:
         plain = make()
         planter = plain.browser()
         planter.get("/start")
-        token = planter.cookies["session-visitor"]
+        token = planter.cookies["websession-visitor"]
         assert opens(site, token) == DEAD
         renamed = {"Cookie": f"__Host-session={token}; __Host-session-visitor={token}"}
         assert site.browser().get("/look", headers=renamed).json_body == DEAD
@@ -227,7 +227,7 @@ class TestASubdomain:
 def test_an_old_cookie_is_dead_after(make, end):
     site = make(idle_timeout=600, renewal_timeout=300)
     victim = log_in(site)
-    old = victim.cookies["session"]
+    old = victim.cookies["websession"]
     assert opens(site, old) == ALIVE
     if end == "logout":
         victim.get("/leave")
@@ -251,7 +251,7 @@ def test_an_old_cookie_is_dead_after(make, end):
 class TestARestoredBackup:
     def test_sessions_that_were_ended_since_come_back_with_their_cookies(self, site, victim):
         backup = dump(site)
-        kept = victim.cookies["session"]
+        kept = victim.cookies["websession"]
         victim.get("/leave")
         assert opens(site, kept) == DEAD
         restore(site, backup)
@@ -268,7 +268,7 @@ class TestARestoredBackup:
 
     def test_a_cut_off_at_the_time_of_now_ends_them_all(self, make, site, victim):
         backup = dump(site)
-        kept = victim.cookies["session"]
+        kept = victim.cookies["websession"]
         victim.get("/leave")
         restore(site, backup)
         site.clock.advance(1)

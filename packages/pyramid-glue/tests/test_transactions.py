@@ -60,7 +60,7 @@ def browser(site):
 
 def nothing_changed(site, browser, response, cookie):
     assert "Set-Cookie" not in response.headers
-    assert browser.cookies.get("session") == cookie
+    assert browser.cookies.get("websession") == cookie
     assert [row.data for row in site.rows()] == ([] if cookie is None else [{"theme": "dark"}])
 
 
@@ -76,7 +76,7 @@ class TestNoCookieAndNoRowAfter:
         return browser
 
     def check(self, site, browser, known, view, **options):
-        cookie = browser.cookies.get("session")
+        cookie = browser.cookies.get("websession")
         site.views["it"] = view
         response = browser.get("/it", **options)
         nothing_changed(site, browser, response, cookie)
@@ -763,8 +763,8 @@ class TestAViewThatCommitsByItself:
         response = browser.get("/it", status="*")
         headers = response.headers.getall("Set-Cookie")
         assert sorted(header.partition("=")[0] for header in headers) == [
-            "session",
-            *(["session-visitor"] if known else []),
+            "websession",
+            *(["websession-visitor"] if known else []),
         ]
         data = {**({"a": 1} if known else {}), **({"b": 2} if then == "write" else {})}
         expected = [8, {}] if then == "another login" else [7, data]

@@ -152,7 +152,7 @@ class TestWithoutTheKey:
         browser.get("/leave")
         assert not site.rows()
         assert not site.activity()
-        assert "session" not in browser.cookies
+        assert "websession" not in browser.cookies
         assert [event.reason for event in other.events] == ["ended by the application"]
 
     def test_a_login_begins_another_and_ends_it(self, site, other):

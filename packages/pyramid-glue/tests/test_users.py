@@ -153,7 +153,7 @@ class TestRotation:
         response = browser.get(f"/{how}")
         set_cookies = [header.partition("=")[0] for header in response.headers.getall("Set-Cookie")]
         assert len(set_cookies) == len(set(set_cookies))
-        assert ("session" in set_cookies) is (how == "login")
+        assert ("websession" in set_cookies) is (how == "login")
         assert fixated.get("/look").json_body == [None, {}]
         assert browser.get("/look").json_body == [7 if how == "login" else None, {"a": 1}]
 
@@ -227,7 +227,7 @@ def test_what_a_visitor_puts_in_late_does_not_overwrite_the_login(site, browser)
     browser.get("/login")
     response = late.get("/start")
     (header,) = response.headers.getall("Set-Cookie")
-    assert header.startswith("session-visitor=")
+    assert header.startswith("websession-visitor=")
     assert browser.get("/look").json_body == [7, {"a": 1}]
 
 
@@ -254,12 +254,12 @@ def test_twice_in_one_transaction_counts_twice(site, browser):
 
 def test_the_same_user_again_changes_nothing_but_login_does(site, browser):
     browser.get("/login")
-    cookie = browser.cookies["session"]
+    cookie = browser.cookies["websession"]
     browser.get("/login")
-    assert browser.cookies["session"] == cookie
+    assert browser.cookies["websession"] == cookie
     site.views["again"] = lambda request: request.session.login(7)
     browser.get("/again")
-    assert browser.cookies["session"] != cookie
+    assert browser.cookies["websession"] != cookie
     assert site.rows()[0].epoch == 2
 
 

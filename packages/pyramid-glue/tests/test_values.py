@@ -392,6 +392,18 @@ class TestShownToOthers:
         with pytest.raises(AttributeError, match=r"request\.session\['userid_of_mine'\] = "):
             site.browser().get("/it")
 
+    def test_what_other_libraries_have_is_answered_with_what_is_here(self, site):
+        @site.view
+        def it(request):
+            for name, remedy in (("session_id", "use `id`"), ("save", "leave the call out")):
+                with pytest.raises(AttributeError, match=f"no attribute '{name}': .*{remedy}"):
+                    getattr(request.session, name)
+            with pytest.raises(AttributeError, match=r"no attribute 'foo'$"):
+                _ = request.session.foo
+            return {"has": hasattr(request.session, "foo")}
+
+        assert site.browser().get("/it").json == {"has": False}
+
 
 def stored_data(site):
     with site.engine.connect() as connection:

@@ -19,9 +19,12 @@ from websession_core.errors import ConfigurationError, TooManySessionsError
 from websession_core.state import Ticket
 from websession_crypto import Keyring, TokenCodec, generate_secret_key
 from websession_models import BaseMixin, UseridMixin
-from websession_pyramid import SessionSecurityPolicy
+from websession_pyramid import CookieRefused, SessionSecurityPolicy
 
-USERS, VISITORS = "session", "session-visitor"
+USERS, VISITORS = "websession", "websession-visitor"
+FORMER = "session"
+"""The default name of 0.2.0, and of other frameworks."""
+FLASKS = "eyJjYXJ0IjpbMV19.aRzWxg.0J8w5nEw4xkVbJt5V4q1n2m3o4p"
 
 on_one_engine = pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
 """For what is the same on each."""
@@ -198,7 +201,7 @@ class TestTheNames:
             "other.model_class": Session,
             "other.cookie_name": VISITORS,
         }
-        with pytest.raises(ConfigurationError, match="session-visitor"):
+        with pytest.raises(ConfigurationError, match="websession-visitor"):
             make_site(model=FullSession, settings=settings, configure=both)
 
     def test_the_look_of_each_is_its_own(self, make_site, person):
@@ -685,10 +688,10 @@ class TestVersion1:
         assert row.csrf_token == token
         for path in ("/add", "/form"):
             person.open(path)
-            assert set(person.cookies) == {USERS}
-            assert person.ticket(USERS).seed is None
+            assert set(person.cookies) == {FORMER}
+            assert person.ticket(FORMER).seed is None
         assert person.open("/enter", csrf_token=token, userid=7) == "ok"
-        assert (person.user, person.ticket(USERS).seed) == (7, None)
+        assert (person.user, person.ticket(FORMER).seed) == (7, None)
         assert person.open("/look") == {"n": 1}
         person.open("/leave")
         assert person.cookies == {}
@@ -710,11 +713,11 @@ class TestVersion1:
         person = Person(alongside)
         person.open("/add")
         token = person.open("/form")
-        old = person.cookies[USERS]
+        old = person.cookies[FORMER]
         person.site = site
         person.open("/look")
-        assert set(person.cookies) == {USERS, VISITORS}
-        assert person.cookies[USERS] == old
+        assert set(person.cookies) == {FORMER, VISITORS}
+        assert person.cookies[FORMER] == old
         assert person.ticket(VISITORS).owned is False
         # Once is enough.
         assert person.send("/look").headers.getall("Set-Cookie") == []
@@ -740,7 +743,8 @@ class TestVersion1:
         assert person.user == 7
         assert person.open("/form") == person.open("/form")
         assert person.log_in(8) == "ok"
-        assert person.ticket(USERS).seed is None
+        assert set(person.cookies) == {FORMER}
+        assert person.ticket(FORMER).seed is None
         assert person.user == 8
 
     @pytest.mark.parametrize("paths", [["/form"], ["/add"], ["/add", "/another"], ["/login"]])
@@ -760,7 +764,7 @@ class TestVersion1:
         other_looks = {"session.alongside_0_2": "true", "session.cookie_httponly": "false"}
         person.site = prepared(make_site(model=FullSession, settings=other_looks))
         person.open("/add")
-        assert person.ticket(USERS).seed is None
+        assert person.ticket(FORMER).seed is None
         for each in (person.site, alongside, site):
             person.site = each
             assert person.open("/check", csrf_token=token) is True
@@ -773,5 +777,70 @@ class TestVersion1:
         other_looks = {"session.alongside_0_2": "true", "session.cookie_httponly": "false"}
         person.site = prepared(make_site(model=FullSession, settings=other_looks))
         person.open("/look")
-        assert person.ticket(USERS).seed is None
-        assert Person(person.site, {USERS: person.cookies[USERS]}).user == person.user
+        assert person.ticket(FORMER).seed is None
+        assert Person(person.site, {FORMER: person.cookies[FORMER]}).user == person.user
+
+
+class TestTheFormerDefaultName:
+    """What happens to users' cookies of the name that 0.2.0 gave them."""
+
+    @pytest.fixture
+    def alongside(self, make_site):
+        return prepared(make_site(model=FullSession, settings={"session.alongside_0_2": "true"}))
+
+    @pytest.mark.parametrize("timeout", [None, "900"])
+    def test_they_move_to_the_name_of_now_once_and_stay_there(self, make_site, timeout):
+        timeouts = {} if timeout is None else {"session.renewal_timeout": timeout}
+        sites = [
+            prepared(make_site(model=FullSession, settings={**timeouts, "session.alongside_0_2": alongside}))
+            for alongside in ("true", "false")
+        ]
+        person, copies = Person(sites[0]), []
+        person.open("/login")
+        for site, name in ((sites[0], FORMER), (sites[1], USERS), (sites[0], USERS), (sites[1], USERS)):
+            for each in sites:
+                each.clock.advance(121)
+            person.site = site
+            assert person.user == 7
+            assert set(person.cookies) == {name}
+            assert person.send("/who").headers.getall("Set-Cookie") == []
+            copies.append(person.cookies[name])
+        assert len(set(copies)) == 2
+
+    def test_a_logout_or_a_login_takes_them_away(self, alongside, site):
+        for path, left in (("/leave", set()), ("/login", {USERS})):
+            person = Person(alongside)
+            person.open("/login")
+            person.site = site
+            person.open(path)
+            assert set(person.cookies) == left
+            assert person.user == (7 if left else None)
+
+    @pytest.mark.parametrize(("value", "told"), [(FLASKS, 0), ("x", 0), ("A" * 131, 1)])
+    def test_what_others_keep_under_that_name_is_theirs(self, site, value, told):
+        heard = []
+        site.app.registry.registerHandler(heard.append, (CookieRefused,))
+        person = Person(site, {FORMER: value})
+        person.open("/add")
+        person.log_in()
+        assert person.open("/look") == {"n": 1}
+        assert set(person.cookies) == {FORMER, USERS}
+        person.open("/leave")
+        assert person.cookies == {FORMER: value}
+        # Such as what an unknown key has encrypted.
+        assert {event.kind for event in heard} == ({"not authentic"} if told else set())
+
+    def test_under_a_name_of_ones_own_they_are_nothing(self, alongside, make_site):
+        person = Person(alongside)
+        person.open("/login")
+        person.site = prepared(make_site(model=FullSession, settings={"session.cookie_name": "shop"}))
+        assert person.user is None
+
+    def test_no_other_session_has_that_name(self, make_site):
+        settings = {"other.secret_key": SECRET_KEY, "other.model_class": Session}
+        with pytest.raises(ConfigurationError, match="'session'"):
+            make_site(
+                model=FullSession,
+                settings={**settings, "other.cookie_name": FORMER},
+                configure=lambda config: config.add_web_session("other"),
+            )

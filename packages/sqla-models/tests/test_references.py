@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, String, event
+from sqlalchemy import ForeignKey, String, event, text
+from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.orm import Mapped, mapped_column
 from websession_models import FullyFeaturedSession, Store
 from websession_models.references import reference_problems
@@ -66,13 +67,46 @@ def test_foreign_keys_that_hold_on_are_found(make, ondelete):
     assert "ON DELETE CASCADE" in problems["basket.session_id"]
 
 
-@pytest.mark.parametrize("websession_engine_name", ["mariadb", "mysql"])
-@pytest.mark.parametrize(("collation", "is_told"), [("utf8mb4_general_ci", True), ("utf8mb4_bin", False)])
-def test_userids_that_are_compared_without_regard_to_case_are_found(make, collation, is_told):
-    engine, model = make("CASCADE", String(30, collation=collation))
-    problems = found(engine, model)
-    assert bool(problems) is is_told
-    assert all(collation in problem and "utf8mb4_bin" in problem for problem in problems.values())
+# A collation, what userids may not differ in alone, and whether sessions of ours take them for the same, too.
+COLLATIONS = {
+    "sqlite": [(None, []), ("NOCASE", ["case"]), ("RTRIM", ["spaces"]), ("BINARY", [])],
+    "postgresql": [(None, []), ("C", []), ("citext", ["case"])],
+    "mariadb": [
+        ("utf8mb4_general_ci", ["case", "accents", "spaces"]),
+        ("utf8mb4_bin", ["spaces"]),
+        ("utf8mb4_nopad_bin", []),
+    ],
+    "mysql": [
+        ("utf8mb4_0900_ai_ci", ["case", "accents"]),
+        ("utf8mb4_0900_as_ci", ["case"]),
+        ("utf8mb4_bin", ["spaces"]),
+        ("utf8mb4_0900_bin", []),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("websession_engine_name", "collation", "overlooked"),
+    [(engine, *case) for engine, cases in COLLATIONS.items() for case in cases],
+)
+def test_userids_that_are_the_same_to_the_database_are_found(
+    make, make_engine, websession_engine_name, collation, overlooked
+):
+    userid_type = String(30, collation=collation)
+    if collation == "citext":
+        with make_engine().begin() as connection:
+            connection.execute(text("CREATE EXTENSION IF NOT EXISTS citext"))
+        userid_type = CITEXT()
+    engine, model = make("CASCADE", userid_type)
+    with engine.connect() as connection:
+        problems = reference_problems(connection, model)
+    assert [problem.column for problem in problems] == ["userid"] * bool(overlooked)
+    words = {"case": "upper and lower case", "accents": "accents", "spaces": "spaces at the end"}
+    for problem in problems:
+        assert f"differ in {' or '.join(words[name] for name in overlooked)} alone" in str(problem)
+        is_mysql = websession_engine_name in {"mariadb", "mysql"}
+        assert problem.fatal is not is_mysql
+        assert not is_mysql or str(collation) in str(problem)
 
 
 class TestUnusableRows:

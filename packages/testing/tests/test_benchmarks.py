@@ -101,3 +101,11 @@ def test_a_purge_is_measured_beside_workers_that_lose_nothing():
     assert ended.returncode == 0, ended.stderr
     assert re.search(r"^\| SQLite \|.*\| 0 \| 0 \|$", ended.stdout, re.MULTILINE), ended.stderr
     assert "SQLite: 1,500 in" in ended.stdout
+
+
+@pytest.mark.slow
+def test_what_an_operator_types_is_measured():
+    ended = run("operating.py", "--engines", "sqlite", "--rows", "2000", "--expired", "1500")
+    assert ended.returncode == 0, ended.stderr
+    for words in ("list --user 1", "stats", "doctor", "purge"):
+        assert re.search(rf"^\| `{words}` \|( [0-9.]+ s \|){{2}} [0-9]+ MiB \|$", ended.stdout, re.MULTILINE)

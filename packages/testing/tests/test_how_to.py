@@ -582,7 +582,7 @@ class TestThePageOnMoving:
             browser, _ = serve(
                 FullSession,
                 configure,
-                {"session.cookie_name": "shop", "tm.annotate_user": "false"},
+                {"tm.annotate_user": "false"},
                 old=visit_the_old_application,
                 data=lambda request: dict(request.session),
                 who=lambda request: request.session.userid,
@@ -597,7 +597,7 @@ class TestThePageOnMoving:
     def test_a_cart_is_and_what_the_helper_says_of_a_login_is_not(self, move):
         browser = move("take_carts_over")
         assert browser.get("/data").json == {"cart": {"apples": 3}, "user_id": 7}
-        assert set(browser.cookies) == {"shop-visitor"}
+        assert set(browser.cookies) == {"websession-visitor"}
         assert browser.get("/who").json is None
 
     def test_a_login_is_where_the_function_says_so(self, move):
@@ -615,7 +615,7 @@ def test_a_session_without_the_old_cookie_stays_empty(serve):
     browser, _ = serve(
         FullSession,
         take_over,
-        {"session.cookie_name": "shop"},
+        {},
         data=lambda request: dict(request.session),
     )
     assert browser.get("/data").json == {}

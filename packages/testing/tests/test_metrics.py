@@ -119,7 +119,7 @@ def test_sessions_that_begin_and_end_are_counted(browser, clock, counts):
 
 
 def test_cookies_that_open_nothing_are_counted(browser, counts):
-    browser.set_cookie("session", "nonsense")
+    browser.set_cookie("websession", "nonsense")
     browser.get("/look")
     assert counts("refusals", kind="malformed") == 1
 
@@ -127,7 +127,7 @@ def test_cookies_that_open_nothing_are_counted(browser, counts):
 def test_a_stolen_cookie_is_counted(browser, clock, counts):
     browser.get("/login")
     thief = webtest.TestApp(browser.app)
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     clock.advance(minutes=11)
     browser.get("/look")
     browser.get("/look")

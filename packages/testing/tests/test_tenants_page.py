@@ -87,7 +87,7 @@ def test_a_session_stays_as_long_as_it_is_used_and_is_seen_by_its_tenant_alone(s
     for _ in range(6):
         clock.advance(200)
         assert browser.get("/who").json == 7
-    others.set_cookie("session", browser.cookies["session"])
+    others.set_cookie("websession", browser.cookies["websession"])
     assert others.get("/who").json is None
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
@@ -96,7 +96,7 @@ def test_a_session_is_revoked_when_an_old_cookie_of_it_is_shown(site):
     clock, (browser, _) = site
     thief = webtest.TestApp(browser.app, extra_environ=browser.extra_environ)
     browser.get("/login")
-    thief.set_cookie("session", browser.cookies["session"])
+    thief.set_cookie("websession", browser.cookies["websession"])
     browser.get("/login")
     clock.advance(121)
     assert thief.get("/who").json is None

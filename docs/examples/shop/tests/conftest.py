@@ -8,12 +8,13 @@ which is given up at the end. It is the browser of the plugin pytest-websession,
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import pytest_websession.browser
 from pyramid_sqlalchemy_sessions import generate_secret_key
 from shop import main, models
+from shop.scripts.demo import SESSION_SETTINGS
 from shop.seeds import DEMO_USERS
 from shop.storage import ensure_database
 from sqlalchemy import URL
@@ -28,22 +29,22 @@ if TYPE_CHECKING:
 
 ADA, NOOR, PIM = DEMO_USERS
 
-ADDRESS = {
-    "name": "Ida Brenner",
-    "street": "Lindenstraße 12",
-    "postcode": "10115",
-    "city": "Berlin",
-    "country": "DE",
-}
-
 
 class Browser(pytest_websession.browser.Browser):
     """A browser with cookies of its own, and with the things that many tests do first."""
 
+    ADDRESS: ClassVar = {
+        "name": "Ida Brenner",
+        "street": "Lindenstraße 12",
+        "postcode": "10115",
+        "city": "Berlin",
+        "country": "DE",
+    }
+
     @property
     def session_cookie(self) -> str | None:
         """The user's cookie, or else the visitor's."""
-        return self.cookies.get("session") or self.cookies.get("session-visitor")
+        return self.cookies.get("websession") or self.cookies.get("websession-visitor")
 
     def add(self, slug: str, quantity: int = 1) -> TestResponse:
         form = self.get(f"/products/{slug}").forms["buy"]
@@ -76,7 +77,7 @@ class Browser(pytest_websession.browser.Browser):
 
     def fill_address(self, **changes: str) -> TestResponse:
         """Send the first step of the checkout; the answer to it."""
-        return self.fill(self.get("/checkout/address"), {**ADDRESS, **changes})
+        return self.fill(self.get("/checkout/address"), {**self.ADDRESS, **changes})
 
     def fill_delivery(self, **answers: str) -> TestResponse:
         """Send the second step of the checkout; the answer to it."""
@@ -104,12 +105,7 @@ def engine_on(file: Path) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def app_settings() -> dict[str, Any]:
-    return {
-        "session.secret_key": generate_secret_key(),
-        "session.model_class": "shop.models.session.Session",
-        "session.idle_timeout": 14 * 86400,
-        "session.absolute_timeout": 90 * 86400,
-    }
+    return {**SESSION_SETTINGS, "session.secret_key": generate_secret_key()}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
+import time
+
 import pytest
-from shop.models import Session
+from shop.models import Session, WrongPassword
 from shop.seeds import DEMO_USERS
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 ADA, NOOR, PIM = DEMO_USERS
 NINETY_DAYS = 90 * 24 * 3600
@@ -68,9 +70,49 @@ def test_a_wrong_login_is_told_and_changes_nothing(browser, name, password):
     assert browser.get("/").html.select_one("#cart-count").text == "1"
 
 
+def guess(browser, name="ada", password="wrong", **options):
+    form = browser.get("/login").forms["login"]
+    form["name"], form["password"] = name, password
+    return form.submit(**options)
+
+
+def guesses(engine, number, seconds_ago, **guess):
+    """Have wrong passwords been sent in the past."""
+    row = {"name": "ada", "address": "127.0.0.1", "at": int(time.time()) - seconds_ago, **guess}
+    with engine.begin() as connection:
+        connection.execute(insert(WrongPassword), [row] * number)
+
+
+def test_after_five_wrong_passwords_an_account_takes_none_for_a_quarter_of_an_hour(browser, engine):
+    guesses(engine, 4, seconds_ago=600)
+    guess(browser, "Ada", status=422)
+    page = guess(browser, password=ADA.password, status=429)
+    assert "Until 5 minutes from now we take none" in page.html.select_one("[role=alert]").text
+    assert page.headers["Retry-After"] == "300"
+    assert page.forms["login"]["name"].value == "ada"
+    guess(browser, NOOR.name, NOOR.password, status=303)
+
+
+def test_guesses_that_are_old_enough_are_forgotten(browser, engine):
+    guesses(engine, 5, seconds_ago=900)
+    guess(browser, status=422)
+    with engine.begin() as connection:
+        assert connection.scalar(select(func.count()).select_from(WrongPassword)) == 1
+    guess(browser, password=ADA.password, status=303)
+
+
+def test_an_address_that_tries_many_names_takes_a_break_and_another_one_does_not(browser, engine):
+    browser.extra_environ["REMOTE_ADDR"] = "127.0.0.1"
+    for number in range(20):
+        guesses(engine, 1, seconds_ago=60, name=f"name {number}")
+    guess(browser, password=ADA.password, status=429)
+    browser.extra_environ["REMOTE_ADDR"] = "192.0.2.7"
+    guess(browser, password=ADA.password, status=303)
+
+
 def cookie_of(response):
     """Return the header that stores the user's cookie; a login takes the visitor's away."""
-    (cookie,) = (each for each in response.headers.getall("Set-Cookie") if each.startswith("session="))
+    (cookie,) = (each for each in response.headers.getall("Set-Cookie") if each.startswith("websession="))
     return cookie
 
 

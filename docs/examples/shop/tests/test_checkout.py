@@ -183,7 +183,7 @@ def test_the_last_form_sent_twice_at_the_same_moment_places_one_order(browser, n
 
     tabs = [new_browser(), new_browser()]
     for tab in tabs:
-        tab.set_cookie("session-visitor", browser.session_cookie)
+        tab.set_cookie("websession-visitor", browser.session_cookie)
     threads = [Thread(target=send, args=(tab,)) for tab in tabs]
     for thread in threads:
         thread.start()
@@ -265,3 +265,19 @@ def test_an_order_that_fails_leaves_cart_and_answers_as_they_were(browser, engin
     assert "Your order is placed." in page
     with DatabaseSession(engine) as dbsession:
         assert dbsession.scalars(select(OrderLine.quantity)).all() == [2]
+
+
+def test_the_button_that_breaks_an_order_shows_that_order_and_cart_go_together(browser, engine):
+    browser.add("round-teapot", 2)
+    form = browser.review().forms["checkout"]
+    before = browser.session_cookie
+    answer = form.submit("break", status=303)
+    assert "Set-Cookie" not in answer.headers
+    page = answer.follow()
+    seen = [[cell.text for cell in row.select("td")] for row in page.html.select("#seen tbody tr")]
+    assert seen == [["1", "0"], ["0", "2"]], "an order and an empty cart; then no order and a full one"
+    assert "rolled back" in page.html.select_one("#strip li").text
+    assert orders(engine) == 0
+    assert browser.session_cookie == before
+    assert "Your order is placed." in form.submit(status=303).follow()
+    assert orders(engine) == 1

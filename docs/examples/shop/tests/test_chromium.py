@@ -15,8 +15,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 from shop.seeds import DEMO_USERS
 
@@ -41,6 +41,15 @@ class Handler(WSGIRequestHandler):
         pass
 
 
+def is_gone(element):
+    """Return whether the page with the element was left; in the midst of that Chromium has several errors."""
+    try:
+        element.is_enabled()
+    except WebDriverException:
+        return True
+    return False
+
+
 class Device:
     """A browser of somebody's."""
 
@@ -62,7 +71,7 @@ class Device:
         """Press a button that leads to another page; come back when that is there."""
         page = self.find("html")
         button.click()
-        WebDriverWait(self.driver, PATIENCE).until(staleness_of(page))
+        WebDriverWait(self.driver, PATIENCE).until(lambda _: is_gone(page))
         WebDriverWait(self.driver, PATIENCE).until(
             lambda driver: driver.execute_script("return document.readyState") == "complete"
         )
@@ -74,10 +83,10 @@ class Device:
         self.press(self.find("#login button"))
         return self
 
-    def photograph(self, name):
+    def photograph(self, name, height=620):
         """Leave a picture of the page, if anybody wants one."""
         if PICTURES:
-            self.driver.set_window_size(900, 620)
+            self.driver.set_window_size(900, height)
             assert self.driver.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
             self.driver.set_window_size(1200, 900)
 
@@ -97,7 +106,7 @@ class Device:
 
     @property
     def cookie(self):
-        return self.driver.get_cookie("session") or self.driver.get_cookie("session-visitor")
+        return self.driver.get_cookie("websession") or self.driver.get_cookie("websession-visitor")
 
 
 @pytest.fixture
@@ -118,7 +127,7 @@ def new_driver(tmp_path_factory):
     # Chromium leaves folders behind.
     environment = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("chromium"))}
 
-    def start():
+    def start(profile=None):
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
         for argument in (
@@ -130,6 +139,8 @@ def new_driver(tmp_path_factory):
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         ):
             options.add_argument(argument)
+        if profile is not None:
+            options.add_argument(f"--user-data-dir={profile}")
         if os.geteuid() == 0:
             options.add_argument("--no-sandbox")  # which Chromium cannot have as root
         drivers.append(webdriver.Chrome(options, webdriver.ChromeService(DRIVER, env=environment)))
@@ -141,8 +152,14 @@ def new_driver(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def drivers(new_driver):
-    return [new_driver(), new_driver()]
+def profile(tmp_path_factory):
+    """Where the first browser keeps what it still has when it was closed."""
+    return tmp_path_factory.mktemp("profile")
+
+
+@pytest.fixture(scope="module")
+def drivers(new_driver, profile):
+    return [new_driver(profile), new_driver()]
 
 
 @pytest.fixture
@@ -228,3 +245,54 @@ def test_an_admin_ends_everybodys_sessions_but_their_own(devices):
     assert admin.find(f"#user-{ADA.name} .number").text == "0"
     assert admin.who == PIM.full_name
     assert customer.open("/").who is None
+
+
+def test_pages_fit_a_phone(devices):
+    phone, other = devices
+    other.log_in(PIM)
+    phone.log_in(PIM)
+    screen = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    phone.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        for page in ("/devices", "/admin", "/"):
+            phone.open(page)
+            width = phone.driver.execute_script("return document.documentElement.scrollWidth")
+            assert width <= 360, f"{page} wants to be scrolled sideways"
+    finally:
+        phone.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_order_survives_a_cold_form_and_breaks_in_one_piece(device):
+    device.open("/products/round-teapot")
+    device.press(device.find("#buy button"))
+    device.open("/checkout/address")
+    for field, text in {"name": "Ida Brenner", "street": "Lindenstraße 12", "postcode": "10115"}.items():
+        device.find(f"#{field}").send_keys(text)
+    device.find("#city").send_keys("Berlin")
+    tab = device.driver.current_window_handle
+    device.driver.switch_to.new_window("tab")
+    device.log_in()
+    device.driver.close()
+    device.driver.switch_to.window(tab)
+    device.press(device.find("#checkout button"))
+    assert device.find("h1").text == "This form has gone cold"
+    assert device.find("#street").get_attribute("value") == "Lindenstraße 12"
+    device.press(device.find("#again button"))
+    device.press(device.find("#checkout button"))
+    cookie = device.cookie
+    device.press(device.find("#break"))
+    assert [cell.text for cell in device.find_all("#seen td")] == ["1", "0", "0", "1"]
+    assert "POST /checkout/review" in device.find("#strip li").text
+    assert "rolled back" in device.find("#strip li").text
+    assert (device.cookie, device.find("#cart-count").text) == (cookie, "1")
+    device.photograph("broken-order", height=920)
+
+
+def test_a_cart_is_as_it_was_left_after_the_browser_was_closed(device, devices, drivers, new_driver, profile):
+    device.open("/products/round-teapot")
+    device.press(device.find("#buy button"))
+    device.open("/")
+    assert "come back: it will be as you left it" in device.find(".hero").text
+    drivers[0].quit()
+    drivers[0] = device.driver = new_driver(profile)
+    assert device.open("/").find("#cart-count").text == "1"

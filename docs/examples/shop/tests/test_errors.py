@@ -31,9 +31,63 @@ def test_a_refused_form_changes_nothing(browser):
     assert browser.get("/cart").html.select_one("#cart-count").text == "1"
 
 
+def test_a_form_that_went_cold_brings_back_what_was_typed(browser):
+    browser.add("assam-tin")
+    form = browser.get("/checkout/address").forms["checkout"]
+    for name, text in browser.ADDRESS.items():
+        form[name] = text
+    browser.log_in()
+    page = form.submit(status=403)
+    assert "This form has gone cold" in page
+    again = page.forms["again"]
+    assert {name: again[name].value for name in browser.ADDRESS} == browser.ADDRESS
+    assert again["csrf_token"].value != form["csrf_token"].value
+    labelled = {label["for"] for label in page.html.select("label[for]")}
+    assert labelled == {"name", "street", "postcode", "city"}
+    assert again.submit(status=303).location.endswith("/checkout/delivery")
+
+
+def test_a_form_sent_without_cookies_brings_back_what_was_typed_and_says_why(browser):
+    browser.add("assam-tin")
+    browser.fill_address()
+    form = browser.get("/checkout/delivery").forms["checkout"]
+    form["note"] = "Ring twice."
+    browser.reset()
+    page = form.submit(status=403)
+    assert "Your browser sent no cookie" in page
+    again = page.forms["again"]
+    assert again["note"].value == "Ring twice."
+    # The cart is gone with its session, and the note is there when the next one is ordered.
+    assert again.submit(status=303).location.endswith("/cart")
+    browser.add("assam-tin")
+    browser.fill_address()
+    assert browser.get("/checkout/delivery").forms["checkout"]["note"].value == "Ring twice."
+
+
+def test_a_password_has_to_be_typed_again(browser):
+    form = browser.get("/login").forms["login"]
+    form["name"], form["password"], form["next"] = "ada", "tea-at-four", "/cart"
+    browser.reset()
+    page = form.submit(status=403)
+    assert "tea-at-four" not in page
+    again = page.forms["again"]
+    assert again["name"].value == "ada"
+    again["password"] = "tea-at-four"
+    assert again.submit(status=303).location.endswith("/cart")
+
+
+@pytest.mark.parametrize("referer", ["http://elsewhere.example/", "http://localhost.example/", None])
+def test_what_another_site_has_sent_is_not_shown(browser, referer):
+    headers = {"Referer": referer} if referer else {}
+    answers = {**browser.ADDRESS, "name": "Mallory"}
+    page = browser.post("/checkout/address", answers, headers=headers, status=403)
+    assert "Mallory" not in page
+    assert "again" not in page.forms
+
+
 def test_a_refused_form_leads_back_to_its_page_and_nowhere_else(browser):
     def link(referer):
-        page = browser.post("/login", headers={"Referer": referer}, status=403)
+        page = browser.post("/cart/add", headers={"Referer": referer}, status=403)
         return page.html.select_one("main a")["href"]
 
     assert link("http://localhost/login?next=/cart") == "/login"
@@ -103,5 +157,5 @@ def test_the_error_page_is_shown_even_if_the_sessions_are_what_is_broken(browser
 
 
 def test_a_cookie_that_is_nonsense_is_a_new_visitor(browser):
-    browser.set_cookie("session", "nonsense")
+    browser.set_cookie("websession", "nonsense")
     assert browser.get("/").html.select_one("#cart-count").text == "0"

@@ -7,11 +7,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from pyramid.paster import get_app
+from pyramid.paster import get_app, get_appsettings
 from shop import models
 from shop.models import Product, User
 from shop.models.meta import Base
-from shop.scripts.demo import open_database
+from shop.scripts.demo import SESSION_SETTINGS, open_database
 from shop.scripts.initialize_db import main as initialize_db
 from shop.storage import ensure_database, ensure_secret_key, has_other_tables
 from sqlalchemy import URL, func, select
@@ -99,9 +99,12 @@ def test_initializing_twice_changes_nothing(checkout, monkeypatch):
 
 
 @pytest.mark.parametrize("ini", ["development.ini", "production.ini"])
-def test_no_ini_file_holds_a_key(ini):
-    lines = (PROJECT / ini).read_text(encoding="utf-8").splitlines()
-    assert not [line for line in lines if line.startswith("session.secret_key")]
+def test_an_ini_file_says_what_the_demo_command_does_and_holds_no_key(checkout, ini):
+    settings = get_appsettings(str(checkout / ini))
+    assert settings["session.secret_key"] == f"file:{checkout}/var/secret.key"
+    assert {name: settings[name] for name in SESSION_SETTINGS} == {
+        name: str(value) for name, value in SESSION_SETTINGS.items()
+    }
 
 
 def test_a_key_is_made_once_and_for_its_owner_only(tmp_path):

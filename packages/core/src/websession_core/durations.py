@@ -69,14 +69,15 @@ def duration(seconds: int | None, *, round_up: bool = False) -> str:
 
 
 def exact_duration(seconds: int | None) -> str:
-    """Return a duration in hours, minutes or seconds, as it is set: ``24 h``, ``90 min``; ``none`` for None.
+    """Return a duration in one unit, as it is set: ``14 d``, ``24 h``, ``90 min``; ``none`` for None.
 
     Args:
         seconds: Whole seconds.
     """
     if seconds is None:
         return "none"
-    return next(f"{seconds // length} {unit}" for length, unit, _ in _UNITS[1:] if seconds % length == 0)
+    units = _UNITS if seconds >= 2 * DAY else _UNITS[1:]
+    return next(f"{seconds // length} {unit}" for length, unit, _ in units if seconds % length == 0)
 
 
 def rough_duration(seconds: int) -> str:

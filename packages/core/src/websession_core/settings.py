@@ -46,13 +46,32 @@ __all__ = [
     "SameSite",
     "Settings",
     "cookie_name_prefix",
+    "cookie_names_of_users",
     "parse_settings",
     "visitor_cookie_name",
 ]
 
 DEFAULT_PREFIX: Final = "session."
 
+_DEFAULT_COOKIE_NAME: Final = "websession"
+# In version 0.2, and in other frameworks.
+_FORMER_DEFAULT: Final = "session"
 _VISITOR_SUFFIX: Final = "-visitor"
+
+
+def cookie_names_of_users(cookie_name: str, *, alongside_0_2: bool = False) -> tuple[str, ...]:
+    """Return the names under which the cookies of users are read; they are written under the first.
+
+    There are two where the name is the default, which was another one in version 0.2.
+
+    Args:
+        cookie_name: The name that is configured, or the default.
+        alongside_0_2: Whether workers of version 0.2 have to find the cookies.
+    """
+    if cookie_name != _DEFAULT_COOKIE_NAME:
+        return (cookie_name,)
+    names = (_DEFAULT_COOKIE_NAME, _FORMER_DEFAULT)
+    return names[::-1] if alongside_0_2 else names
 
 
 def visitor_cookie_name(cookie_name: str) -> str:
@@ -129,12 +148,13 @@ class Settings:
         expects="give an attribute's name, like dbsession",
     )
     cookie_name: str = _option(
-        "session",
+        _DEFAULT_COOKIE_NAME,
         parsers.cookie_name,
         doc="The name of the cookie. If it starts with __Host- or __Secure-, browsers insist on the "
         "attributes that this prefix stands for, and they are checked here, too. If the model has "
         "UseridMixin, users have this cookie, and visitors who are not logged in one whose name has -visitor "
-        "at its end.",
+        "at its end. Without a name, cookies of the name session are read as well if they are ours: version "
+        "0.2 called them so.",
         expects="use letters, digits, hyphens and underscores",
     )
     cookie_max_age: int | None = _option(
@@ -324,6 +344,11 @@ class Settings:
         "the log.",
         expects="give a number; 0 for no limit",
     )
+
+    @property
+    def cookie_names_of_users(self) -> tuple[str, ...]:
+        """The names under which the cookies of users are read; they are written under the first."""
+        return cookie_names_of_users(self.cookie_name, alongside_0_2=self.alongside_0_2)
 
     @property
     def visitor_cookie_name(self) -> str:

@@ -152,6 +152,8 @@ _NAME = re.compile(
     r"(?:[A-Z]{1,20}|[A-Z]?[a-z]{1,20}|[A-Z]?[a-z]{2,20}(?:[A-Z][a-z]{2,20})+)[0-9]{0,4}"
     r"|[0-9]{1,14}"
     r"|[a-z]?[0-9]{1,2}[a-z]{1,2}"
+    # Of which what is wrong is told more often than not.
+    r"|SQLAlchemy|SQLite|(?:My|Postgre)SQL|MariaDB"
 )
 _CONCEALED = "(not shown: it may be a key)"
 

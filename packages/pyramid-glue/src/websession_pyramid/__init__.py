@@ -6,6 +6,7 @@
 
 from websession_core.renaming import renamed
 
+from . import quiet_pyramid  # noqa: F401 - before anything that imports Pyramid
 from .__about__ import __version__
 from .active_sessions import ActiveSession, ActiveSessions, active_sessions
 from .config import (

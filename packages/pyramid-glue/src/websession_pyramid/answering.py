@@ -85,7 +85,9 @@ def prepare_answer(
     # The other name's: a login's takes the place of the visitor's.
     is_login = pending.ticket is not None and jar is kit.jar and kit.separates_visitors
     forgets = pending.forgets_cookies or is_login
-    forgotten = _jars_to_forget(kit, request, jars_given, but=jar) if forgets else ()
+    forgotten = kit.tickets.replaced(request, jar)
+    if forgets:
+        forgotten = _jars_to_forget(kit, request, jars_given, but=jar)
     max_age = kit.effective_policies(row.overrides, row.state.owned).cookie_max_age
     return Answer(CookieOrder.SET, kit.tickets.token(ticket), max_age, jar, forgotten)
 
@@ -117,5 +119,5 @@ def _jars_to_forget(
     kit: SessionKit, request: Request, jars_given: frozenset[CookieJar], but: CookieJar | None = None
 ) -> tuple[CookieJar, ...]:
     """Return the cookies that the browser has sent, or gets in this request."""
-    jars = [jar for jar in kit.tickets.jars if jar is not but]
-    return tuple(jar for jar in jars if jar in jars_given or jar.is_in(request))
+    jars = {*jars_given, *kit.tickets.brought(request)} - {but}
+    return tuple(jar for jar in kit.tickets.jars if jar in jars)

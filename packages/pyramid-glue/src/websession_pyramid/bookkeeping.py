@@ -21,8 +21,9 @@ from websession_core.state import short_name
 from websession_models import Bookkeeper, Outcome, SchemaError, engine_like, shares_connections
 from websession_models.conflicts import number_of
 
+from .answering import Answer, CookieOrder
 from .contents import OVERRIDES
-from .events import KEPT_ROW, SessionEmptied, SessionRenewed, announce, announce_own_transaction
+from .events import SessionRenewed, announce, announce_emptied, announce_own_transaction
 from .missing_rows import REMEDY
 from .rate_limit import RateLimit
 from .retries import is_error_retryable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from pyramid.request import Request
     from pyramid.response import Response
-    from sqlalchemy import Connection, Update
+    from sqlalchemy import Connection
     from websession_core.lifecycle import Bookkeeping
 
     from .kit import SessionKit
@@ -108,15 +109,10 @@ class BestEffortBookkeeper:
 
     def _announce_emptied(self, session_id: UUID) -> None:
         """Let the application clear its own columns; the revocation stands whatever comes of it."""
-        if not self._request.registry.has_listeners:
-            return
-
-        def change(connection: Connection, update: Update) -> None:
-            name = short_name(session_id)
-            announce(self._request, self._kit.attribute, SessionEmptied, name, KEPT_ROW, connection, update)
-
         try:
-            self._bookkeeper.change_row(session_id, change, within=self._within)
+            announce_emptied(
+                self._request, self._kit.attribute, session_id, self._bookkeeper, within=self._within
+            )
         except Exception as error:  # noqa: BLE001 - the answer is on its way
             self._warn("the columns of an emptied row", error)
 
@@ -228,7 +224,8 @@ def after_transaction(
                 continue
             if keeper.perform(entry) and entry.candidate is not None and response is not None:
                 token, jar = kit.tickets.token(entry.candidate), kit.tickets.jar_for(entry.candidate)
-                jar.set(request, response, token, verdict.policies.cookie_max_age)
+                max_age, replaced = verdict.policies.cookie_max_age, kit.tickets.replaced(request, jar)
+                Answer(CookieOrder.SET, token, max_age, jar, replaced).send(request, response)
                 name = short_name(entry.candidate.session_id)
                 announce(request, kit.attribute, SessionRenewed, name, "a renewal was due")
     return keeper.entries

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,14 @@ from pyramid.interfaces import ISessionFactory
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 from websession_core.errors import ConfigurationError, Mistake
-from websession_core.settings import OPTIONS, CipherLibrary, parse_settings, visitor_cookie_name
+from websession_core.lifecycle import CLOCK_STEP
+from websession_core.settings import (
+    OPTIONS,
+    CipherLibrary,
+    cookie_names_of_users,
+    parse_settings,
+    visitor_cookie_name,
+)
 from websession_crypto import CipherLibraryError, Keyring, Xaes256Gcm, conceal_keys
 from websession_models import EncryptedDataMixin, Store, features_of
 from websession_models.features import features_for_setting
@@ -190,14 +196,15 @@ def _cookie_is_its_own(draft: Draft, others: Mapping[str, tuple[str, Settings]])
             for name in sorted(ours & theirs):
                 yield draft.mistake(
                     "cookie_name",
-                    f"makes, of users and visitors, {name!r} a cookie, as for request.{attribute} "
+                    f"makes {name!r} one of its cookies, as for request.{attribute} "
                     f"({prefix}cookie_name), and browsers keep one cookie of a name",
                     "give another name",
                 )
 
 
-def _cookie_names(name: str, model: type) -> frozenset[str]:
-    return frozenset({name, visitor_cookie_name(name)} if knows_users(model) else {name})
+def _cookie_names(name: str, model: type) -> set[str]:
+    visitors = {visitor_cookie_name(name)} if knows_users(model) else set()
+    return visitors.union(cookie_names_of_users(name))
 
 
 def _visitors_have_a_cookie(draft: Draft) -> Iterator[Mistake]:
@@ -292,14 +299,12 @@ def _parse(
     # The keys are made for a library, so it is looked up before them; what is wrong with it is found later.
     library = _installed_library(settings.get(f"{prefix}cipher_library"))
     try:
-        parsed = parse_settings(
+        return parse_settings(
             settings, prefix=prefix, converters=_converters(maybe_dotted, library), checks=[*_CHECKS, *checks]
         )
     except ConfigurationError:
         del settings  # the secret ones are not for the traceback, whose frames hold their locals
         raise
-    _warn_of_cut_off_to_come(parsed, prefix)
-    return parsed
 
 
 def _converters(
@@ -377,17 +382,6 @@ def _limit_has_its_mixins(draft: Draft) -> Iterator[Mistake]:
         )
 
 
-def _warn_of_cut_off_to_come(settings: Settings, prefix: str) -> None:
-    ahead = settings.not_before - int(time.time())
-    if ahead > 0:
-        log.warning(
-            "%snot_before is %d seconds ahead of this machine's clock: until then every login is forgotten "
-            "with the response to it. Give the time of now, as date +%%s prints it on this machine.",
-            prefix,
-            ahead,
-        )
-
-
 def _library_is_there(draft: Draft) -> Iterator[Mistake]:
     error = _library_problem(draft["cipher_library"])
     if error is not None:
@@ -449,9 +443,26 @@ def _keyring(value: Any, library: CipherLibrary) -> Keyring:
         raise ValueError(str(error)) from None
 
 
+def _cut_offs_to_come(registry: Registry) -> Iterator[Mistake]:
+    # Not before the application is complete: its sessions may have another clock than this machine's.
+    configured: dict[str, tuple[str, Settings]] = registry.get(_CONFIGURED, {})
+    for attribute, factory in web_session_factories(registry).items():
+        prefix, _ = configured.get(attribute, ("", None))
+        not_before = factory.settings.not_before
+        ahead = not_before - factory.clock()
+        problem = (
+            f"is {ahead} seconds ahead of the clock: until then every login is forgotten with the response"
+        )
+        remedy = "give the time of now, as date +%s prints it on this machine"
+        if ahead > CLOCK_STEP:
+            yield Mistake(f"{prefix}not_before", str(not_before), problem, remedy)
+        elif ahead > 0:
+            log.warning("%snot_before %s; %s", prefix, problem, remedy)
+
+
 def _check_application(event: ApplicationCreated) -> None:
     registry = event.app.registry
-    mistakes = list(recent_login_mistakes(registry))
+    mistakes = [*recent_login_mistakes(registry), *_cut_offs_to_come(registry)]
     if mistakes:
         raise ConfigurationError(mistakes)
     for factory in web_session_factories(registry).values():

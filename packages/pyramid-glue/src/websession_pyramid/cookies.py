@@ -33,22 +33,22 @@ class CookieJar:
 
     Args:
         settings: Its attributes.
+        name: Its name.
         visitors: The users' cookie, if this is to be the visitors': each thing is warned of once for both.
 
     Attributes:
-        name: The name of the cookie.
+        name: As given.
     """
 
-    def __init__(self, settings: Settings, visitors: CookieJar | None = None) -> None:
+    def __init__(self, settings: Settings, name: str, visitors: CookieJar | None = None) -> None:
         self._settings = settings
         self._samesite = settings.cookie_samesite
-        self.name = settings.cookie_name
+        self.name = name
         self._warned: set[str] = set()
         if visitors is not None:
             self._samesite = settings.visitor_cookie_samesite or settings.cookie_samesite
-            self.name = settings.visitor_cookie_name
             self._warned = visitors._warned
-        self._pair = f"{self.name}="
+        self._pair = f"{name}="
         self._attributes: dict[bool, str] = {}  # of a cookie that goes when the browser is closed, by Secure
 
     def is_in(self, request: Request) -> bool:

@@ -11,12 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from websession_core.state import short_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from pyramid.request import Request
     from sqlalchemy import Connection, Update
     from websession_core.lifecycle import Standing
+    from websession_models import Bookkeeper
 
 __all__ = [
     "KEPT_ROW",
@@ -32,6 +36,7 @@ __all__ = [
     "SessionRegenerated",
     "SessionRenewed",
     "announce",
+    "announce_emptied",
     "announce_own_transaction",
 ]
 
@@ -91,7 +96,7 @@ class SessionEmptied(SessionEvent):
 
     What we have stored in the row is gone, and nothing opens it. Columns of your own are as they were; clear
     them by ``event.connection.execute(event.update.values(note=None))``. After a logout that is the request's
-    own transaction, after a theft one of ours.
+    own transaction, after a theft or by ``pyramid-sessions revoke`` one of ours.
 
     Attributes:
         connection: In whose transaction to do it.
@@ -176,3 +181,26 @@ def announce(request: Request, attribute: str, event: Callable[..., SessionEvent
     registry = request.registry
     if registry.has_listeners:
         registry.notify(event(request, *details, attribute=attribute))
+
+
+def announce_emptied(
+    request: Request,
+    attribute: str,
+    session_id: UUID,
+    bookkeeper: Bookkeeper,
+    *,
+    within: Connection | None = None,
+) -> None:
+    """Let the application clear its own columns of a row that was emptied, in a transaction of ours.
+
+    Raises:
+        Exception: Whatever a subscriber raises, or the database.
+    """
+    if not request.registry.has_listeners:
+        return
+
+    def change(connection: Connection, update: Update) -> None:
+        name = short_name(session_id)
+        announce(request, attribute, SessionEmptied, name, KEPT_ROW, connection, update)
+
+    bookkeeper.change_row(session_id, change, within=within)

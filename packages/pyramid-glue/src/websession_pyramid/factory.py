@@ -44,7 +44,7 @@ class SessionFactory(SessionKit):
 
     def __repr__(self) -> str:
         model: Any = self.settings.model_class
-        return f"<SessionFactory of {model.__name__}, cookie {self.settings.cookie_name!r}>"
+        return f"<SessionFactory of {model.__name__}, cookie {self.jar.name!r}>"
 
     def __getattr__(self, name: str) -> Any:
         new = _RENAMED.get(name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pyramid.authentication import SessionAuthenticationHelper
 from websession_core.errors import UnstorableValueError
+from websession_core.settings import cookie_names_of_users
 from websession_core.state import COUNTER_MAX, SEED_LENGTH
 from websession_crypto import ValueCodec
 from websession_models import Store, UseridMixin, fresh_session_id
@@ -96,6 +97,7 @@ class SessionKit:
         store: Reads and writes the model's rows.
         jar: Reads and writes the cookie of the name that is configured.
         visitor_jar: The same for the visitors' cookie; None: the model knows no users, so there is none.
+        former_jar: Reads and deletes the cookie that the default name of before has; None: there is none.
         tickets: Decrypts and encrypts what is in the cookie.
         clock: As given. A test may put another in its place: from then on all goes by that one.
         fresh_session_id: As given.
@@ -120,9 +122,12 @@ class SessionKit:
         self.settings = settings
         self.attribute = attribute
         self.store = _store(settings)
-        self.jar = CookieJar(settings)
-        self.visitor_jar = CookieJar(settings, self.jar) if knows_users(settings.model_class) else None
-        self.tickets = TicketReader(settings, self.jar, self.visitor_jar)
+        self.jar, *former = (CookieJar(settings, name) for name in settings.cookie_names_of_users)
+        self.former_jar = former[0] if former else None
+        self.visitor_jar = None
+        if knows_users(settings.model_class):
+            self.visitor_jar = CookieJar(settings, settings.visitor_cookie_name, self.jar)
+        self.tickets = TicketReader(settings, self.jar, self.visitor_jar, self.former_jar)
         self.clock = clock
         self.fresh_session_id = fresh_id
         self.types = pyramid_types() if types is None else types
@@ -193,7 +198,9 @@ class SessionKit:
 
     def _policies_for_cookie(self, override: int | None, is_visitors: bool) -> Policies:
         settings = self.settings
-        name, default, samesite = settings.cookie_name, settings.cookie_max_age, settings.cookie_samesite
+        # The name that version 0.2 has put in the digest.
+        name, *_ = cookie_names_of_users(settings.cookie_name, alongside_0_2=True)
+        default, samesite = settings.cookie_max_age, settings.cookie_samesite
         if is_visitors:
             own = settings.visitor_cookie_max_age
             name, default = settings.visitor_cookie_name, default if own is None else own or None

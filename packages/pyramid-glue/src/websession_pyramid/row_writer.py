@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from websession_core.errors import SessionTransactionError, UnreadableRowError
 from websession_core.lifecycle import begin, rotate
 from websession_core.state import COUNTER_MAX, short_name
 from websession_models import SessionRow, has_ended_transaction
-from websession_models.emptying import is_no_session, of_row
+from websession_models.emptying import is_kept_at_commit, is_no_session, keys_checked_at_commit, of_row
 from websession_models.own_transactions import outlasting_refusal
 from websession_models.user_limit import is_slot_taken
 
@@ -343,14 +344,15 @@ class RowWriter:
 
     def _end(self, connection: Connection, session_id: UUID) -> None:
         """Delete a row, or empty it where a foreign key of the application's forbids that."""
-        try:
-            self._delete(connection, session_id)
-        except IntegrityError:
-            if not self.dbsession.is_active:
-                raise  # the transaction is over; somebody else's flush has failed
-        else:
-            return
         kit, model = self._kit, self._kit.settings.model_class
+        if not is_kept_at_commit(connection, kit.store.features, session_id):
+            try:
+                self._delete(connection, session_id)
+            except IntegrityError:
+                if not self.dbsession.is_active:
+                    raise  # the transaction is over; somebody else's flush has failed
+            else:
+                return
         kit.store.empty(connection, session_id)
         expunge_row(self.dbsession, model, session_id)
         expire_references(self.dbsession, model, kit.store.features.columns)
@@ -404,16 +406,15 @@ class RowWriter:
         if but is not None:
             statement = statement.where(features.columns["id"] != but)
         connection = self.connection()
-        try:
-            with outlasting_refusal(connection):
+        if not keys_checked_at_commit(features):
+            # Else one by one: which of them something refers to no error says.
+            with suppress(IntegrityError), outlasting_refusal(connection):
                 return connection.execute(statement).rowcount, ()
-        except IntegrityError:
-            # One by one: which of them something refers to the error does not say.
-            key = features.columns["id"]
-            ids = select(key).where(features.criterion(), ~is_no_session(features))
-            if but is not None:
-                ids = ids.where(key != but)
-            session_ids = connection.execute(ids).scalars().all()
+        key = features.columns["id"]
+        ids = select(key).where(features.criterion(), ~is_no_session(features))
+        if but is not None:
+            ids = ids.where(key != but)
+        session_ids = connection.execute(ids).scalars().all()
         for session_id in session_ids:
             self._end(connection, session_id)
         return len(session_ids), session_ids

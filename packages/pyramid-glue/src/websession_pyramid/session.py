@@ -59,6 +59,15 @@ _CSRF_KEY = "_csrft_"  # Pyramid's own sessions and storage policies use this ke
 _CSRF_COLUMN = "csrf_token"
 _MISSING: Any = object()
 
+# What sessions of Beaker and pyramid_session_redis have, and what to write here.
+_OF_OTHER_LIBRARIES = {
+    "session_id": "use `id`, which is None while the session is not stored",
+    "timeout": "use `settings.idle_timeout`",
+    "save": "what a view changes is stored with its transaction: leave the call out",
+    "persist": "what a view changes is stored with its transaction: leave the call out",
+    "delete": "use `invalidate()`",
+}
+
 
 @implementer(ISession)
 class WebSession(MutableMapping[str, Any]):
@@ -103,6 +112,11 @@ class WebSession(MutableMapping[str, Any]):
                 f"a session stores keys, and no attributes: request.{self._kit.attribute}[{name!r}] = ..."
             )
         super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        remedy = _OF_OTHER_LIBRARIES.get(name)
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(f"{message}: {remedy}" if remedy else message)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         return self.copy()
@@ -741,7 +755,7 @@ class WebSession(MutableMapping[str, Any]):
         """Send the ticket without a row that a page's forms need, if nothing has taken its place."""
         kit, jar = self._kit, self._kit.visitor_jar
         ticket = None if jar is None else made_ticket(kit, request)
-        if jar is None or ticket is None or any(other.is_stored_by(response) for other in kit.tickets.jars):
+        if jar is None or ticket is None or any(other.is_stored_by(response) for other in (kit.jar, jar)):
             return
         visitors = copy.opening.presented.visitors.first
         if visitors is not None and visitors.seed is not None and not copy.pending.forgets_cookies:

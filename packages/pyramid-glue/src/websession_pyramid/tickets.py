@@ -1,7 +1,8 @@
 """From the browser's cookies to tickets, and back.
 
-Where the model knows users there are cookies of two names: one for users' tickets, one for visitors'. Each is
-decrypted only when somebody wants to know what is in it.
+Where the model knows users there are cookies of two names: one for users' tickets, one for visitors'. Under
+the default name, those of users are also read under the default of before. Each is decrypted only when
+somebody wants to know what is in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from websession_core.state import Ticket
 from websession_crypto import MalformedTokenError, TokenCodec, TokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
     from uuid import UUID
 
     from pyramid.request import Request
@@ -39,18 +40,16 @@ class Refusal(NamedTuple):
 
 
 class CookieTickets:
-    """The tickets in a request's cookies of one name, decrypted at the first look.
+    """The tickets in a request's cookies of one kind, decrypted at the first look.
 
     Args:
-        tokens: The values of the cookies.
-        ticket_in: Decrypts one.
+        tokens: The values of the cookies, each with its name, which decrypts it.
     """
 
-    __slots__ = ("_refusals", "_ticket_in", "_tickets", "_tokens")
+    __slots__ = ("_refusals", "_tickets", "_tokens")
 
-    def __init__(self, tokens: Iterable[str] = (), ticket_in: Callable[[str], Ticket] | None = None) -> None:
+    def __init__(self, tokens: Iterable[tuple[_Name, str]] = ()) -> None:
         self._tokens = tuple(tokens)
-        self._ticket_in = ticket_in
         self._refusals: tuple[Refusal, ...] = ()
         self._tickets: tuple[Ticket, ...] | None = None if self._tokens else ()
 
@@ -81,12 +80,14 @@ class CookieTickets:
     def _decrypted(self) -> tuple[Ticket, ...]:
         tickets = []
         refusals = []
-        for token in self._tokens:
+        for name, token in self._tokens:
             try:
-                tickets.append(self._ticket_in(token))  # type: ignore[misc]  # with tokens there is one
-            except TokenError as error:
-                kind = "malformed" if isinstance(error, MalformedTokenError) else "not authentic"
-                refusals.append(Refusal("the cookie cannot be decrypted", kind))
+                tickets.append(name.ticket_in(token))
+            except MalformedTokenError:
+                if not name.is_others:
+                    refusals.append(Refusal("the cookie cannot be decrypted", "malformed"))
+            except TokenError:
+                refusals.append(Refusal("the cookie cannot be decrypted", "not authentic"))
             except TicketError:
                 refusals.append(Refusal("the cookie holds no ticket", "malformed"))
         self._refusals = tuple(refusals)
@@ -98,7 +99,8 @@ class Presented:
     """What a request's cookies hold.
 
     Attributes:
-        users: The tickets under the name that is configured: users', or all if there is no other name.
+        users: The tickets under the name that is configured, or was the default: users', or all if visitors
+            have no name of their own.
         visitors: Those under the name for visitors.
     """
 
@@ -123,20 +125,32 @@ NOTHING_PRESENTED = Presented(CookieTickets(), CookieTickets())
 
 
 class _Name:
-    """The cookies of one name."""
+    """The cookies of one name, which may be other applications' as well."""
 
-    def __init__(self, settings: Settings, jar: CookieJar) -> None:
+    def __init__(self, settings: Settings, jar: CookieJar, *, is_others: bool = False) -> None:
         self.jar = jar
+        self.is_others = is_others
+        self._is_outdated = is_others and not settings.alongside_0_2
         # The purpose binds a token to the cookie's name: one made for another cookie opens nothing here.
         self.codec = TokenCodec(settings.secret_key, purpose=jar.name)
         # Only tokens that this codec has authenticated, under their one spelling: what raises is not kept.
         self.ticket_in = functools.lru_cache(maxsize=_CACHE_SIZE)(self._decrypt)
 
     def _decrypt(self, token: str) -> Ticket:
-        return Ticket.from_bytes(self.codec.decrypt(token))
+        ticket = Ticket.from_bytes(self.codec.decrypt(token))
+        # Of another version, so that it is sent again under the name of now. Not as long as there are workers
+        # of version 0.2: two kinds of workers would send cookies to and fro.
+        return replace(ticket, cookie_version=ticket.cookie_version ^ 1) if self._is_outdated else ticket
 
-    def tickets(self, request: Request) -> CookieTickets:
-        return CookieTickets(self.jar.tokens(request), self.ticket_in)
+    def tokens(self, request: Request) -> Iterator[tuple[_Name, str]]:
+        for token in self.jar.tokens(request):
+            yield self, token
+
+    def is_in(self, request: Request) -> bool:
+        """Return whether a request carries such a cookie; if they may be others', whether one is ours."""
+        if self.is_others:
+            return bool(CookieTickets(self.tokens(request)).all)
+        return self.jar.is_in(request)
 
 
 class TicketReader:
@@ -146,29 +160,46 @@ class TicketReader:
         settings: The settings; the first key encrypts.
         jar: The cookie of the name that is configured.
         visitor_jar: The visitors' cookie; None: there is only the other.
+        former_jar: The cookie of the former default name, where that is another one.
     """
 
-    def __init__(self, settings: Settings, jar: CookieJar, visitor_jar: CookieJar | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        jar: CookieJar,
+        visitor_jar: CookieJar | None = None,
+        former_jar: CookieJar | None = None,
+    ) -> None:
         self._users = _Name(settings, jar)
         self._visitors = None if visitor_jar is None else _Name(settings, visitor_jar)
+        self._former = None if former_jar is None else _Name(settings, former_jar, is_others=True)
+        self._names = tuple(filter(None, (self._users, self._visitors, self._former)))
         self._alongside_0_2 = settings.alongside_0_2
 
     def has_cookie(self, request: Request) -> bool:
         """Return whether `request` carries a cookie of ours, valid or not."""
-        return any(jar.is_in(request) for jar in self.jars)
+        return any(name.is_in(request) for name in self._names)
 
     @property
     def jars(self) -> tuple[CookieJar, ...]:
         """The cookies that there are."""
-        names = (self._users,) if self._visitors is None else (self._users, self._visitors)
-        return tuple(name.jar for name in names)
+        return tuple(name.jar for name in self._names)
+
+    def brought(self, request: Request) -> tuple[CookieJar, ...]:
+        """Return the cookies of ours that `request` carries, valid or not."""
+        return tuple(name.jar for name in self._names if name.is_in(request))
+
+    def replaced(self, request: Request, jar: CookieJar) -> tuple[CookieJar, ...]:
+        """Return the cookies of ours whose place the one in `jar` takes: that of the former name."""
+        former = self._former
+        return (former.jar,) if former and jar is self._users.jar and former.is_in(request) else ()
 
     def presented(self, request: Request) -> Presented:
         """Return what the request's cookies hold; nothing is decrypted yet."""
-        visitors = self._visitors
-        return Presented(
-            self._users.tickets(request), CookieTickets() if visitors is None else visitors.tickets(request)
-        )
+        names = (self._users,) if self._former is None else (self._users, self._former)
+        tokens = (token for name in names for token in name.tokens(request))
+        visitors = () if self._visitors is None else self._visitors.tokens(request)
+        return Presented(CookieTickets(tokens), CookieTickets(visitors))
 
     def read(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:
         """Return the ticket that is judged first, None if there is none, and what was no ticket of ours.

@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement, Connection, Update
+    from sqlalchemy import ColumnElement, Connection, ForeignKey, Update
 
     from .envelope import Envelope
     from .features import ModelFeatures
 
-__all__ = ["ENDED", "close_companion", "empty_row", "is_no_session", "keeping_columns", "of_row"]
+__all__ = [
+    "ENDED",
+    "close_companion",
+    "empty_row",
+    "is_kept_at_commit",
+    "is_no_session",
+    "keeping_columns",
+    "keys_checked_at_commit",
+    "of_row",
+]
 
 ENDED: Final = 2**31 - 1
 """The epoch of a row that is no session any more: the highest that the column holds."""
@@ -36,6 +45,11 @@ _LETS_GO: Final = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
 
 def keeping_columns(features: ModelFeatures) -> Iterator[str]:
     """Yield the columns of the application, as its metadata has them, that keep a row from being deleted."""
+    for key in _keeping_keys(features):
+        yield f"{key.parent.table.name}.{key.parent.name}"
+
+
+def _keeping_keys(features: ModelFeatures) -> Iterator[ForeignKey]:
     table = features.table
     for other in table.metadata.tables.values():
         for key in other.foreign_keys:
@@ -44,7 +58,24 @@ def keeping_columns(features: ModelFeatures) -> Iterator[str]:
                 key.target_fullname.rpartition(".")[0] == table.fullname and other is not features.companion
             )
             if refers and str(key.ondelete or "").upper() not in _LETS_GO:
-                yield f"{other.name}.{key.parent.name}"
+                yield key
+
+
+def keys_checked_at_commit(features: ModelFeatures) -> list[ForeignKey]:
+    """Return the foreign keys that keep a row, and of which the database says so at the COMMIT only."""
+    return [key for key in _keeping_keys(features) if str(key.initially or "").upper() == "DEFERRED"]
+
+
+def is_kept_at_commit(connection: Connection, features: ModelFeatures, session_id: uuid.UUID) -> bool:
+    """Return whether the COMMIT would refuse the deletion of a row: something refers to it."""
+    key = features.columns["id"]
+    of_this_row = key == bindparam(ID, session_id, type_=key.type)
+    return any(
+        connection.execute(
+            select(literal(1)).where(other.parent == other.column, of_this_row).limit(1)
+        ).first()
+        for other in keys_checked_at_commit(features)
+    )
 
 
 def is_no_session(features: ModelFeatures) -> ColumnElement[bool]:

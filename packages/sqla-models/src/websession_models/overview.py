@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, and_, case, cast, func, null, or_, select, type_coerce
+from sqlalchemy import BigInteger, Text, True_, and_, case, cast, func, null, or_, select, type_coerce
 from sqlalchemy.dialects.mysql import LONGBLOB
 from sqlalchemy.types import LargeBinary
 from websession_core.policies import Overrides
@@ -29,7 +29,8 @@ from .userids import exact_userid, is_same_user
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Dialect, Select
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
     from websession_core.policies import Policies
 
     from .features import ModelFeatures
@@ -100,7 +101,7 @@ def overview(
     idle_after: int = 15 * 60,
     policies: Policies | None = None,
 ) -> Overview:
-    """Return the sessions in numbers, by two passes over the table.
+    """Return the sessions in numbers, by one pass over the table.
 
     Args:
         connection: From `reading()`.
@@ -111,49 +112,81 @@ def overview(
             has when the recorded deadline is past.
     """
     features = features_of(model)
-    columns = features.columns
-    expires = _ends(features, policies)
-    active = and_(~is_no_session(features), _is_active(features, expires, now))
-    size = _payload_size(columns["data"], connection.dialect.name)
-    userid = columns.get("userid")
-    age = now - last_used(features)
-    conditions = {
-        "active": active,
-        "idle": and_(active, age >= idle_after),
-        **{f"age{number}": and_(active, part) for number, part in enumerate(_parts(age, AGES, closed=False))},
-        **{f"size{number}": and_(active, part) for number, part in enumerate(_parts(size, SIZES))},
+    knows_users, expires = "userid" in features.columns, _ends(features, policies)
+    rows = _measured(features, connection.dialect, expires, now)
+    counts = {
+        "idle": rows.age >= idle_after,
+        "without_deadline": rows.ends.is_(None),
+        **{f"age{number}": part for number, part in enumerate(_parts(rows.age, AGES, closed=False))},
+        **{f"size{number}": part for number, part in enumerate(_parts(rows.size, SIZES))},
     }
-    if userid is not None:
-        conditions["anonymous"] = and_(active, userid.is_(None))
-    if expires is not None:
-        conditions["expired"] = expires <= now
-        conditions["without_deadline"] = expires.is_(None)
-    created_if_active, size_if_active = case((active, columns["created"])), case((active, size))
+    by_user = (
+        select(
+            rows.owner.label("owner"),
+            func.count().label("active"),
+            *(func.count(case((condition, 1))).label(name) for name, condition in counts.items()),
+            func.min(rows.created).label("oldest"),
+            func.sum(rows.size).label("bytes"),
+            func.max(rows.size).label("largest"),
+        )
+        .where(rows.is_one == 1, or_(rows.ends.is_(None), rows.ends > now))
+        .group_by(rows.owner)
+    )
+    owner = by_user.subquery().columns
+    all_rows = select(func.count()).select_from(features.table).where(features.criterion())
     row = connection.execute(
         select(
-            *(func.count(case((condition, 1))).label(name) for name, condition in conditions.items()),
-            func.min(created_if_active).label("oldest"),
-            func.avg(size_if_active).label("mean"),
-            func.max(size_if_active).label("largest"),
+            *(func.sum(owner[name]).label(name) for name in ("active", *counts)),
+            func.min(owner.oldest).label("oldest"),
+            func.sum(owner.bytes).label("bytes"),
+            func.max(owner.largest).label("largest"),
+            func.count(owner.owner).label("users"),
+            func.max(case((owner.owner.is_not(None), owner.active))).label("most"),
+            func.sum(case((owner.owner.is_(None), owner.active))).label("anonymous"),
+            all_rows.scalar_subquery().label("rows"),
+        )
+    ).one()
+    # A sum is a decimal on some engines, and NULL of nothing.
+    numbers = {name: int(value or 0) for name, value in row._mapping.items()}
+    active = numbers["active"]
+    return Overview(
+        active=active,
+        idle=numbers["idle"] if "active_at" in features.activity else None,
+        anonymous=numbers["anonymous"] if knows_users else None,
+        users=numbers["users"] if knows_users else None,
+        most_of_one_user=numbers["most"] if knows_users else None,
+        expired=None if expires is None else numbers["rows"] - active,
+        without_deadline=None if expires is None else numbers["without_deadline"],
+        oldest=numbers["oldest"] if active else None,
+        payload_mean=round(numbers["bytes"] / active) if active else None,
+        payload_largest=numbers["largest"] if active else None,
+        last_used=tuple(numbers[f"age{number}"] for number in range(len(AGES) + 1)),
+        sizes=tuple(numbers[f"size{number}"] for number in range(len(SIZES) + 1)),
+    )
+
+
+def _measured(
+    features: ModelFeatures, dialect: Dialect, expires: ColumnElement[Any] | None, now: int
+) -> ReadOnlyColumnCollection[str, Any]:
+    """Return the columns of a subquery for what each row is counted by, which is computed once a row.
+
+    Without its limit the optimizers of SQLite and PostgreSQL would compute it wherever it is named.
+    """
+    columns = features.columns
+    return (
+        select(
+            (exact_userid(features, dialect) if "userid" in columns else null()).label("owner"),
+            columns["created"].label("created"),
+            cast(null() if expires is None else expires, BigInteger).label("ends"),
+            case((is_no_session(features), 0), else_=1).label("is_one"),
+            (now - last_used(features)).label("age"),
+            _payload_size(columns["data"], dialect.name).label("size"),
         )
         .select_from(with_companion(features))
         .where(features.criterion())
-    ).one()
-    numbers = row._mapping
-    users, most = (None, None) if userid is None else _by_user(connection, features, active, userid)
-    return Overview(
-        active=numbers["active"],
-        idle=numbers["idle"] if "active_at" in features.activity else None,
-        anonymous=numbers.get("anonymous"),
-        users=users,
-        most_of_one_user=most,
-        expired=numbers.get("expired"),
-        without_deadline=numbers.get("without_deadline"),
-        oldest=numbers["oldest"],
-        payload_mean=None if numbers["mean"] is None else round(numbers["mean"]),
-        payload_largest=numbers["largest"],
-        last_used=tuple(numbers[f"age{number}"] for number in range(len(AGES) + 1)),
-        sizes=tuple(numbers[f"size{number}"] for number in range(len(SIZES) + 1)),
+        .offset(0)
+        .subquery()
+        .columns
     )
 
 
@@ -168,22 +201,6 @@ def _is_active(features: ModelFeatures, expires: ColumnElement[Any] | None, now:
     return features.columns["id"].is_not(None) if expires is None else or_(expires.is_(None), expires > now)
 
 
-def _by_user(
-    connection: Connection, features: ModelFeatures, active: ColumnElement[bool], userid: ColumnElement[Any]
-) -> tuple[int, int]:
-    """Return how many users have active sessions, and how many the one with most of them has."""
-    by_user = (
-        select(func.count().label("number"))
-        .select_from(with_companion(features))
-        .where(active, userid.is_not(None), features.criterion())
-        .group_by(exact_userid(features, connection.dialect))
-        .subquery()
-    )
-    statement = select(func.count(), func.max(by_user.c.number)).select_from(by_user)
-    users, most = connection.execute(statement).one()
-    return users, most or 0
-
-
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What a purge would find, and would never find.
@@ -191,7 +208,8 @@ class Backlog:
     Attributes:
         expired: How many sessions are past their deadline.
         since: The earliest of these deadlines, in Unix seconds; None: there is none.
-        without_deadline: How many sessions have no deadline.
+        without_deadline: How many sessions have no deadline; fewer where deadlines of deleted sessions have
+            been left behind.
         rows: How many sessions there are, those among them.
     """
 
@@ -207,13 +225,14 @@ def backlog(connection: Connection, model: type, *, now: int) -> Backlog | None:
     expires = features.activity.get("expires_at")
     if expires is None:
         return None
-    source, ours = with_companion(features), features.criterion()
-    count, since = connection.execute(
-        select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
-    ).one()
-    without = connection.scalar(select(func.count()).select_from(source).where(expires.is_(None), ours))
-    rows = connection.scalar(select(func.count()).select_from(features.table).where(ours))
-    return Backlog(count, since, without or 0, rows or 0)
+    ours = features.criterion()
+    # As a purge: by the index of deadlines, unless the table has rows of other models, too.
+    source = expires.table if isinstance(ours, True_) else with_companion(features)
+    expired = select(func.count(), func.min(expires)).select_from(source).where(expires <= now, ours)
+    count, since = connection.execute(expired).one()
+    with_deadline = connection.scalar(select(func.count(expires)).select_from(source).where(ours)) or 0
+    rows = connection.scalar(select(func.count()).select_from(features.table).where(ours)) or 0
+    return Backlog(count, since, max(0, rows - with_deadline), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,8 +300,8 @@ class _Statements:
         deadline = features.activity.get("expires_at")
         if features.companion is None or deadline is None:
             raise UnpurgeableModelError(
-                f"{features.name} has neither IdleMixin nor AbsoluteMixin: its sessions have no deadline "
-                "to be purged by"
+                f"the model {features.name} has neither IdleMixin nor AbsoluteMixin: its sessions have no "
+                "deadline to be purged by"
             )
         self._features = features
         self._companion: Table = features.companion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import String, inspect, text
+from sqlalchemy import CHAR, Enum, String, false, inspect, literal_column, select, text, union
 
 from .features import features_of
 from .schema import SchemaProblem
@@ -30,14 +30,14 @@ def reference_problems(connection: Connection, model: type) -> tuple[SchemaProbl
 
     Returns:
         Foreign keys of other tables and of the userid without ON DELETE, and a userid that is compared
-        without regard to case.
+        without regard to case, accents or spaces at the end.
 
     Raises:
         ModelError: The class cannot be a session model.
         sqlalchemy.exc.SQLAlchemyError: The database cannot be asked.
     """
     features = features_of(model)
-    return (*_foreign_keys(connection, features), *_collation(connection, features))
+    return (*_foreign_keys(connection, features), *_comparison(connection, features))
 
 
 def _foreign_keys(connection: Connection, features: ModelFeatures) -> Iterator[SchemaProblem]:
@@ -66,29 +66,61 @@ def _foreign_keys(connection: Connection, features: ModelFeatures) -> Iterator[S
                 yield SchemaProblem(name, column, problem, remedy, fatal=False)
 
 
-def _collation(connection: Connection, features: ModelFeatures) -> Iterator[SchemaProblem]:
+def _comparison(connection: Connection, features: ModelFeatures) -> Iterator[SchemaProblem]:
     userid: Any = features.columns.get("userid")
-    if connection.dialect.name not in {"mysql", "mariadb"} or userid is None:
+    if userid is None or not isinstance(userid.type, String) or isinstance(userid.type, Enum):
         return
-    if not isinstance(userid.type, String):
+    differences = _overlooked(connection, userid)
+    if not differences:
         return
-    collation = connection.scalar(
+    overlooked = f"userids that differ in {' or '.join(differences)} alone are the same to"
+    table, name = features.table.name, userid.name
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        problem = (
+            f"has the collation {_collation(connection, features, name)}, by which {overlooked} queries of "
+            "the application's own (ours tell them apart)"
+        )
+        binary = "utf8mb4_0900_bin on MySQL, utf8mb4_nopad_bin on MariaDB"
+        remedy = f"give it a binary collation by a migration: {binary}"
+        yield SchemaProblem(table, name, problem, remedy, fatal=False)
+    else:
+        problem = f"is compared so that {overlooked} the database: each of them has the other's sessions"
+        exact = '"C" on PostgreSQL (and text in place of citext), BINARY on SQLite'
+        remedy = f"give it a deterministic collation by a migration: {exact}"
+        yield SchemaProblem(table, name, problem, remedy, fatal=True)
+
+
+_DIFFERENCES: Final = (
+    ("upper and lower case", "'A'"),
+    ("accents", "'\N{LATIN SMALL LETTER A WITH ACUTE}'"),
+    ("spaces at the end", "'a '"),
+)
+
+
+def _overlooked(connection: Connection, userid: Any) -> list[str]:
+    """Return in what two texts may differ that the database takes for the same in a column."""
+    # A text of the column's type and collation, whichever they are in the database. UNION ALL, or the text
+    # beside it in place of the column's name, would leave the collation behind on SQLite.
+    one = union(select(userid.label("one")).where(false()), select(literal_column("'a'"))).subquery()
+    equal = [one.columns.one == literal_column(other) for _, other in _DIFFERENCES]
+    (row,) = connection.execute(select(*equal).select_from(one))
+    # A CHAR loses spaces at the end, so `login()` refuses them.
+    return [
+        difference
+        for (difference, other), is_equal in zip(_DIFFERENCES, row, strict=True)
+        if is_equal and not (isinstance(userid.type, CHAR) and other.endswith(" '"))
+    ]
+
+
+def _collation(connection: Connection, features: ModelFeatures, name: str) -> Any:
+    return connection.scalar(
         text(
             "SELECT collation_name FROM information_schema.columns WHERE table_name = :table AND "
             "column_name = :column AND table_schema = COALESCE(:schema, DATABASE())"
         ),
         {
             "table": features.table.name,
-            "column": userid.name,
+            "column": name,
             "schema": connection.schema_for_object(features.table),
         },
     )
-    if collation is not None and collation.endswith("_ci"):
-        yield SchemaProblem(
-            features.table.name,
-            userid.name,
-            f"has the collation {collation}, by which userids that differ in upper and lower case alone are "
-            "the same to queries of the application's own (ours tell them apart)",
-            "give it a binary collation (utf8mb4_bin) by a migration",
-            fatal=False,
-        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select
 from websession_core.lifecycle import Bookkeeping, Duty
 
-from .bookkeeping import Bookkeeper
+from .bookkeeping import Bookkeeper, Outcome
 from .own_transactions import reading
 
 if TYPE_CHECKING:
@@ -33,11 +33,14 @@ class RevokeReport:
         ended: How many sessions were ended.
         gone: How many were not there any more.
         held: The sessions whose rows somebody else has kept locked all the time.
+        emptied: How many of those that were ended have left an emptied row, since a foreign key of the
+            application's keeps it from being deleted.
     """
 
     ended: int
     gone: int
     held: tuple[uuid.UUID, ...]
+    emptied: int = 0
 
 
 def revoke(
@@ -46,6 +49,7 @@ def revoke(
     session_ids: Iterable[uuid.UUID],
     *,
     progress: Callable[[int], None] | None = None,
+    on_emptied: Callable[[uuid.UUID, Bookkeeper], object] | None = None,
 ) -> RevokeReport:
     """End sessions: delete their rows, each in a short transaction of its own.
 
@@ -59,17 +63,20 @@ def revoke(
         store: Of the model whose sessions these are.
         session_ids: The primary keys.
         progress: Called after each of them with 1.
+        on_emptied: Called with the primary key of each emptied row, whose session is ended by then, and a
+            bookkeeper: its `change_row()` clears columns of the application's own.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The database cannot be had.
     """
     bookkeeper = Bookkeeper(store, engine)
-    ended = gone = 0
+    ended = gone = emptied = 0
     held = []
     for session_id in session_ids:
         entry = Bookkeeping(Duty.REVOKE, session_id, {}, {}, insists=True)
         for _ in range(_TRIES):
-            if bookkeeper.perform(entry):
+            outcome = bookkeeper.attempt(entry)
+            if outcome in {Outcome.DONE, Outcome.EMPTIED}:
                 ended += 1
                 break
             if _is_gone(engine, store, session_id):
@@ -77,9 +84,13 @@ def revoke(
                 break
         else:
             held.append(session_id)
+        if outcome is Outcome.EMPTIED:
+            emptied += 1
+            if on_emptied is not None:
+                on_emptied(session_id, bookkeeper)
         if progress is not None:
             progress(1)
-    return RevokeReport(ended, gone, tuple(held))
+    return RevokeReport(ended, gone, tuple(held), emptied)
 
 
 def _is_gone(engine: Engine, store: Store, session_id: uuid.UUID) -> bool:

@@ -36,6 +36,11 @@ HTTPS = {"wsgi.url_scheme": "https", "SERVER_PORT": "443", "HTTP_HOST": "example
 
 _ANY: Any = object()
 
+_NOTHING_STORED = (
+    "no session is stored for this browser: {}. Let a request store something before, or assert that there "
+    "is none by assert_no_session_stored()."
+)
+
 
 @dataclass(frozen=True)
 class StoredSession:
@@ -146,16 +151,23 @@ class Browser(webtest.TestApp):
         with self._ask() as (request, _headers):
             yield self._session_of(request, session)
 
-    def stored_session(self, session: str = "session") -> StoredSession | None:
-        """Return what is stored of the session that the browser's cookies open now; None: they open none.
+    def stored_session(self, session: str = "session") -> StoredSession:
+        """Return what is stored of the session that the browser's cookies open now.
 
         Only a look: it is no activity, and renews nothing.
 
         Args:
             session: The attribute of the request that holds the session.
+
+        Raises:
+            AssertionError: They open none; the message says why. Where that is as it should be, say
+                `assert_no_session_stored()`.
         """
-        row, _reason = self._look(session)
-        return None if row is None else StoredSession.from_row(row, self._factory(session).types)
+        __tracebackhide__ = True
+        row, reason = self._look(session)
+        if row is None:
+            raise AssertionError(_NOTHING_STORED.format(reason))
+        return StoredSession.from_row(row, self._factory(session).types)
 
     @property
     def authenticated_userid(self) -> Any:
@@ -180,10 +192,7 @@ class Browser(webtest.TestApp):
             session: The attribute of the request that holds the session.
         """
         __tracebackhide__ = True
-        row, reason = self._look(session)
-        if row is None:
-            raise AssertionError(f"no session is stored for this browser: {reason}")
-        contents = StoredSession.from_row(row, self._factory(session).types).data
+        contents = self.stored_session(session).data
         if data is not _ANY:
             assert contents == data  # noqa: S101 - rewritten by pytest, which shows the difference
 

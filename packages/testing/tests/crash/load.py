@@ -210,7 +210,7 @@ def get(port: int, path: str, cookie: str | None = None) -> tuple[int | None, st
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request("GET", path, headers={} if cookie is None else {"Cookie": f"session={cookie}"})
+        connection.request("GET", path, headers={} if cookie is None else {"Cookie": f"websession={cookie}"})
         response = connection.getresponse()
         text = response.read()
     except (OSError, http.client.HTTPException):

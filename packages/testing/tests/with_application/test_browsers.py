@@ -135,11 +135,21 @@ class TestStoredSession:
     @in_both_ways
     def test_a_look_is_no_activity(self, websession_browser, websession_clock):
         websession_browser.get("/write?page=a")
-        for _ in range(4):
+        for _ in range(2):
             websession_clock.advance(minutes=10)
-            stored = websession_browser.stored_session()
+            websession_browser.assert_session_stored()
             assert websession_browser.authenticated_userid is None
-        assert stored is None
+        websession_clock.advance(minutes=10)
+        websession_browser.assert_no_session_stored()
+
+    @in_both_ways
+    def test_of_nothing_fails_and_says_why_and_what_to_do(self, websession_browser, websession_clock):
+        with pytest.raises(AssertionError, match=r"it has no cookie .* Let a request store something before"):
+            websession_browser.stored_session()
+        websession_browser.get("/write?page=a")
+        websession_clock.advance(days=1)
+        with pytest.raises(AssertionError, match=r"opens nothing .* by assert_no_session_stored\(\)"):
+            websession_browser.stored_session()
 
 
 class TestThief:
@@ -236,15 +246,15 @@ class TestAssertions:
         browser.assert_session_cookie_deleted(browser.get("/leave"))
 
     def test_a_session_that_is_not_stored(self, websession_browser, websession_clock):
-        with pytest.raises(AssertionError, match=r"it has no cookie 'session' \(its cookies: none"):
+        with pytest.raises(AssertionError, match=r"it has no cookie 'websession' \(its cookies: none"):
             websession_browser.assert_session_stored()
         websession_browser.get("/write?page=a")
         with pytest.raises(AssertionError, match="pages"):
             websession_browser.assert_session_stored({"pages": ["b"]})
         websession_clock.advance(days=1)
-        with pytest.raises(AssertionError, match=r"its cookie 'session-visitor' opens nothing \(idle"):
+        with pytest.raises(AssertionError, match=r"its cookie 'websession-visitor' opens nothing \(idle"):
             websession_browser.assert_session_stored()
-        websession_browser.set_cookie("session", "nonsense")
+        websession_browser.set_cookie("websession", "nonsense")
         with pytest.raises(AssertionError, match="no session is stored for this browser: "):
             websession_browser.assert_session_stored()
 
@@ -257,11 +267,11 @@ class TestAssertions:
     def test_a_cookie_that_is_another(self, websession_browser):
         browser = websession_browser
         nothing, written = browser.get("/nothing"), browser.get("/write?page=a")
-        token = browser.cookies["session-visitor"]
+        token = browser.cookies["websession-visitor"]
         left = browser.get("/leave")
         wrong = [
             (lambda: browser.assert_session_cookie(nothing), "does not set .* it sets no cookie"),
-            (lambda: browser.assert_session_cookie(left), "deletes .* it sets session"),
+            (lambda: browser.assert_session_cookie(left), "deletes .* it sets websession"),
             (
                 lambda: browser.assert_session_cookie(written, secure=False, max_age=60, samesite="LAX"),
                 "secure is True, not False; max_age is None, not 60$",

@@ -129,9 +129,12 @@ def test_a_cookie_that_is_due_is_renewed_and_the_one_before_dies(witness: Witnes
     shown = witness.sessions[name]["shows"]
 
     answer = browser.send("/session/look")
-    assert len(answer.cookies) == 1
-    assert (f"Max-Age={30 * 86400};" in answer.cookies[0]) is (name == "remembered")
+    deleted, renewed = answer.cookies  # 0.2.0 had another default name
+    assert deleted.startswith("session=; Max-Age=0;")
+    assert renewed.startswith("websession=")
+    assert (f"Max-Age={30 * 86400};" in renewed) is (name == "remembered")
     browser.receive(answer)
+    assert set(browser.cookies) == {"websession"}
     assert browser.send("/session/look").cookies == []
 
     witness.clock.advance(GRACE)
@@ -144,18 +147,38 @@ def test_a_cookie_that_is_due_is_renewed_and_the_one_before_dies(witness: Witnes
     assert browser.get("/session/look")["userid"] is None  # a copy was shown: the session is ended
 
 
-def test_who_is_not_due_gets_no_other_cookie(witness: Witness) -> None:
-    names = [
-        "logged in a moment ago",
-        "logged in again",
-        "limited, one of two",
-        "limited, the other",
-        "renewed, the cookie since",
-        "visit, with every kind of data",
-        "staff, logged in",
-    ]
-    sent = {name: witness.browser(name).send(witness.path(name, "look")).cookies for name in names}
-    assert sent == {name: [] for name in names}
+NOT_DUE = (
+    "logged in a moment ago",
+    "logged in again",
+    "limited, one of two",
+    "limited, the other",
+    "renewed, the cookie since",
+    "visit, with every kind of data",
+    "staff, logged in",
+)
+
+
+@pytest.mark.parametrize("setting", ["session.cookie_name", "session.alongside_0_2"])
+def test_who_is_not_due_gets_no_other_cookie_under_the_name_that_0_2_0_gave_it(
+    witness: Witness, setting: str
+) -> None:
+    server = witness.application(**{setting: "session" if setting.endswith("name") else "true"})
+    browsers = {name: witness.browser(name, server) for name in NOT_DUE}
+    sent = {name: browser.send(witness.path(name, "look")).cookies for name, browser in browsers.items()}
+    assert sent == {name: [] for name in NOT_DUE}
+
+
+def test_a_cookie_of_the_default_name_moves_to_the_default_name_of_now_once(witness: Witness) -> None:
+    browsers = {name: witness.browser(name) for name in NOT_DUE}
+    for name, browser in browsers.items():
+        browser.get(witness.path(name, "look"))
+    witness.clock.advance(2 * GRACE + 1)  # so far apart are the first use of a ticket and a renewal
+    for name, browser in browsers.items():
+        session = witness.sessions[name]
+        assert browser.get(witness.path(name, "look"))["data"] == session["shows"]["data"]
+        new = {"session": "websession"}.get(session["session"], session["session"])
+        assert set(browser.cookies) == {new}, name
+        assert browser.send(witness.path(name, "look")).cookies == []
 
 
 def test_a_renewal_that_was_under_way_goes_through(witness: Witness) -> None:
@@ -176,9 +199,8 @@ def test_a_renewal_whose_answer_was_lost_is_tried_again(witness: Witness) -> Non
     browser = witness.browser("in renewal, the cookie before")
     assert browser.send("/session/look").cookies == []
     witness.clock.advance(2 * GRACE)
-    before = browser.cookies["session"]
     browser.get("/session/look")
-    assert browser.cookies["session"] != before
+    assert set(browser.cookies) == {"websession"}
     assert browser.get("/session/look")["userid"] == 5
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
+    from websession_models import SchemaProblem
 
     from .findings import Deployment
 
@@ -93,15 +94,18 @@ def connection(deployment: Deployment) -> Iterator[Finding]:
 
 def schema(deployment: Deployment) -> Iterator[Finding]:
     """Look at whether the tables are those of the model."""
-    for problem in check_schema(deployment.engine, deployment.settings.model_class):
-        subject = f"table {problem.table}"
-        if problem.column is not None:
-            subject = f"column {problem.table}.{problem.column}"
-        yield Finding(
-            Severity.ERROR if problem.fatal else Severity.WARNING,
-            f"The {subject} {problem.problem}.",
-            sentence(problem.remedy),
-        )
+    yield from map(_finding, check_schema(deployment.engine, deployment.settings.model_class))
+
+
+def _finding(problem: SchemaProblem) -> Finding:
+    subject = f"table {problem.table}"
+    if problem.column is not None:
+        subject = f"column {problem.table}.{problem.column}"
+    return Finding(
+        Severity.ERROR if problem.fatal else Severity.WARNING,
+        f"The {subject} {problem.problem}.",
+        sentence(problem.remedy),
+    )
 
 
 def references(deployment: Deployment) -> Iterator[Finding]:
@@ -109,9 +113,7 @@ def references(deployment: Deployment) -> Iterator[Finding]:
     with reading(deployment.engine) as connection:
         problems = reference_problems(connection, deployment.settings.model_class)
     for problem in problems:
-        yield warning(
-            f"The column {problem.table}.{problem.column} {problem.problem}.", sentence(problem.remedy)
-        )
+        yield _finding(problem)
 
 
 def rows(deployment: Deployment) -> Iterator[Finding]:
@@ -125,12 +127,13 @@ def rows(deployment: Deployment) -> Iterator[Finding]:
     if not report.ids:
         return
     among = f"{report.rows} rows" if report.is_complete else f"{report.rows} rows of a sample"
-    remedy = "End them by pyramid-sessions revoke --unusable."
+    command = "pyramid-sessions revoke --unusable"
+    remedy = f"End them by {command}."
     if deployment.settings.data_secret_key is not None:
         remedy = (
             "If a key was taken out, put it back behind the others of "
             f"{deployment.setting('data_secret_key')}; if they are from before EncryptedDataMixin, run "
-            f"pyramid-sessions encrypt --plaintext. Otherwise: {remedy}"
+            f"pyramid-sessions encrypt --plaintext. Otherwise end them by {command}."
         )
     yield warning(
         f"Of {among}, {len(report.ids)} cannot be read as sessions: every request with their cookies fails.",
@@ -254,7 +257,7 @@ def purging(deployment: Deployment) -> Iterator[Finding]:
         is_late = ago > _PURGE_OVERDUE or (ago > _PURGE_LATE and overdue.expired > overdue.rows // 2)
         yield Finding(
             Severity.WARNING if is_late else Severity.INFO,
-            f"{overdue.expired} sessions are past their deadline; the last complete purge was more than "
+            f"Sessions past their deadline: {overdue.expired}; the last complete purge was more than "
             f"{rough_duration(ago)} ago, if there was one.",
             "Let cron or a systemd timer run pyramid-sessions purge every hour." if is_late else "",
         )
@@ -264,14 +267,14 @@ def purging(deployment: Deployment) -> Iterator[Finding]:
         )
     if outdated:
         yield warning(
-            f"Of {number} rows that were looked at, {outdated} have no deadline or a later one than by the "
-            "settings of now, which a request goes by: they are from before a timeout, or its mixin.",
+            f"Of {number} rows that were looked at, {outdated} had no deadline or a later one than by the "
+            "settings of now, which a request goes by: from before a timeout, or its mixin.",
             "Run pyramid-sessions purge: it gives them theirs, and deletes those that have ended.",
         )
         return
     ends = deployment.settings.idle_timeout is not None or deployment.settings.absolute_timeout is not None
     if overdue.without_deadline and ends:
         yield info(
-            f"{overdue.without_deadline} sessions have no deadline: they have settings of their own without "
-            "one. No purge finds them.",
+            f"Sessions without a deadline: {overdue.without_deadline}; they have settings of their own "
+            "without one. No purge finds them.",
         )

@@ -15,11 +15,12 @@ import click
 from .doctor import doctor
 from .encryption import encrypt
 from .keys import keygen, rotate_key
+from .options import run_script
 from .purge import purge_command
 from .revoke import revoke_command
 from .sessions import list_, show, stats
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 _PRODUCT: Final = "pyramid-sqlalchemy-sessions"
 _MEMBERS: Final = ("websession-core", "websession-crypto", "websession-models", "websession-pyramid")
@@ -58,8 +59,8 @@ def main() -> None:
     or production.ini#section. In its place, --app module:name names the application itself.
 
     Exit status: 0 done; 1 the answer is no (errors were found, there is no such session, not confirmed);
-    2 a mistake on the command line; 3 the application does not start; 4 the database cannot be used; 141
-    nobody reads on (a pipe to head).
+    2 a mistake on the command line; 3 the application does not start; 4 the database cannot be used; 5 the
+    output cannot be written; 141 nobody reads on (a pipe to head).
 
     Example: pyramid-sessions doctor production.ini
     """
@@ -67,3 +68,8 @@ def main() -> None:
 
 for _command in (doctor, encrypt, keygen, list_, purge_command, revoke_command, rotate_key, show, stats):
     main.add_command(_command)
+
+
+def run() -> None:
+    """Be the script `pyramid-sessions`."""
+    run_script(main)

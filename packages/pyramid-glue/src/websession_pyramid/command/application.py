@@ -7,6 +7,7 @@ remedy and an exit status, never a traceback.
 from __future__ import annotations
 
 import configparser
+import errno
 import importlib
 import inspect
 import logging
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 __all__ = [
+    "OUTPUT_ERRORS",
     "PYTHON",
     "Application",
     "ApplicationError",
@@ -60,6 +62,7 @@ __all__ = [
     "CommandLineError",
     "DatabaseError",
     "DeclinedError",
+    "OutputError",
     "database_error",
     "open_application",
     "setting_of",
@@ -67,6 +70,9 @@ __all__ = [
 
 PYTHON: Final = "python:"
 """What a CONFIG_URI begins with that names an object in place of a file: ``python:module:name``."""
+
+OUTPUT_ERRORS: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EFBIG, errno.EIO})
+"""What the system says of what is printed, and drivers of databases do not say as an `OSError`."""
 
 _DEFAULT_SESSION: Final = "session"
 
@@ -99,6 +105,12 @@ class CommandLineError(CommandError):
     """What was typed is wrong: there is no such file, section or session attribute."""
 
     exit_code = click.UsageError.exit_code
+
+
+class OutputError(CommandError):
+    """What is printed cannot be written."""
+
+    exit_code = 5
 
 
 class ApplicationError(CommandError):
@@ -222,9 +234,9 @@ def open_application(uri: str, name: str, variables: Mapping[str, str]) -> Itera
         request = environment["request"]
         try:
             yield Application(uri, name, registry, request, factory)
-        except BrokenPipeError:  # nobody reads what is printed
-            raise
         except (SQLAlchemyError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS:
+                raise
             problem = database_error(error)  # hides the parameters
             log.debug("The database refused", exc_info=True)
             raise problem from error

@@ -10,7 +10,7 @@ from websession_models import EncryptedDataMixin, encrypt_all
 
 from .application import ApplicationError, DeclinedError
 from .options import Subcommand, configured, json_option
-from .output import as_json
+from .output import as_json, counted
 
 if TYPE_CHECKING:
     from .options import Opener
@@ -48,16 +48,16 @@ def encrypt(*, open_application: Opener, plaintext: bool, dry_run: bool, json_: 
         would = "would be " if dry_run else ""
         plain = f" ({report.plain} for the first time)" if plaintext else ""
         refused = report.refused + (0 if plaintext else report.plain)
-        click.echo(f"{report.rows} sessions: {report.written} {would}encrypted{plain}, {refused} refused")
+        click.echo(f"{counted(report.rows)}: {report.written} {would}encrypted{plain}, {refused} refused")
     if report.plain and not plaintext:
         raise DeclinedError(
-            f"{report.plain} sessions are not encrypted: somebody has written them by hand, unless the model "
-            "has just been given EncryptedDataMixin. They were left alone.",
+            f"Not encrypted, and left alone: {counted(report.plain)}. Somebody has written that by hand, "
+            "unless the model has just been given EncryptedDataMixin.",
             "If it has, say --plaintext; else end them by pyramid-sessions revoke --unusable.",
         )
     if report.refused:
         raise DeclinedError(
-            f"No key of data_secret_key opens the data of {report.refused} sessions; they were left alone.",
-            "Put their key into data_secret_key behind the others, or end these sessions by pyramid-sessions "
-            "revoke --unusable.",
+            f"No key of data_secret_key opens the data of {counted(report.refused)}, left alone.",
+            "Put their key into data_secret_key behind the others, or end what has no key by "
+            "pyramid-sessions revoke --unusable.",
         )

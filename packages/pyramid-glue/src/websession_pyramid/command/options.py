@@ -7,12 +7,14 @@ import errno
 import functools
 import os
 import sys
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from websession_core.durations import parse_duration
 
-from .application import PYTHON, open_application
+from .application import OUTPUT_ERRORS, PYTHON, OutputError, open_application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     Opener = Callable[[], AbstractContextManager[Application]]
 
-__all__ = ["DURATION", "READER_GONE", "Subcommand", "configured", "json_option"]
+__all__ = ["DURATION", "READER_GONE", "Subcommand", "configured", "json_option", "run_script"]
 
 READER_GONE = 141
 """The exit status where the reader of the output has gone (`| head`): as a shell tells of SIGPIPE."""
@@ -91,17 +93,26 @@ class Subcommand(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; end quietly if the reader of its output goes away."""
+        """Run the command; end quietly if the reader of its output goes away.
+
+        Raises:
+            OutputError: The output cannot be written, for another reason.
+        """
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
         except OSError as error:
-            if error.errno != errno.EPIPE:
+            if error.errno not in OUTPUT_ERRORS:
                 raise
             # What Python itself flushes at the end goes nowhere.
             with contextlib.suppress(OSError, ValueError):  # where it is no file of the system's
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(READER_GONE)
+            if error.errno == errno.EPIPE:
+                ctx.exit(READER_GONE)
+            raise OutputError(
+                f"The output could not be written: {error.strerror}.",
+                "See where it goes; what the command had to change in the database is done.",
+            ) from None
         return result
 
 
@@ -163,3 +174,16 @@ def configured(command: _FunctionT) -> _FunctionT:
 
 
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON, for a program to read.")
+
+
+def run_script(command: click.Command) -> None:
+    """Run a command as a console script: Python's warnings are for developers, and cron would mail them.
+
+    ``PYTHONWARNINGS=default`` shows them.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    # A daemon may have closed them: `purge >&-`.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    sys.stderr = sys.stderr or sys.stdout
+    command()

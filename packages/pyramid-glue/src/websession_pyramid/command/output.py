@@ -13,7 +13,17 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["FORMAT_VERSION", "as_json", "bars", "facts", "printable", "size", "table", "terminal_width"]
+__all__ = [
+    "FORMAT_VERSION",
+    "as_json",
+    "bars",
+    "counted",
+    "facts",
+    "printable",
+    "size",
+    "table",
+    "terminal_width",
+]
 
 _BAR_WIDTH: Final = 30
 _GAP: Final = 2
@@ -40,6 +50,11 @@ def terminal_width() -> int | None:
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         return shutil.get_terminal_size().columns
     return None
+
+
+def counted(number: int, one: str = "session") -> str:
+    """Return a number of things: ``1 session``, ``2 sessions``."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def size(count: int | None) -> str:

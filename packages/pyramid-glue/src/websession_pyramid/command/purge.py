@@ -13,13 +13,13 @@ from websession_models.purging import MARGIN
 
 from ..errors import sentence
 from .application import ApplicationError
-from .options import DURATION, Subcommand, configured, json_option
-from .output import as_json
+from .options import DURATION, Subcommand, configured, json_option, run_script
+from .output import as_json, counted
 
 if TYPE_CHECKING:
     from .options import Opener
 
-__all__ = ["gc", "purge_command"]
+__all__ = ["gc", "purge_command", "run_gc"]
 
 
 @click.command("purge", cls=Subcommand, example="purge --max-seconds 10min production.ini")
@@ -28,7 +28,7 @@ __all__ = ["gc", "purge_command"]
 @click.option(
     "--margin",
     type=DURATION,
-    default=MARGIN,
+    default=f"{MARGIN}s",
     show_default=True,
     help="Leave alone what ended less than so long ago.",
 )
@@ -99,15 +99,15 @@ def _advance(bar: Any, report: PurgeReport) -> None:
 
 def _summary(report: PurgeReport, *, dry_run: bool) -> str:
     if dry_run:
-        line = f"{report.sessions} sessions would be deleted"
+        line = f"{counted(report.sessions)} would be deleted"
         if report.rescheduled:
             line += f", {report.rescheduled} of them by the settings of now, not by a recorded deadline"
         return f"{line}."
-    parts = [f"{report.sessions} sessions deleted in {report.seconds:.1f} s"]
+    parts = [f"{counted(report.sessions)} deleted in {report.seconds:.1f} s"]
     if report.rescheduled:
         parts.append(f"{report.rescheduled} given a deadline by the settings of now")
     if report.orphans:
-        parts.append(f"{report.orphans} leftovers of deleted sessions")
+        parts.append(f"{counted(report.orphans, 'leftover')} of deleted sessions")
     if report.left:
         parts.append(f"{report.left} left for the next time, somebody was at work with them")
     if report.refused:
@@ -127,3 +127,8 @@ gc = Subcommand(
     help=purge_command.help,
 )
 """The same under the name that the release of 2017 gave it."""
+
+
+def run_gc() -> None:
+    """Be the script `pyramid_session_gc`."""
+    run_script(gc)

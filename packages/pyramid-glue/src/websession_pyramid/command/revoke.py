@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,13 +12,16 @@ from websession_models.overview import list_sessions
 from websession_models.own_transactions import reading
 from websession_models.unusable import find_unusable
 
+from ..events import announce_emptied
 from .application import CommandLineError, DeclinedError
 from .options import DURATION, Subcommand, configured, json_option
-from .output import as_json
+from .output import as_json, counted
 from .sessions import filters_of, the_one
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from websession_models import Bookkeeper
 
     from .application import Application
     from .options import Opener
@@ -69,23 +73,62 @@ def revoke_command(
             if json_:
                 as_json({"would_end": len(ids)})
             else:
-                click.echo(f"{_count(len(ids))} would be ended.")
+                click.echo(f"{counted(len(ids))} would be ended.")
             return
         if len(ids) > _MANY and not yes:
             _ask(len(ids))
+        emptied = _EmptiedRows(application)
+        run = partial(
+            revoke, application.engine(), application.factory.store, ids, on_emptied=emptied.announce
+        )
         if sys.stderr.isatty() and not json_ and len(ids) > _MANY:
             with click.progressbar(length=len(ids), label="Ending", file=sys.stderr) as bar:
-                report = revoke(application.engine(), application.factory.store, ids, progress=bar.update)
+                report = run(progress=bar.update)
         else:
-            report = revoke(application.engine(), application.factory.store, ids)
+            report = run()
     if json_:
-        as_json({"ended": report.ended, "gone": report.gone, "held": len(report.held)})
+        numbers = {"ended": report.ended, "emptied": report.emptied}
+        as_json({**numbers, "gone": report.gone, "held": len(report.held)})
+    elif report.emptied:
+        click.echo(
+            f"{counted(report.ended)} ended; {report.emptied} of the rows emptied and not deleted, because a "
+            "foreign key refers to them (give it ON DELETE CASCADE or ON DELETE SET NULL)."
+        )
     else:
-        click.echo(f"{_count(report.ended)} ended.")
+        click.echo(f"{counted(report.ended)} ended.")
+    if emptied.failures:
+        raise DeclinedError(
+            f"A subscriber of SessionEmptied has failed ({', '.join(sorted(emptied.failures))}): columns of "
+            "the application's own are as they were in rows that were emptied.",
+            "The sessions are ended all the same; clear those columns by hand.",
+        )
     if report.held:
         raise DeclinedError(
-            f"{_count(len(report.held))} could not be ended: somebody keeps their rows locked.", "Try again."
+            f"{counted(len(report.held))} could not be ended: somebody keeps their rows locked.", "Try again."
         )
+
+
+class _EmptiedRows:
+    """Lets the application clear its own columns in rows that were emptied, as in a request.
+
+    Args:
+        application: Whose subscribers are told.
+
+    Attributes:
+        failures: What subscribers have raised, by the names of the types.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self.failures: set[str] = set()
+
+    def announce(self, session_id: UUID, bookkeeper: Bookkeeper) -> None:
+        """Send the event; the session is ended whatever a subscriber does."""
+        request, attribute = self._application.request, self._application.name
+        try:
+            announce_emptied(request, attribute, session_id, bookkeeper)
+        except Exception as error:  # noqa: BLE001 - the application's code: whatever it raises is told
+            self.failures.add(type(error).__name__)
 
 
 def _ids(application: Application, session: str | None, criteria: dict[str, Any]) -> list[UUID]:
@@ -102,7 +145,7 @@ def _unusable(application: Application) -> list[UUID]:
 
 def _ask(number: int) -> None:
     try:
-        sure = click.confirm(f"End {_count(number)}?", err=True)
+        sure = click.confirm(f"End {counted(number)}?", err=True)
     except click.Abort:
         click.echo(err=True)  # the question has no line end
         raise CommandLineError(
@@ -110,7 +153,3 @@ def _ask(number: int) -> None:
         ) from None
     if not sure:
         raise DeclinedError("Nothing was ended.")
-
-
-def _count(number: int) -> str:
-    return "1 session" if number == 1 else f"{number} sessions"

@@ -1,8 +1,8 @@
 """What alembic runs: the ini file of the application says which database."""
 
+import sqlalchemy
 from alembic import context
 from pyramid.paster import get_appsettings, setup_logging
-from sqlalchemy import engine_from_config
 from yourproject.models.meta import Base
 
 ini_file = context.config.config_file_name
@@ -14,7 +14,7 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    engine = engine_from_config(settings, prefix="sqlalchemy.")
+    engine = sqlalchemy.engine_from_config(settings, prefix="sqlalchemy.")
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=Base.metadata)
         with context.begin_transaction():
