@@ -36,7 +36,7 @@ it, called with nothing or as PasteDeploy calls it, `main({{}}, **settings)` wit
 | 5 | the output cannot be written: the disk is full |
 | 141 | nobody reads on: a pipe to `head` |
 
-What goes wrong is told in a sentence with a remedy on standard error. `--json` prints JSON on standard
+What goes wrong is said in a sentence with a remedy, on standard error. `--json` prints JSON on standard
 output. Nothing but `keygen` and `rotate-key` ever prints a secret, and nothing a whole identifier: a session
 is called by the first eight hexadecimal digits of its identifier, as in events and logs.
 

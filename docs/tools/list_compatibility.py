@@ -32,6 +32,50 @@ Each change is tested on PostgreSQL 18, MariaDB 10.11, MySQL 9.7 and SQLite 3.40
 are the oldest of theirs that know the statements that are used.
 """
 
+TRIED = [
+    ("Linux on x86-64 (Debian 12)", "All tests, with each change."),
+    (
+        "Windows, macOS",
+        "Not tried by hand. The workflow of each change runs the packages' tests there, on SQLite.",
+    ),
+    (
+        "other processors, 32 bits",
+        "Not tried. Nothing in the packages is compiled; PyCryptodome and SQLAlchemy are.",
+    ),
+    ("free-threaded Python (3.13t and later)", "Not tried."),
+    ("PyPy", "Not tried: none that speaks Python 3.11 was at hand."),
+    (
+        "`python -O` and `-OO`",
+        (
+            "Tried with an application's requests, and with forged cookies. The packages have no `assert`;"
+            " the linter refuses them."
+        ),
+    ),
+    ("threads: waitress, gunicorn", "Tests with each change."),
+    (
+        "processes, forks, greenlets: gunicorn, gevent, uWSGI",
+        "`hatch run workers:run`, on each engine: [Run several workers](../how-to/workers.md).",
+    ),
+    (
+        "gunicorn behind nginx",
+        "Tried by hand, as [the page on deployment](../how-to/deploy.md) has it, with a browser.",
+    ),
+    (
+        "mod_wsgi, eventlet, asyncio",
+        "Not tried. Pyramid is WSGI; a test runs the file for mod_wsgi, without Apache.",
+    ),
+    ("PgBouncer", "Tests of the weekly run: [Behind PgBouncer](../how-to/engines.md#behind-pgbouncer)."),
+    (
+        "FIPS 140",
+        (
+            "Not tried. With `cipher_library = openssl` all encryption is OpenSSL's AES (CMAC and GCM), but"
+            " XAES-256-GCM, which is made of these, is no mode that NIST names. PyCryptodome is not"
+            " validated."
+        ),
+    ),
+]
+"""What somebody may run it on, and what is known of that."""
+
 
 def rows() -> list[str]:
     """Return a row for each distribution."""
@@ -50,6 +94,12 @@ def rows() -> list[str]:
     return written
 
 
+def tried() -> list[str]:
+    """Return the section on systems and servers."""
+    head = ["## What was tried, and what was not", "", "| on | |", "|---|---|"]
+    return [*head, *(f"| {what} | {known} |" for what, known in TRIED)]
+
+
 def ranges(specifier: str) -> str:
     """Write a range with its lower end first."""
     return ", ".join(sorted(specifier.split(","), key=lambda part: not part.startswith(">")))
@@ -60,7 +110,7 @@ def page() -> str:
     *versions, newest = pythons()
     named = f"Python {', '.join(versions)} and {newest} are the versions they name.\n"
     head = ["| distribution | version | Python | of ours | of others |", "|---|---|---|---|---|"]
-    return "\n".join([INTRODUCTION, named, *head, *rows(), ""])
+    return "\n".join([INTRODUCTION, named, *head, *rows(), "", *tried(), ""])
 
 
 if __name__ == "__main__":

@@ -46,6 +46,14 @@ Text from outside can be such a value, and any robot sends some: `?q=a%00b` has 
 does not hold. Without an exception view that is a 500. This one makes a 400 of it:
 
 ```python
+import logging
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.view import exception_view_config
+from pyramid_sqlalchemy_sessions import UnstorableValueError
+
+log = logging.getLogger(__name__)
+
 @exception_view_config(UnstorableValueError)
 def bad_request(exception, request):
     # Or it is a mistake of the application: the text names the key, and shows no value.

@@ -25,11 +25,12 @@ def _blocks(page: Path, language: str) -> Iterator[re.Match[str]]:
     return pattern.finditer(page.read_text(encoding="utf-8"))
 
 
-def run(page: Path, **names: Any) -> dict[str, Any]:
+def run(page: Path, part: str = "", **names: Any) -> dict[str, Any]:
     """Run the Python blocks of a page one after the other, as one module; return its names.
 
     Args:
         page: The page.
+        part: Only the blocks that have this text in them.
         names: What the blocks take for granted.
     """
     module = ModuleType(f"page_{page.stem.replace('-', '_')}")
@@ -37,6 +38,8 @@ def run(page: Path, **names: Any) -> dict[str, Any]:
     sys.modules[module.__name__] = module
     vars(module).update(names)
     for block in _blocks(page, "python"):
+        if part not in block[1]:
+            continue
         # In its place in the page, for tracebacks and for `view_config`, which looks for its own line.
         code = "\n" * block.string.count("\n", 0, block.start(1)) + block[1]
         exec(compile(code, page, "exec", dont_inherit=True), vars(module))  # noqa: S102 - code of ours

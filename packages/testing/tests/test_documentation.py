@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-import configparser
+import builtins
 import contextlib
 import importlib
 import re
 import runpy
+import shlex
 import sqlite3
 
+import click
 import pytest
 from pages import DOCS, PAGES, blocks
 from sqlalchemy import text
@@ -21,8 +23,8 @@ from websession_core.errors import (
     UnreadableValueError,
     UnstorableValueError,
 )
-from websession_core.settings import parse_settings
 from websession_models import ModelError, SchemaError
+from websession_pyramid.command import main
 
 OURS = ("pyramid_sqlalchemy_sessions", "websession_", "pytest_websession")
 
@@ -35,7 +37,9 @@ def test_the_diagram_and_the_table_are_drawn_from_the_codes_own_tables():
     tool = runpy.run_path(str(DOCS / "tools" / "draw_life_of_a_session.py"))
     page = tool["PAGE"].read_text(encoding="utf-8")
     assert tool["drawn"](page) == page, "run: python docs/tools/draw_life_of_a_session.py"
-    assert "CURRENT --> IN_FLIGHT" in page
+    assert "- current → still under way: " in page
+    assert tool["picture"]() == tool["PICTURE"].read_text(encoding="utf-8"), "run the same"
+    assert f"({tool['PICTURE'].name})" in page
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (DOCS / "tools").glob("list_*.py")))
@@ -76,6 +80,33 @@ def test_python_in_a_page_is_python_and_imports_what_exists(page):
                 assert missing == []
 
 
+def names_of(tree):
+    """Return the names that code binds anywhere, and those that it uses."""
+    bound, used = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            bound.add(node.name)
+    return bound, used
+
+
+# What README and the first page show is a view by itself, to be read.
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*/*.md")), ids=lambda page: page.stem)
+def test_what_the_code_of_a_page_names_is_imported_or_made_there(page):
+    """Or said to be the reader's own: `name()` is yours, `name` stands for …"""
+    text = page.read_text(encoding="utf-8")
+    bound, used = names_of(ast.parse("\n".join(blocks(page, "python"))))
+    of_the_reader = set(re.findall(r"`(\w+)(?:\(\))?` (?:is|are|stands for) ", text))
+    assert used - bound - set(dir(builtins)) - of_the_reader == set()
+
+
 @pytest.mark.parametrize("page", sorted((DOCS / "how-to").glob("*.md")), ids=lambda page: page.stem)
 def test_readme_leads_to_every_how_to_page(page):
     assert f"(docs/how-to/{page.name})" in (DOCS.parent / "README.md").read_text(encoding="utf-8")
@@ -83,7 +114,7 @@ def test_readme_leads_to_every_how_to_page(page):
 
 def test_links_in_readme_lead_somewhere():
     text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)#:]+)\)", text)
+    targets = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'<img src="([^"]+)"', text)
     assert [target for target in targets if not (DOCS.parent / target).exists()] == []
 
 
@@ -92,13 +123,31 @@ def test_the_page_on_packages_has_each_of_them():
     assert {path.name for path in DOCS.parent.glob("packages/*/src/*")} <= set(re.findall(r"\w+", page))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_settings_in_a_page_are_settings(page):
-    for block in blocks(page, "ini"):
-        ini = configparser.ConfigParser()
-        ini.read_string(f"[app:main]\n{block}")
-        settings = {"session.secret_key": "k", "session.model_class": object, **ini["app:main"]}
-        assert parse_settings(settings)
+# Other tests see to these: they run the Quick Start, the tutorial and servers, and put each line to pip.
+PROGRAMS_OF_OTHER_TESTS = frozenset(
+    ["alembic", "chmod", "eval", "gunicorn", "pip", "pserve", "pytest", "python", "python3", "rm"]
+)
+
+
+def sessions_commands(text):
+    """Return the arguments of each `pyramid-sessions` of a text, in a block or in a sentence."""
+    lines = re.findall(r"(?<![\w-])pyramid-sessions ([^`|&;>\n#)]*[^`|&;>\n#). ])", text)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_commands_in_a_page_are_commands(page):
+    text = re.sub(r"(`[^`\n]*)\n([^`\n]*`)", r"\1 \2", page.read_text(encoding="utf-8"))
+    # A test runs each line of the tutorial.
+    shown = [] if page.stem == "tutorial" else blocks(page, "console")
+    for line in "".join(shown).replace("\\\n", "").splitlines():
+        program = re.sub(r"^(?:\w+=\S+(?: [^ =]+\))? )*", "", line).split()[0]
+        assert program in PROGRAMS_OF_OTHER_TESTS | {"pyramid-sessions", "hatch"}, line
+    for name, *arguments in sessions_commands(text):
+        if not re.fullmatch("[a-z][a-z-]*", name):
+            continue  # the usage, an option of the group, or a message of it
+        command = main.commands[name]
+        command.make_parser(click.Context(command)).parse_args(list(arguments))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from addresses import ADDRESSES, ERRORS, with_documentation, with_urls
 from matrix import interpreter
 from members import ROOT, Member, members, pythons
 
@@ -72,6 +73,17 @@ def test_the_workflows_run_every_python_and_every_distribution() -> None:
     assert listed == ", ".join(f'"{version}"' for version in pythons())
     (block,) = re.findall(r"^ +distribution:\n((?: +- .*\n)+)", text, re.MULTILINE)
     assert sorted(re.findall(r"- (\S+)", block)) == sorted(member.name for member in MEMBERS)
+
+
+def test_the_projects_addresses_are_everywhere_what_the_one_place_says() -> None:
+    stale = [
+        member.name
+        for member in MEMBERS
+        if with_urls(member) != (member.folder / "pyproject.toml").read_text()
+    ]
+    assert stale == [], "run: hatch run release:addresses"
+    assert all(member.project["urls"] == ADDRESSES for member in MEMBERS)
+    assert with_documentation() == ERRORS.read_text(), "run: hatch run release:addresses"
 
 
 def test_a_python_is_found_where_it_is_and_not_where_it_is_not() -> None:

@@ -1,3 +1,3 @@
 """The version of websession-pyramid; `hatch version` in the member's folder changes it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

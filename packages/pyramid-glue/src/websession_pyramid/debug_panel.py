@@ -15,6 +15,8 @@ from pyramid.config import Configurator
 from pyramid_debugtoolbar.panels import DebugPanel
 from pyramid_debugtoolbar.toolbar import IToolbarWSGIApp
 from sqlalchemy import Engine, event
+from websession_core.durations import duration
+from websession_core.errors import DOCUMENTATION
 from websession_core.forecast import forecast
 from websession_core.lifecycle import Duty
 from websession_core.state import short_name
@@ -65,6 +67,12 @@ class WebSessionsPanel(DebugPanel):
     name = "websessions"
     title = nav_title = "Web sessions"
     has_content = True
+    nav_subtitle_style = "badge bg-light text-dark"
+
+    @property
+    def nav_subtitle(self) -> str:
+        """Return the badge of the panel's tab: the number of statements, empty for none."""
+        return str(len(self.data["statements"]) or "")
 
     def __init__(self, request: Request) -> None:
         self._request: Request | None = request
@@ -114,6 +122,8 @@ class WebSessionsPanel(DebugPanel):
             parts.append(f"<ol>{items}</ol>")
         else:
             parts.append("<p>None.</p>")
+        address = f"{DOCUMENTATION}how-to/debugging/"
+        parts.append(f'<p><a href="{address}" target="_blank">What this means</a></p>')
         return "\n".join(parts)
 
 
@@ -156,16 +166,24 @@ def _row_facts(factory: SessionFactory, row: SessionRow) -> Iterator[tuple[str, 
     yield "session", short_name(row.id)
     if factory.has("userid"):
         yield "user", "anonymous" if row.userid is None else repr(row.userid)
-    yield "began", f"{now - row.created} s ago"
-    yield "writes", str(row.version)
-    yield "changes of identity", str(row.epoch)
+    yield "began", f"{duration(now - row.created)} ago"
+    yield "written so far", _times(row.version)
+    yield "cookie replaced by a login or regenerate()", _times(row.epoch)
     ahead = forecast(row.state, factory.policies(row.overrides))
-    for label, moment in (
-        ("idle timeout in", ahead.idle_end),
-        ("absolute timeout in", ahead.absolute_end),
-        ("deadline recorded in", ahead.stored_end),
-        ("renewal due in", ahead.renewal_due),
+    for label, moment, otherwise in (
+        ("idle timeout in", ahead.idle_end, "no such timeout"),
+        ("absolute timeout in", ahead.absolute_end, "no such timeout"),
+        ("the recorded deadline, for the purge, is in", ahead.stored_end, "none"),
+        (
+            "the next renewal of the cookie is due in",
+            ahead.renewal_due,
+            "not renewed: anonymous, or no such timeout",
+        ),
     ):
-        yield label, "-" if moment is None else f"{moment - now} s"
+        yield label, otherwise if moment is None else duration(moment - now)
     yield "data", f"{len(row.data.encode())} bytes"
     yield "flash messages", f"{len(row.flash.encode())} bytes"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

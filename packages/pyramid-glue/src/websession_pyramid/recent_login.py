@@ -35,6 +35,10 @@ class RecentLoginRequired(HTTPForbidden):
 
     Register an exception view for it that asks for the password once more::
 
+        from pyramid.httpexceptions import HTTPSeeOther
+        from pyramid.view import exception_view_config
+        from pyramid_sqlalchemy_sessions import RecentLoginRequired
+
         @exception_view_config(RecentLoginRequired)
         def confirm(exception, request):
             return HTTPSeeOther(request.route_url("login", _query={"next": request.path_qs}))
