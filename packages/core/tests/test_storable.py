@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websession_core import FlashQueues, Payload, SessionTypes, UnstorableValueError, loads
+from websession_core.json_text import is_json
 from websession_core.payload import dumps
-from websession_core.session_types import is_json
 from websession_core.storable import MAX_DEPTH, plain_text
 
 STORED = '{"cart":{"apples":1,"pears":[1,2]},"name":"Ann","tags":["a"]}'

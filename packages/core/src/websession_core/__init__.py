@@ -17,7 +17,9 @@ from .errors import (
     UnreadableValueError,
     UnstorableValueError,
 )
+from .flash_queues import FlashQueues
 from .forecast import Forecast, forecast
+from .json_text import dumps, loads
 from .key_retirement import old_key_lifetime
 from .lifecycle import (
     Beginning,
@@ -41,7 +43,7 @@ from .lifecycle import (
     transitions,
     unstored_ticket,
 )
-from .payload import FlashQueues, Payload, Snapshot, dumps, loads
+from .payload import Payload
 from .policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from .ports import Clock, OpenedValue, Store, StoredRow, TicketCodec, ValueCipher
 from .presets import AAL1, AAL2, AAL3, PRESETS, Preset
@@ -61,6 +63,7 @@ from .settings import (
     parse_settings,
 )
 from .state import Activity, SessionState, Ticket
+from .tracking import Snapshot
 
 __all__ = [
     "AAL1",

@@ -3,19 +3,11 @@
 Theory of operation
 ===================
 
-A document without such values is plain JSON and nothing else. One with such values is *marked*, by one more
-key at its top, and only in a marked document are these two things done:
+Two things are done, in a document that is marked (`documents`), and in no other:
 
 * A value is an object with one key, which is ``$`` and the name of its type: ``{"$date": "2026-11-28"}``.
 * An application's own dictionary that could be taken for that, because its only key begins with ``$``, has
   that key with one more ``$``: ``{"$$date": "…"}`` is ``{"$date": "…"}``.
-
-The mark is ``"$notation": 1e20``, a number that no session could ever hold otherwise: integers beyond
-2**64-1 and floats from 1e16 on are refused. So no data from before there was a notation, whatever is in it,
-is taken for a marked document; and neither is anything that an application puts into a session. All
-engines give that number back, as an integer or as a float, and releases that do not know the notation open
-such a document as well: they see the objects. The version of the notation is the number of times 1e20.
-An application's own key of that name has, in a marked document, one more ``$``, too.
 
 In memory a value is either a Python value or, as long as nobody has looked at it, `Undecoded`: so a value
 whose type is not known in this process disturbs no other, and is written back as it was read.
@@ -23,10 +15,10 @@ whose type is not known in this process disturbs no other, and is written back a
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from .json_text import JSON_TYPES, SCALARS, canonical
 from .standard_types import STANDARD, RefusedError, SessionType
 
 if TYPE_CHECKING:
@@ -34,47 +26,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_TYPES",
-    "JSON_TYPES",
-    "MARK",
-    "SCALARS",
     "SIGN",
     "UNCHANGING",
     "SessionTypes",
     "Undecoded",
     "UnknownNotationError",
-    "canonical",
-    "escaped",
-    "is_json",
-    "is_mark",
-    "mark",
-    "unescaped",
     "uses_notation",
 ]
-
-SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-"""The types of JSON's own values that hold no others."""
-
-JSON_TYPES: Final = SCALARS | {list, dict}
-"""The types of JSON's values."""
 
 UNCHANGING: Final = SCALARS | {
     entry.kind for entry in STANDARD if entry.kind not in {tuple, set, frozenset}
 }  # a tuple may hold a list, and both kinds of sets an application's own object
 """The types whose values nobody can change in place."""
 
-MARK: Final = "$notation"
-"""The key that marks a document."""
-
 SIGN: Final = '{"$'
 """Where this is not in a canonical text there is no notation in it, nor anything that looks like it."""
 
-_UNIT: Final = 1e20
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-
-canonical: Final[Callable[[Any], str]] = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
-).encode
-"""Returns the canonical text of a value that is known to have no container inside itself."""
 
 
 class Undecoded:
@@ -229,26 +197,6 @@ def _only_key(value: dict[str, Any]) -> str | None:
     return key
 
 
-def is_json(value: Any) -> bool:
-    """Return whether a value is exactly JSON's: nothing in it is of another type, a subclass for example.
-
-    It must not be inside itself. Costs a few calls per container, none per value.
-    """
-    if type(value) in SCALARS:
-        return True
-    if type(value) is not list and type(value) is not dict:
-        return False
-    todo = [value]
-    for container in todo:  # which grows meanwhile
-        items = container.values() if type(container) is dict else container
-        kinds = set(map(type, items))
-        if not kinds <= SCALARS:
-            if not kinds <= JSON_TYPES:
-                return False
-            todo += [item for item in items if type(item) is dict or type(item) is list]
-    return True
-
-
 def uses_notation(notation: Any) -> bool:
     """Return whether there is a value beyond JSON in it, and not only what looks like one."""
     todo = [notation]
@@ -261,37 +209,3 @@ def uses_notation(notation: Any) -> bool:
         elif type(container) is list:
             todo += container
     return False
-
-
-def is_mark(value: Any) -> bool:
-    """Return whether the value under the key `MARK` marks a document.
-
-    Raises:
-        UnknownNotationError: It is one of a notation that this release does not know.
-    """
-    if type(value) is list and len(value) == 1:  # in flash queues
-        (value,) = value
-    if (type(value) is not int and type(value) is not float) or value < _UNIT:
-        return False
-    if value != _UNIT:
-        raise UnknownNotationError("notation", f"it is written in a notation of version {value / _UNIT:g}")
-    return True
-
-
-def mark(*, as_list: bool) -> Any:
-    """Return the value under the key `MARK`."""
-    return [_UNIT] if as_list else _UNIT
-
-
-def escaped(key: str) -> str:
-    """Return a document's own key as a marked document has it."""
-    return f"${key}" if _looks_like_mark(key) else key
-
-
-def unescaped(key: str) -> str:
-    """Return a document's own key, given the one of a marked document."""
-    return key[1:] if _looks_like_mark(key) else key
-
-
-def _looks_like_mark(key: str) -> bool:
-    return key.endswith(MARK) and key.lstrip("$") == MARK[1:]

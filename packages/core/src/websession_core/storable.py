@@ -9,7 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import UnstorableValueError
-from .session_types import JSON_TYPES, canonical
+from .json_text import JSON_TYPES, canonical, those_of
 from .standard_types import RefusedError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = [
     "render",
     "require_storable",
     "require_storable_key",
-    "those_of",
 ]
 
 MAX_DEPTH: Final = 30
@@ -281,14 +280,6 @@ def plain_text(value: Any, level: int, image: bytes) -> str | None:
         level += 1
     text = canonical(value)
     return text if _is_plain_text(text) else None
-
-
-def those_of(kind: type, kinds: set[type], values: list[Any]) -> list[Any]:
-    """Return the values that are of one type, given which types there are among them."""
-    # Most often all values of a level are of one type.
-    if kind not in kinds or len(kinds) == 1:
-        return values if kind in kinds else []
-    return [value for value in values if type(value) is kind]
 
 
 def _are_plain_keys(keys: set[Any]) -> bool:
