@@ -16,7 +16,7 @@ from websession_core.state import SEED_LENGTH, short_name
 from .contents import Contents
 from .errors import LateChangeError
 from .events import SessionInvalidated, SessionRegenerated, announce
-from .form_tokens import made_ticket, ticket_for_forms
+from .forms_ticket import made_ticket, ticket_for_forms
 from .opening import judge_ticket
 from .pending import NOTHING
 from .row_watch import forget, takes_along, watch
