@@ -18,6 +18,7 @@ from .form_tokens import accepts_token, drop_token, new_token, token_to_show
 from .overrides import SessionOverrides
 from .session_in_request import SessionInRequest
 from .unit_of_work import UnitOfWork
+from .write_back import write_back_now
 
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
@@ -401,7 +402,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to store and load it in.
         """
-        return self.working_copy_to_write().write_now()
+        return write_back_now(self.working_copy_to_write())
 
     # -- for the other modules of this package -------------------------------------------------------------
 
