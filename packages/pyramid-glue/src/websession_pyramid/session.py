@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pyramid.interfaces import ISession
 from websession_core.errors import NoTransactionError
-from websession_core.state import short_name
 from websession_models.features import feature_of_column
 from zope.interface import implementer
 
 from .contents import Contents
 from .errors import MissingFeatureError
-from .form_tokens import accepts_token, drop_token, new_token, token_to_show
+from .form_tokens import accepts_token, new_token, token_to_show
+from .logins import log_in, rotate
 from .overrides import SessionOverrides
 from .session_in_request import SessionInRequest
 from .unit_of_work import UnitOfWork
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from .working_copy import WorkingCopy
 
 __all__ = ["WebSession"]
-
-log = logging.getLogger(__name__)
 
 _MISSING: Any = object()
 
@@ -182,7 +179,7 @@ class WebSession(MutableMapping[str, Any]):
         if key in self._kit.login_keys:
             # A cookie that was planted before the login must not open it. It did not either in Pyramid's own
             # sessions, which keep the login in the new cookie's value.
-            self._rotate(copy, "a user has logged in")
+            rotate(self._kit, copy, "a user has logged in")
 
     def __delitem__(self, key: str) -> None:
         del self._for_change().payload[key]
@@ -312,50 +309,7 @@ class WebSession(MutableMapping[str, Any]):
                 further one is refused. Nothing was changed.
         """
         self._require("userid")
-        copy = self._open_for_change()
-        copy.check_userid(userid)
-        if userid is None:
-            self._log_out_and_go_on(copy)
-            return
-        copy.end_excess_sessions(userid)
-        if copy.contents.value("userid") not in (None, userid):
-            self._leave_to_another_user(copy, keep_data=keep_data)
-        contents = copy.contents
-        contents.set_value("userid", userid)
-        if self._kit.has("authenticated_at"):
-            contents.set_value("authenticated_at", self._kit.clock())
-        self._rotate(copy, "a user has logged in")
-        copy.end_unreadable("a user has logged in")
-
-    def _log_out_and_go_on(self, copy: WorkingCopy) -> None:
-        """Let nobody be logged in any more, and data and flash messages go on."""
-        before, reason = copy.contents, "nobody is logged in any more"
-        if before.row is not None and before.value("userid") is None:
-            self._rotate(copy, reason)
-            copy.forget_cookies()
-        elif before.row is None:
-            before.changes.clear()
-            drop_token(self._kit, before)
-            copy.start_over(before, reason)
-        else:
-            name = short_name(before.row.id)
-            after = before.for_another_row()
-            drop_token(self._kit, after)
-            copy.start_over(after, reason)
-            log.info(
-                "Nobody is logged in any more: the session %s ended, and its data goes on in another", name
-            )
-        copy.end_unreadable(reason)
-        copy.end_visitors_session(reason)
-
-    def _leave_to_another_user(self, copy: WorkingCopy, *, keep_data: bool) -> None:
-        before = copy.contents
-        losses = before.describe(with_data=not keep_data)
-        if losses:
-            name = "" if before.row is None else f" {short_name(before.row.id)}"
-            log.info("Another user has logged in: the session%s ended, and with it %s", name, losses)
-        after = before.for_another_row() if keep_data else Contents(rules=self._kit.rules)
-        copy.start_over(after, "another user has logged in")
+        log_in(self._kit, self._open_for_change(), userid, keep_data=keep_data)
 
     @property
     def login_age(self) -> int | None:
@@ -376,7 +330,7 @@ class WebSession(MutableMapping[str, Any]):
         Raises:
             NoTransactionError: There is no transaction to store it in.
         """
-        self._rotate(self._open_for_change(), "asked for by the application")
+        rotate(self._kit, self._open_for_change(), "asked for by the application")
 
     @property
     def settings(self) -> SessionOverrides:
@@ -453,8 +407,3 @@ class WebSession(MutableMapping[str, Any]):
 
     def _open_for_change(self) -> WorkingCopy:
         return self._in_request.open().prepare_change()
-
-    def _rotate(self, copy: WorkingCopy, reason: str) -> None:
-        """Give the session a new identity. Anyone who had it before knows the token against forgery."""
-        drop_token(self._kit, copy.contents)
-        copy.rotate(reason)
