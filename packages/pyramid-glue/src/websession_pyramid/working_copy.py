@@ -20,6 +20,7 @@ from .events import SessionInvalidated, SessionRegenerated, announce
 from .forms_ticket import made_ticket, ticket_for_forms
 from .opening import judge_ticket
 from .pending import NOTHING
+from .row_removal import delete_all
 from .row_watch import forget, takes_along, watch
 from .row_writer import RowWriter
 from .savepoints import SavepointStack
@@ -356,7 +357,7 @@ class WorkingCopy:
     def delete_all(self, but: UUID | None) -> int:
         """Delete all sessions of the model at once, but one if it is given; return how many there were."""
         writer = self.attached
-        count, deleted = writer.delete_all(but)
+        count, deleted = delete_all(writer, but)
         self.pending = dataclasses.replace(self.pending, deleted=(*self.pending.deleted, *deleted))
         if self.manager is not None:
             writer.mark_changed(self.manager)

@@ -1,6 +1,6 @@
 """The way of a working copy into the row: what is due, in which order, and when it is too late.
 
-`row_writer` has the statements.
+`row_writer` and `row_removal` have the statements.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import LateChangeError
+from .row_removal import delete_rows
 
 if TYPE_CHECKING:
     from .working_copy import WorkingCopy
@@ -48,7 +49,7 @@ def write_back(copy: WorkingCopy) -> None:
     is_stored, data, flash = due
     contents = copy.contents
     if copy.pending.to_delete:
-        copy.pending = writer.delete_rows(copy.pending)
+        copy.pending = delete_rows(writer, copy.pending)
     if is_stored:
         seed = copy.certain_seed(None if contents.row is not None else copy.seed_of_forms)
         copy.pending = writer.store(contents, copy.pending, copy.ticket, data, flash, seed=seed)
