@@ -74,8 +74,10 @@ class WebSession(MutableMapping[str, Any]):
 
     def __getattr__(self, name: str) -> Any:
         remedy = _OF_OTHER_LIBRARIES.get(name)
-        message = f"{type(self).__name__!r} object has no attribute {name!r}"
-        raise AttributeError(f"{message}: {remedy}" if remedy else message)
+        if remedy is None:
+            # Once more, for its own error: a property's that the model has no column for, as a rule.
+            return super().__getattribute__(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}: {remedy}")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         return self.copy()
