@@ -27,6 +27,7 @@ from websession_pyramid import (
     SessionSecurityPolicy,
     active_sessions,
 )
+from websession_pyramid.write_back import write_back
 
 
 def models(*mixins, related=False, initially=None):
@@ -295,7 +296,7 @@ def test_a_rolled_back_logout_is_none(site):
     @site.view
     def fail(request):
         request.session.invalidate()
-        request.session.working_copy_to_write().write()
+        write_back(request.session.working_copy_to_write())
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -577,6 +577,21 @@ class TestForms:
         assert site.rows() == []
         assert person.open("/enter", csrf_token=token, userid=7) == "ok"
 
+    def test_a_page_that_logs_out_brings_another_unless_that_is_aborted(self, site, person):
+        @site.view
+        def out(request):
+            request.session.invalidate()
+            if "doom" in request.params:
+                request.tm.doom()
+            return get_csrf_token(request)
+
+        token, cookies = person.open("/form"), dict(person.cookies)
+        person.open("/out?doom")
+        assert person.cookies == cookies
+        another = person.open("/out")
+        assert another != token
+        assert person.open("/form") == another
+
     def test_in_a_session_it_writes_nothing_on_an_error_page_either(self, site, person, caplog):
         person.open("/add")
         token = person.open("/form")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from websession_models import SessionRow
 
     from .factory import SessionFactory
-    from .session import Holder
+    from .session_in_request import Holder
 
 __all__ = ["WebSessionsPanel", "add_panel"]
 

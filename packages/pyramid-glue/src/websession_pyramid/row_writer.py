@@ -1,4 +1,4 @@
-"""The session's row on the request's connection: read, inserted, updated, deleted.
+"""The session's row on the request's connection: read, inserted, updated; `row_removal` deletes it.
 
 Statements only; when they run is the unit of work's business.
 """
@@ -7,32 +7,27 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
-from sqlalchemy import delete, inspect, null, select
+from sqlalchemy import inspect, null, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import load_only
 from websession_core.errors import SessionTransactionError, UnreadableRowError
 from websession_core.lifecycle import begin, rotate
-from websession_core.state import COUNTER_MAX, short_name
+from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
-from websession_models.emptying import is_kept_at_commit, is_no_session, keys_checked_at_commit, of_row
-from websession_models.own_transactions import outlasting_refusal
 from websession_models.user_limit import is_slot_taken
 
 from .client_info import client_info
 from .contents import OVERRIDES
 from .errors import LateChangeError, StaleSessionError, UnsupportedSetupError
-from .events import KEPT_ROW, SessionEmptied, announce
 from .identity_map import expire_references, expire_row, expunge_row
 from .taking_part import is_kept
 from .user_limit import LOGIN_ELSEWHERE, assign_slot, needs_slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
     from uuid import UUID
 
     from pyramid.request import Request
@@ -72,19 +67,21 @@ class RowWriter:
         browser_request: The request that the browser sent, which tells who the client is.
 
     Attributes:
+        kit: As given.
         dbsession: As given.
+        browser_request: As given.
         savepoints: What follows its savepoints; set by who uses the writer.
         origin: The connection that read or wrote the row last; None: none has so far.
     """
 
-    __slots__ = ("_instance", "_kit", "_request", "dbsession", "origin", "savepoints")
+    __slots__ = ("_instance", "browser_request", "dbsession", "kit", "origin", "savepoints")
 
     def __init__(self, kit: SessionKit, dbsession: Session, browser_request: Request | None) -> None:
         self.dbsession = dbsession
         self.savepoints: SavepointStack
         self.origin: Connection | None = None
-        self._kit = kit
-        self._request = browser_request
+        self.kit = kit
+        self.browser_request = browser_request
         # The object of the application's model. Held, because the database session itself holds it weakly:
         # an application that changes a collection of it, `request.session.row().devices.append(...)`, does
         # not.
@@ -94,13 +91,13 @@ class RowWriter:
         """Return the connection of the request's transaction."""
         # Not `dbsession.execute`: that would flush the application's pending objects at a moment it did not
         # choose. The mapper tells the engine where several are bound.
-        self.origin = self.dbsession.connection(bind_arguments={"mapper": self._kit.settings.model_class})
+        self.origin = self.dbsession.connection(bind_arguments={"mapper": self.kit.settings.model_class})
         return self.origin
 
     @property
     def dialect(self) -> Dialect:
         """The dialect of the database where the row is."""
-        return self.dbsession.get_bind(self._kit.settings.model_class).dialect
+        return self.dbsession.get_bind(self.kit.settings.model_class).dialect
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -112,7 +109,7 @@ class RowWriter:
         """
         # On MariaDB at SERIALIZABLE even a read can lose a conflict, against a touch, for example. If it was
         # the first statement nothing is lost by that but the read itself: it is simply made again.
-        is_first, kit = not self.dbsession.in_transaction(), self._kit
+        is_first, kit = not self.dbsession.in_transaction(), self.kit
         attempts, store = (_READ_ATTEMPTS if is_first else 1), kit.store
         # Else the transaction may see what was there when it began.
         before = None if is_first else kit.clock() - kit.settings.renewal_grace
@@ -132,7 +129,7 @@ class RowWriter:
         return row, store.reorders_keys(connection)
 
     def _load(self, connection: Connection, session_id: UUID) -> SessionRow | None:
-        store = self._kit.store
+        store = self.kit.store
         if not store.features.eager:
             return store.load(connection, session_id)
         # The user's model wants more than the row, in the same SELECT.
@@ -142,7 +139,7 @@ class RowWriter:
 
     def instance(self, session_id: UUID) -> Any:
         """Return the row as an object of the application's model."""
-        self._instance = self.dbsession.get(self._kit.settings.model_class, session_id)
+        self._instance = self.dbsession.get(self.kit.settings.model_class, session_id)
         return self._instance
 
     def is_modified(self, session_id: UUID) -> bool:
@@ -152,20 +149,20 @@ class RowWriter:
 
     def has_lost_user(self, session_id: UUID) -> bool:
         """Return whether the application, or the ORM for it, has taken the user out of the row's object."""
-        instance = self._known_instance(session_id) if self._kit.has("userid") else None
+        instance = self._known_instance(session_id) if self.kit.has("userid") else None
         return instance is not None and bool(inspect(instance).attrs["userid"].history.deleted)
 
     def users_of(self, session_ids: Collection[UUID]) -> dict[UUID, Any]:
         """Return whose the rows are that are there, and let go of the objects of those that are not."""
-        features = self._kit.store.features
+        features = self.kit.store.features
         key, userid = features.columns["id"], features.columns.get("userid", null())
         statement = select(key, userid).where(key.in_(session_ids), features.criterion())
         users: dict[UUID, Any] = {row[0]: row[1] for row in self.connection().execute(statement)}
         missing = set(session_ids).difference(users)
         for session_id in missing:
-            expunge_row(self.dbsession, self._kit.settings.model_class, session_id)
+            expunge_row(self.dbsession, self.kit.settings.model_class, session_id)
         if missing:
-            expire_references(self.dbsession, self._kit.settings.model_class, features.columns)
+            expire_references(self.dbsession, self.kit.settings.model_class, features.columns)
         return users
 
     # -- writing -------------------------------------------------------------------------------------------
@@ -183,15 +180,6 @@ class RowWriter:
             return False
         dbsession.flush()
         return True
-
-    def delete_rows(self, pending: Pending) -> Pending:
-        """Delete the rows that are to be deleted; return what is pending then."""
-        connection = self.connection()
-        for session_id in pending.to_delete:
-            self._end(connection, session_id)
-        # Only now: a deletion that has failed, and whose error the application swallows, is still to do.
-        deleted = (*pending.deleted, *pending.to_delete)
-        return dataclasses.replace(pending, to_delete=(), deleted=deleted)
 
     def store(
         self,
@@ -221,9 +209,9 @@ class RowWriter:
                 has taken the last slot.
             SessionTransactionError: A statement of this transaction has deleted the row.
         """
-        takes_slot = needs_slot(self._kit, contents)
+        takes_slot = needs_slot(self.kit, contents)
         if takes_slot:
-            assign_slot(self._kit, self.connection(), contents, pending.ended)
+            assign_slot(self.kit, self.connection(), contents, pending.ended)
         try:
             if contents.row is None:
                 contents.row, first = self._insert(contents, data, flash, seed)
@@ -233,7 +221,7 @@ class RowWriter:
             )
         except IntegrityError as error:
             dialect = self.connection().dialect
-            if not takes_slot or not is_slot_taken(error, self._kit.store.features, dialect):
+            if not takes_slot or not is_slot_taken(error, self.kit.store.features, dialect):
                 raise
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
         if rotated is None and names <= pending.written and not pending.own_columns:
@@ -248,7 +236,7 @@ class RowWriter:
     def _insert(
         self, contents: Contents, data: str | None, flash: str | None, seed: bytes | None
     ) -> tuple[SessionRow, Ticket]:
-        kit = self._kit
+        kit = self.kit
         overrides = contents.overrides if kit.own_settings else None
         userid = contents.value("userid")
         owned = (userid is not None) if kit.has("userid") else None
@@ -291,7 +279,7 @@ class RowWriter:
         *,
         seed: bytes | None,
     ) -> tuple[SessionRow, Ticket | None, frozenset[str]]:
-        kit, model = self._kit, self._kit.settings.model_class
+        kit, model = self.kit, self.kit.settings.model_class
         changes = dict(contents.changes)
         new_ticket = None
         if contents.rotating:
@@ -346,89 +334,12 @@ class RowWriter:
         return connection.dialect.name == "sqlite" or connection.get_isolation_level() in isolated
 
     def _client_info(self) -> dict[str, str | None]:
-        kit = self._kit
-        return client_info(self._request, kit.settings.client_address) if kit.has("user_agent") else {}
-
-    def _end(self, connection: Connection, session_id: UUID) -> None:
-        """Delete a row, or empty it where a foreign key of the application's forbids that."""
-        kit, model = self._kit, self._kit.settings.model_class
-        if not is_kept_at_commit(connection, kit.store.features, session_id):
-            try:
-                self._delete(connection, session_id)
-            except IntegrityError:
-                if not self.dbsession.is_active:
-                    raise  # the transaction is over; somebody else's flush has failed
-            else:
-                return
-        kit.store.empty(connection, session_id)
-        expunge_row(self.dbsession, model, session_id)
-        expire_references(self.dbsession, model, kit.store.features.columns)
-        update = of_row(kit.store.features, session_id)
-        announce(
-            self._request, kit.attribute, SessionEmptied, short_name(session_id), KEPT_ROW, connection, update
-        )
-
-    def _delete(self, connection: Connection, session_id: UUID) -> None:
-        """Delete a row, by the ORM where the model has relationships: only it knows how they cascade."""
-        kit, model, dbsession = self._kit, self._kit.settings.model_class, self.dbsession
-        if self._mapper.relationships:
-            # Nothing but the key: a row that cannot be read can be deleted all the same.
-            columns = load_only(self._mapper.attrs["id"].class_attribute)
-            instance: Any = dbsession.get(model, session_id, options=[columns])
-            if instance is not None:
-                self._delete_instance(instance)
-        else:
-            with outlasting_refusal(connection):
-                kit.store.delete(connection, session_id)
-            expunge_row(dbsession, model, session_id)
-        expire_references(dbsession, model, kit.store.features.columns)
-
-    def _delete_instance(self, instance: Any) -> None:
-        """Delete an object so that the transaction goes on if a constraint refuses it."""
-        dbsession = self.dbsession
-        savepoint = dbsession.begin_nested()
-        try:
-            dbsession.delete(instance)
-            dbsession.flush()
-        except DBAPIError as error:
-            # MySQL and MariaDB: a conflict takes the savepoint along, and to go back to it is another error.
-            first: BaseException = error
-            while isinstance(first.__context__, DBAPIError):
-                first = first.__context__
-            if isinstance(first, IntegrityError):
-                savepoint.rollback()
-            raise first from None
-        savepoint.commit()
-
-    def delete_all(self, but: UUID | None) -> tuple[int, Sequence[UUID]]:
-        """Delete all sessions of the model at once, but one if it is given.
-
-        Returns:
-            How many there were; and which, if it had to be done one by one.
-        """
-        if self.dbsession.autoflush:
-            self.flush()
-        features = self._kit.store.features
-        statement = delete(features.table).where(features.criterion())
-        if but is not None:
-            statement = statement.where(features.columns["id"] != but)
-        connection = self.connection()
-        if not keys_checked_at_commit(features):
-            # Else one by one: which of them something refers to no error says.
-            with suppress(IntegrityError), outlasting_refusal(connection):
-                return connection.execute(statement).rowcount, ()
-        key = features.columns["id"]
-        ids = select(key).where(features.criterion(), ~is_no_session(features))
-        if but is not None:
-            ids = ids.where(key != but)
-        session_ids = connection.execute(ids).scalars().all()
-        for session_id in session_ids:
-            self._end(connection, session_id)
-        return len(session_ids), session_ids
+        kit = self.kit
+        return client_info(self.browser_request, kit.settings.client_address) if kit.has("user_agent") else {}
 
     def undo(self, newer: SessionRow | None, row: SessionRow | None) -> None:
         """Let the application's objects follow the rollback of a savepoint: `newer` gives way to `row`."""
-        model, columns = self._kit.settings.model_class, self._kit.store.features.columns
+        model, columns = self.kit.settings.model_class, self.kit.store.features.columns
         if newer is not None and (row is None or newer.id != row.id):
             expunge_row(self.dbsession, model, newer.id)  # it was inserted after the savepoint
         if row is not None:
@@ -445,7 +356,7 @@ class RowWriter:
             zope.sqlalchemy.mark_changed(self.dbsession, manager)
         except ValueError:
             # It tried to join a transaction that is being committed, so it had not joined before.
-            name = self._kit.settings.dbsession_name
+            name = self.kit.settings.dbsession_name
             raise UnsupportedSetupError(
                 f"request.{name} does not take part in the request's transaction, so nothing written through "
                 "it would be committed; register it: zope.sqlalchemy.register(dbsession, "
@@ -462,10 +373,11 @@ class RowWriter:
             self.dbsession.rollback()
 
     def _known_instance(self, session_id: UUID) -> Any:
-        key = self._mapper.identity_key_from_primary_key((session_id,))
+        key = self.mapper.identity_key_from_primary_key((session_id,))
         return self.dbsession.identity_map.get(key)
 
     @property
-    def _mapper(self) -> Mapper[Any]:
-        mapper: Mapper[Any] = inspect(self._kit.settings.model_class)
+    def mapper(self) -> Mapper[Any]:
+        """The mapper of the application's model."""
+        mapper: Mapper[Any] = inspect(self.kit.settings.model_class)
         return mapper

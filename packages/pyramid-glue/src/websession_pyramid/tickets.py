@@ -117,6 +117,27 @@ class Presented:
         """What was no ticket of ours, as far as it was looked at."""
         return self.users.refusals + self.visitors.refusals
 
+    def anonymous_ticket(self, *, separate: bool) -> Ticket | None:
+        """Return the visitor's ticket; None: there is none.
+
+        Args:
+            separate: Whether visitors have a cookie of their own.
+        """
+        if separate:
+            return self.visitors.first
+        ticket = self.users.first
+        # Where the model knows no users, the first epoch counts as anonymous.
+        return ticket if ticket is not None and ticket.epoch == 0 and not ticket.owned else None
+
+    def seed_of(self, ticket: Ticket | None) -> bytes | None:
+        """Return the seed of the session that a ticket opens; None: it has none."""
+        visitors = self.visitors.first
+        if ticket is None or ticket.seed is not None or visitors is None:
+            return None if ticket is None else ticket.seed
+        # The one that opened it is of version 1; a visitor may have one of version 2 besides.
+        is_same = (visitors.session_id, visitors.epoch) == (ticket.session_id, ticket.epoch)
+        return visitors.seed if is_same else None
+
 
 _NO_TICKETS = CookieTickets()
 

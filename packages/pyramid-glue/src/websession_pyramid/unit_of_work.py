@@ -51,6 +51,7 @@ from .succession import go_on_from
 from .taking_part import TimelyJoin, has_committed, take_part
 from .tickets import Presented
 from .working_copy import WorkingCopy
+from .write_back import write_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -260,15 +261,15 @@ class UnitOfWork:
             is_known = last is self._previous
             if go_on_from(self._kit, self.working_copy, last.working_copy, is_known=is_known):
                 self._previous = last
-        self.working_copy.write()
+        write_back(self.working_copy)
 
     def commit(self, transaction: Transaction) -> None:
         """Write what flush listeners and other managers changed since; zope.sqlalchemy's turn is next."""
-        self.working_copy.write()
+        write_back(self.working_copy)
 
     def tpc_vote(self, transaction: Transaction) -> None:
         """Write the last changes and encrypt the cookie, while a failure can still abort everything."""
-        self.working_copy.write()
+        write_back(self.working_copy)
         self._prepare_answer()
         self.phase = Phase.VOTED
 
@@ -394,7 +395,7 @@ class UnitOfWork:
         in_test = self.phase is Phase.OPEN and is_outer_test_transaction(inside, self.transaction_manager)
         if in_test and response is not None and not would_abort(request, response):
             self.working_copy.manager = None
-            self.working_copy.write()
+            write_back(self.working_copy)
             self._prepare_answer()
             self.phase = Phase.COMMITTED
             self.working_copy.close()

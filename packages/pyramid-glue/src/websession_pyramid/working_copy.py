@@ -1,6 +1,7 @@
-"""The session in memory, as a request has read and changed it, and its way back into the row.
+"""The session in memory, as a request has read and changed it.
 
-What holds it, a unit of work or a read-only session, decides who may change it and when it is written.
+What holds it, a unit of work or a read-only session, decides who may change it and when it is written, by
+`write_back`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from websession_core.state import SEED_LENGTH, short_name
 from .contents import Contents
 from .errors import LateChangeError
 from .events import SessionInvalidated, SessionRegenerated, announce
-from .form_tokens import made_ticket, ticket_for_forms
+from .forms_ticket import made_ticket, ticket_for_forms
 from .opening import judge_ticket
 from .pending import NOTHING
+from .row_removal import delete_all
 from .row_watch import forget, takes_along, watch
 from .row_writer import RowWriter
 from .savepoints import SavepointStack
@@ -154,7 +156,7 @@ class WorkingCopy:
     @property
     def has_work(self) -> bool:
         """Whether something is to be written."""
-        return bool(self.pending.to_delete) or self._stores(changed=self.contents.is_changed)
+        return bool(self.pending.to_delete) or self.stores(changed=self.contents.is_changed)
 
     @property
     def may_have_work(self) -> bool:
@@ -175,28 +177,13 @@ class WorkingCopy:
         """
         if self.pending.seed is not None or self.pending.starts_over or self.contents.rotating:
             return self.pending.seed
-        if self.contents.row is not None:
-            return self._seed_of_row()
-        visitors = None if self._kit.settings.alongside_0_2 else self.visitors_ticket
-        return None if visitors is None else visitors.seed
-
-    def _seed_of_row(self) -> bytes | None:
-        ticket, visitors = self.ticket, self.opening.presented.visitors.first
-        if ticket is None or ticket.seed is not None or visitors is None:
-            return None if ticket is None else ticket.seed
-        # The one that opened it is of version 1; a visitor may have one of version 2 besides.
-        is_same = (visitors.session_id, visitors.epoch) == (ticket.session_id, ticket.epoch)
-        return visitors.seed if is_same else None
-
-    @property
-    def visitors_ticket(self) -> Ticket | None:
-        """The anonymous ticket that the browser has shown; None: there is none."""
         presented = self.opening.presented
-        if self._kit.separates_visitors:
-            return presented.visitors.first
-        ticket = presented.users.first
-        # Where the model knows no users, the first epoch counts as anonymous.
-        return ticket if ticket is not None and ticket.epoch == 0 and not ticket.owned else None
+        if self.contents.row is not None:
+            return presented.seed_of(self.ticket)
+        visitors = None
+        if not self._kit.settings.alongside_0_2:
+            visitors = presented.anonymous_ticket(separate=self._kit.separates_visitors)
+        return None if visitors is None else visitors.seed
 
     @property
     def seed_of_forms(self) -> bytes | None:
@@ -367,86 +354,17 @@ class WorkingCopy:
             raise LateChangeError("the session has no database session")
         return self.writer
 
-    def write(self) -> None:
-        """Write what has changed since the last write.
-
-        Raises:
-            LateChangeError: It is too late for that.
-        """
-        writer, manager = self.writer, self.manager
-        if self.may_be_deleted:
-            self.notice_deletions()
-        if self.pending.deleted and manager is not None and writer is not None:
-            # The browser is going to be told. zope.sqlalchemy may not have heard of it: a statement on tables
-            # marks nothing.
-            writer.mark_changed(manager)
-        due = self._due()
-        if due is None:
-            return
-        if writer is None or (self.is_sealed and not writer.dbsession.in_transaction()):
-            raise LateChangeError(
-                "the session was changed when the database session had already left the commit (it closes in "
-                "its `commit` step if it has nothing to write); change the session earlier, or write "
-                "something through the database session as well"
-            )
-        if manager is not None:
-            writer.mark_changed(manager)
-        if (self.is_sealed or writer.dbsession.autoflush) and writer.flush():
-            # Its listeners may have changed the session, and it may have deleted the row.
-            self.notice_deletions()
-            due = self._due()
-            if due is None:
-                return
-        is_stored, data, flash = due
-        contents = self.contents
-        if self.pending.to_delete:
-            self.pending = writer.delete_rows(self.pending)
-        if is_stored:
-            seed = self._seed_to_store()
-            self.pending = writer.store(contents, self.pending, self.ticket, data, flash, seed=seed)
-        contents.changes, contents.rotating = {}, False
-        if data is not None:
-            contents.payload.rebase(data)
-        if flash is not None:
-            contents.flash.rebase(flash)
-
-    def write_now(self) -> Any:
-        """Write the session at once, even an empty new one; return the row as an object of the model's class.
-
-        Raises:
-            LateChangeError: There can be no row in this request.
-        """
-        self.want_row()
-        self.write()
-        row = self.contents.row
-        if row is None:
-            raise LateChangeError(
-                "the session cannot be stored in this request: its cookie is older than the session's "
-                "present identity, and only a login starts a new one"
-            )
-        return self.attached.instance(row.id)
-
     def delete_all(self, but: UUID | None) -> int:
         """Delete all sessions of the model at once, but one if it is given; return how many there were."""
         writer = self.attached
-        count, deleted = writer.delete_all(but)
+        count, deleted = delete_all(writer, but)
         self.pending = dataclasses.replace(self.pending, deleted=(*self.pending.deleted, *deleted))
         if self.manager is not None:
             writer.mark_changed(self.manager)
         return count
 
-    def _due(self) -> tuple[bool, str | None, str | None] | None:
-        """Return whether the row is to be stored, and its new texts; None: nothing is to be written.
-
-        Everything is checked and serialized before the first statement, so nothing half-written stays.
-        """
-        contents = self.contents
-        data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
-        is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
-        is_stored = self._stores(changed=is_changed)
-        return (is_stored, data, flash) if is_stored or self.pending.to_delete else None
-
-    def _stores(self, *, changed: bool) -> bool:
+    def stores(self, *, changed: bool) -> bool:
+        """Return whether the row is to be inserted or updated, its contents having changed or not."""
         pending, contents = self.pending, self.contents
         if contents.row is not None:
             return pending.updates(changed=changed)
@@ -510,9 +428,6 @@ class WorkingCopy:
         self.pending = dataclasses.replace(self.pending, is_wanted=True)
 
     # -- private ---------------------------------------------------------------------------------------------
-
-    def _seed_to_store(self) -> bytes | None:
-        return self.certain_seed(None if self.contents.row is not None else self.seed_of_forms)
 
     def _announce(self, event: Any, session_id: UUID, reason: str) -> None:
         announce(self._request, self._kit.attribute, event, short_name(session_id), reason)
