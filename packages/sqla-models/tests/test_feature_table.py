@@ -69,7 +69,7 @@ def test_a_row_takes_the_columns_as_arguments_and_refuses_others():
     assert hash(row) == hash(dataclasses.replace(row, userid=8))
     with pytest.raises(TypeError, match="no feature has a column 'user_id'"):
         dataclasses.replace(row, user_id=7)
-    with pytest.raises(AttributeError, match="has no 'user_id'"):
+    with pytest.raises(AttributeError, match="no attribute 'user_id'"):
         _ = row.user_id
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from webob.cookies import make_cookie
@@ -49,6 +51,8 @@ class CookieJar:
             self._samesite = settings.visitor_cookie_samesite or settings.cookie_samesite
             self._warned = visitors._warned
         self._pair = f"{name}="
+        # In one search, since there may be hundreds of cookies of other names.
+        self._values = re.compile(rf"(?:^|;)\s*{re.escape(name)}=([^;]*)")
         self._attributes: dict[bool, str] = {}  # of a cookie that goes when the browser is closed, by Secure
 
     def is_in(self, request: Request) -> bool:
@@ -79,14 +83,8 @@ class CookieJar:
             return
         if self._pair not in header:
             return  # of any length
-        count = 0
-        for part in header.split(";"):
-            pair = part.strip()
-            if pair.startswith(self._pair):
-                yield pair[len(self._pair) :].strip('"')
-                count += 1
-                if count == _TOKENS_LOOKED_AT:
-                    return
+        for match in islice(self._values.finditer(header), _TOKENS_LOOKED_AT):
+            yield match[1].rstrip().strip('"')
 
     def set(self, request: Request, response: Response, token: str, max_age: int | None) -> None:
         """Add the header that stores `token` in the browser for `max_age` seconds; None: until it closes."""

@@ -144,7 +144,7 @@ class SessionRow:
 
 
 def _value(name: str) -> property:
-    return property(lambda row: row.values[name])
+    return property(lambda row: row.values[name], doc=f"The value of the column {name}.")
 
 
 for _name in _NO_VALUES:

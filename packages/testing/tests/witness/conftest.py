@@ -24,6 +24,12 @@ def witness_settings() -> dict[str, str]:
 
 
 @pytest.fixture
+def name_sent(witness_settings: dict[str, str]) -> str:
+    """The default name of the cookies that are sent; 0.2.0 had another one."""
+    return "session" if witness_settings.get("session.alongside_0_2") == "true" else "websession"
+
+
+@pytest.fixture
 def witness(
     websession_engine_name: str, websession_database_url: str, witness_settings: dict[str, str]
 ) -> Iterator[Witness]:

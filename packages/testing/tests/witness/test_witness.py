@@ -124,17 +124,21 @@ def test_messages_are_taken_once(witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("name", DUE)
-def test_a_cookie_that_is_due_is_renewed_and_the_one_before_dies(witness: Witness, name: str) -> None:
+def test_a_cookie_that_is_due_is_renewed_and_the_one_before_dies(
+    witness: Witness, name: str, name_sent: str
+) -> None:
     browser, copy = witness.browser(name), witness.browser(name)
     shown = witness.sessions[name]["shows"]
 
     answer = browser.send("/session/look")
-    deleted, renewed = answer.cookies  # 0.2.0 had another default name
-    assert deleted.startswith("session=; Max-Age=0;")
-    assert renewed.startswith("websession=")
+    *deleted, renewed = answer.cookies
+    assert renewed.startswith(f"{name_sent}=")
+    assert [header.startswith("session=; Max-Age=0;") for header in deleted] == (
+        [] if name_sent == "session" else [True]
+    )
     assert (f"Max-Age={30 * 86400};" in renewed) is (name == "remembered")
     browser.receive(answer)
-    assert set(browser.cookies) == {"websession"}
+    assert set(browser.cookies) == {name_sent}
     assert browser.send("/session/look").cookies == []
 
     witness.clock.advance(GRACE)
@@ -168,7 +172,9 @@ def test_who_is_not_due_gets_no_other_cookie_under_the_name_that_0_2_0_gave_it(
     assert sent == {name: [] for name in NOT_DUE}
 
 
-def test_a_cookie_of_the_default_name_moves_to_the_default_name_of_now_once(witness: Witness) -> None:
+def test_a_cookie_of_the_default_name_moves_to_the_default_name_of_now_once(
+    witness: Witness, name_sent: str
+) -> None:
     browsers = {name: witness.browser(name) for name in NOT_DUE}
     for name, browser in browsers.items():
         browser.get(witness.path(name, "look"))
@@ -176,7 +182,7 @@ def test_a_cookie_of_the_default_name_moves_to_the_default_name_of_now_once(witn
     for name, browser in browsers.items():
         session = witness.sessions[name]
         assert browser.get(witness.path(name, "look"))["data"] == session["shows"]["data"]
-        new = {"session": "websession"}.get(session["session"], session["session"])
+        new = {"session": name_sent}.get(session["session"], session["session"])
         assert set(browser.cookies) == {new}, name
         assert browser.send(witness.path(name, "look")).cookies == []
 
@@ -195,12 +201,12 @@ def test_a_renewal_that_was_under_way_goes_through(witness: Witness) -> None:
     assert before.get("/session/look")["userid"] is None
 
 
-def test_a_renewal_whose_answer_was_lost_is_tried_again(witness: Witness) -> None:
+def test_a_renewal_whose_answer_was_lost_is_tried_again(witness: Witness, name_sent: str) -> None:
     browser = witness.browser("in renewal, the cookie before")
     assert browser.send("/session/look").cookies == []
     witness.clock.advance(2 * GRACE)
     browser.get("/session/look")
-    assert set(browser.cookies) == {"websession"}
+    assert set(browser.cookies) == {name_sent}
     assert browser.get("/session/look")["userid"] == 5
 
 
