@@ -130,9 +130,8 @@ FAILURES = (
         "the URL is none",
         "all",
         (
-            "The application of … does not start: ArgumentError: Could not parse SQLAlchemy URL from given "
-            "URL string. See that the database's URL in the configuration is right "
-            "(postgresql+psycopg://user:password@host/name)."
+            "The application of … does not start: ArgumentError: Could not parse SQLAlchemy URL. See that "
+            "the database's URL in the configuration is right (postgresql+psycopg://user:password@host/name)."
         ),
         3,
     ),

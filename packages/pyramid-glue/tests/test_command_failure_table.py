@@ -54,7 +54,7 @@ SITUATIONS = {
     "a setting is wrong": with_settings(session__idle_timeout="soon"),
     "the application's own code fails": with_settings(command_site__raise="out of order"),
     "the library is not included": with_settings(command_site__sessions="false"),
-    "the URL is none": with_settings(sqlalchemy__url="postgresql//nothing"),
+    "the URL is none": with_settings(sqlalchemy__url="postgresql//user:secret@nothing"),
     "there is no `request.dbsession`": with_settings(**SEALED, command_site__dbsession="false"),
     "the server does not answer": with_settings(
         **ON_NO_DATABASE, sqlalchemy__url="postgresql+psycopg://nobody:nothing@127.0.0.1:1/none"

@@ -36,6 +36,7 @@ from sqlalchemy import Column, MetaData, String, Table, select, text, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session as DatabaseSession
 from sqlalchemy.pool import StaticPool
+from websession_core.comparing import Sight, image_of, plain_form
 from websession_core.forecast import forecast
 from websession_core.lifecycle import (
     CONSEQUENCES,
@@ -319,7 +320,10 @@ def refused_values(stage):
     payload, flash = Payload(), FlashQueues()
     payload["a"] = secret
     flash.push(secret)
-    stage.ear.hear(payload, flash, payload.items(), payload.values(), payload.snapshot(), flash.snapshot())
+    sight = Sight(image_of(secret), is_original=True, form=plain_form(secret), is_plain=True)
+    stage.ear.hear(
+        sight, payload, flash, payload.items(), payload.values(), payload.snapshot(), flash.snapshot()
+    )
 
 
 def values_beyond_json(stage):

@@ -88,3 +88,7 @@ class Sight(NamedTuple):
     is_original: bool
     form: Form
     is_plain: bool
+
+    def __repr__(self) -> str:
+        # What it looks like is somebody's data.
+        return f"<Sight of {len(self.image)} bytes>"

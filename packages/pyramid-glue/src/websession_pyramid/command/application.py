@@ -388,6 +388,9 @@ def _made(target: Any, variables: Mapping[str, str]) -> Any:
     return target({}, **variables) if needed else target()
 
 
+_NO_URL = "Could not parse SQLAlchemy URL"
+
+
 def _not_started(uri: str, error: Exception) -> CommandError:
     if isinstance(error, ConfigurationError):
         mistakes = "\n".join([str(error), *error.__notes__])
@@ -397,8 +400,11 @@ def _not_started(uri: str, error: Exception) -> CommandError:
     # Neither its text nor the lines of its traceback: they may show what is configured.
     log.debug("The application does not start: %s", type(error).__name__)
     is_url = isinstance(error, (ArgumentError, NoSuchModuleError))
+    reason = one_line(error, show=conceal_keys)
+    if _NO_URL in reason:
+        reason = reason.partition(_NO_URL)[0] + _NO_URL  # SQLAlchemy 2.0 goes on with it, password and all
     return ApplicationError(
-        f"The application of {uri} does not start: {one_line(error, show=conceal_keys)}.",
+        f"The application of {uri} does not start: {reason}.",
         "See that the database's URL in the configuration is right (postgresql+psycopg://user:password@host/name)."
         if is_url
         else f"pserve {uri} shows where.",
