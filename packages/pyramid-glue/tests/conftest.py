@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,34 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from click.testing import Result
-
-
-# Files whose cases are many arrangements of the same statements.
-MATRICES = {
-    "test_another_user.py",
-    "test_deleted_row.py",
-    "test_error_pages.py",
-    "test_kept_rows.py",
-    "test_late_changes.py",
-    "test_own_columns.py",
-    "test_row_after_a_change.py",
-    "test_subrequests.py",
-    "test_visitors_and_users.py",
-}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave two thirds of the matrices to the slow run on MariaDB and MySQL: the same cases on both.
-
-    SQLite and PostgreSQL have all of them in every run.
-    """
-    for item in items:
-        engine = getattr(item, "callspec", None) and item.callspec.params.get("websession_engine_name")
-        if item.path.name in MATRICES and engine in {"mariadb", "mysql"}:
-            case = item.nodeid.rpartition("/")[2].replace(engine, "")
-            if zlib.crc32(case.encode()) % 3:
-                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
