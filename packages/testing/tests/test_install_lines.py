@@ -35,6 +35,8 @@ OF_2017 = ("pyramid-sqlalchemy-sessions", Version("0.1.0"))
 NOT_READ = {"tests", "__pycache__", "dist"}
 COMMAND = re.compile(r"\b(?:pip3?|pipx)\s+install\b|\b(?:uv|poetry|pdm)\s+add\b")
 ENDS_COMMAND = frozenset(";&|<>()")
+# The reader's, in whose folder the command is run: not ours, and what it asks for is its own.
+PROJECT = re.compile(r"\.(\[[\w,-]*\])?")
 
 
 @dataclass
@@ -88,7 +90,8 @@ def commands(text: str) -> Iterator[tuple[str, ...]]:
         (rest,) = re.findall(r"[^`\n]*", whole[command.end() :])[:1]
         lexer = shlex.shlex(rest, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
-        words = tuple(takewhile(lambda word: not ENDS_COMMAND.issuperset(word), lexer))
+        words = takewhile(lambda word: not ENDS_COMMAND.issuperset(word), lexer)
+        words = tuple(word for word in words if not PROJECT.fullmatch(word))
         if any(not word.startswith("-") for word in words):
             yield words
 
