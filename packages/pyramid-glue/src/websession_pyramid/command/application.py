@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import plaster
 from pyramid.config import global_registries
-from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
 from sqlalchemy import false, literal, select
 from sqlalchemy.exc import (
@@ -313,8 +312,10 @@ def _start(uri: str, variables: Mapping[str, str]) -> Any:
     if uri.startswith(PYTHON):
         return _start_object(uri.removeprefix(PYTHON), variables)
     try:
-        setup_logging(uri, dict(variables))
-        return get_app(uri, options=dict(variables))
+        # One loader for both: to look for it is to read what is installed.
+        loader = plaster.get_loader(uri, protocols=["wsgi"])
+        loader.setup_logging(dict(variables))
+        return loader.get_wsgi_app(None, dict(variables))
     except FileNotFoundError as error:
         path = error.filename or uri
         if str(path) == plaster.parse_uri(uri).path:

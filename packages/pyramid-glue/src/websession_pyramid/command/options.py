@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import os
 import sys
 import warnings
@@ -181,6 +182,7 @@ def run_script(command: click.Command) -> None:
 
     ``PYTHONWARNINGS=default`` shows them.
     """
+    gc.freeze()  # What has been imported stays; looking at it again took a quarter of a short command's time.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     # A daemon may have closed them: `purge >&-`.
