@@ -60,12 +60,26 @@ model does not tell.
 
 ## Completion
 
-click brings the completion of subcommands and options: for bash, this line in `~/.bashrc`; zsh and fish
-likewise.
+A shell completes subcommands, options and files with what click prints for it. For bash, in `~/.bashrc`:
 
 ```console
 eval "$(_PYRAMID_SESSIONS_COMPLETE=bash_source pyramid-sessions)"
 ```
+
+For zsh, in `~/.zshrc`:
+
+```console
+autoload -Uz compinit && compinit
+eval "$(_PYRAMID_SESSIONS_COMPLETE=zsh_source pyramid-sessions)"
+```
+
+For fish, in `~/.config/fish/config.fish`:
+
+```console
+_PYRAMID_SESSIONS_COMPLETE=fish_source pyramid-sessions | source
+```
+
+Where the command is in an environment of its own, write its path: `/srv/shop/env/bin/pyramid-sessions`.
 """
 
 FAILURES = (

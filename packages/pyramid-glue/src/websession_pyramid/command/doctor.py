@@ -9,7 +9,7 @@ import click
 from ..checks import Deployment, Severity, run_checks
 from .application import setting_of
 from .options import Subcommand, configured, json_option
-from .output import as_json, printable, terminal_width
+from .output import as_json, printable, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from ..checks import CheckResult
@@ -91,7 +91,7 @@ def _show(result: CheckResult) -> None:
 
 def _say(paragraph: str, *, mark: str = "") -> None:
     width = min(terminal_width() or 100, 100)
-    text = click.wrap_text(printable(paragraph), width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    text = wrapped(printable(paragraph), width, _INDENT)
     click.echo(f"{mark}  {text[len(_INDENT) :]}" if mark else text)
 
 

@@ -168,7 +168,7 @@ def configured(command: _FunctionT) -> _FunctionT:
             metavar="MODULE:NAME",
             help="In place of CONFIG_URI: the WSGI application, or a function that makes it.",
         ),
-        click.argument("config_uri"),
+        click.argument("config_uri", type=click.Path()),  # which a shell completes as a file
     ):
         decorated = decorator(decorated)
     return decorated  # type: ignore[no-any-return]
