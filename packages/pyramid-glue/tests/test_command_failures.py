@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -74,6 +75,14 @@ def test_an_account_that_may_only_read_is_told_to_be_granted_more(
         name, *options = arguments
         uri = write(url.set(username="reader", password="secret"))
         assert TABLE["the account may not write"].is_told_by(command(name, uri, *options))
+        report = json.loads(command("doctor", "--json", uri).stdout)
+        findings = {check["check"]: check["findings"] for check in report["checks"]}
+        assert [finding["severity"] for finding in findings["writing"]] == ["error"]
+        assert "GRANT SELECT, INSERT, UPDATE, DELETE" in findings["writing"][0]["remedy"]
+        assert findings["schema"] == findings["rows"] == []
+        # The account that may do all has written no row for being asked.
+        report = json.loads(command("doctor", "--json", ini(command_site__tables="false")).stdout)
+        assert {"writing": []}.items() <= {check["check"]: check["findings"] for check in report["checks"]}.items()
     finally:
         engine = create_engine(url)
         with engine.begin() as connection:

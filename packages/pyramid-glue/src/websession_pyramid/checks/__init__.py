@@ -40,6 +40,7 @@ CHECKS: Final = (
         database.schema,
         needs_database=True,
     ),
+    Check("writing", "the account may write sessions", database.writing, needs_database=True),
     Check(
         "references",
         "sessions and users can be deleted, and told apart",

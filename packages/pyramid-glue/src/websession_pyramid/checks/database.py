@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.durations import DAY, HOUR, rough_duration
-from websession_models import check_schema, has_free_connection
-from websession_models.engine_faults import mysql_faults, transaction_faults
+from websession_models import check_schema, has_free_connection, is_read_only_refusal
+from websession_models.engine_faults import mysql_faults, transaction_faults, write_refusal
 from websession_models.overview import backlog
 from websession_models.own_transactions import reading
 from websession_models.purging import outdated_in_sample
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .findings import Deployment
 
 __all__ = [
+    "GRANTS",
     "clock",
     "connection",
     "isolation",
@@ -41,6 +42,7 @@ __all__ = [
     "schema",
     "sqlite",
     "why_not",
+    "writing",
 ]
 
 # A purge every night is not late; a purge every hour is late when most of the table has ended.
@@ -48,6 +50,9 @@ _PURGE_OVERDUE: Final = DAY + 2 * HOUR
 _PURGE_LATE: Final = 3 * HOUR
 _SEARCH_SECONDS: Final = 1
 _CLOCK_TOLERANCE: Final = 2
+
+GRANTS: Final = "GRANT SELECT, INSERT, UPDATE, DELETE on the session table and its companion"
+"""What an account needs: the beginning of a sentence."""
 
 _IN_MEMORY: Final = warning(
     "The sessions are in an in-memory database: they end with the process.",
@@ -114,6 +119,19 @@ def references(deployment: Deployment) -> Iterator[Finding]:
         problems = reference_problems(connection, deployment.settings.model_class)
     for problem in problems:
         yield _finding(problem)
+
+
+def writing(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether the account may write the tables, by statements that change no row."""
+    engine = deployment.engine
+    with reading(engine) as connection:
+        refusal = write_refusal(connection, deployment.settings.model_class)
+    if refusal is not None:
+        is_read_only = is_read_only_refusal(refusal, engine.dialect.name)
+        yield error(
+            f"No session can be written: {one_line(refusal)}.",
+            "Let the URL lead to a server that takes writes." if is_read_only else f"{GRANTS}.",
+        )
 
 
 def rows(deployment: Deployment) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ from websession_models.executing import hide_values
 from websession_models.own_transactions import reading
 from websession_models.schema import is_schema_error
 
+from ..checks.database import GRANTS
 from ..errors import one_line
 from ..factory import SessionFactory, web_session_factories
 from ..request_transaction import database_session
@@ -262,8 +263,8 @@ def _remedy(cause: BaseException) -> str:
     state, number, words = sqlstate_of(cause), number_of(cause), str(cause).lower()
     if state == "42501" or number in _DENIED or "readonly database" in words:
         return (
-            "The account may not do this: GRANT SELECT, INSERT, UPDATE, DELETE on the session table and its "
-            "companion (on SQLite: see who may write to the file and its folder)."
+            f"The account may not do this: {GRANTS} "
+            "(on SQLite: see who may write to the file and its folder)."
         )
     if state in {"28P01", "28000"} or number in _UNKNOWN_USER or "authentication failed" in words:
         return "See that user and password in the URL in the configuration are right."
