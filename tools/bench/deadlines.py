@@ -2,10 +2,11 @@
 
 On each engine a small table of sessions and one of 10,000,000, filled by the server itself, of which none has
 a recorded deadline. Then a timeout is switched on. The first purge gives all of them their deadlines, page by
-page, each in a transaction of its own, and deletes the fifth of them that has ended. Two later purges find as
-many sessions as an hour's in a quiet shop: one with the policies of now, as `pyramid-sessions purge` has
-them, and one without, which goes by the recorded deadlines alone. What the first looks for beyond those is
-the difference. The plans of the database show by which indexes.
+page, each in a transaction of its own, and deletes those that have ended; with ``--seconds`` it is stopped
+before it has given all, and the database makes up for the rest by itself. Two later purges find as many
+sessions as an hour's in a quiet shop: one with the policies of now, as `pyramid-sessions purge` has them, and
+one without, which goes by the recorded deadlines alone. What the first looks for beyond those is the
+difference. The plans of the database show by which indexes.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def take(watched: Watched, action: Callable[[], Any]) -> tuple[Any, dict[str, An
     return result, {"seconds": seconds, "transactions": watched.commits, "longest": watched.longest}
 
 
-def measure(name: str, rows: int) -> dict[str, Any]:
+def measure(name: str, rows: int, *, expired: int, seconds: float | None) -> dict[str, Any]:
     """Purge a table of one engine; return what that took.
 
     Raises:
@@ -101,7 +102,7 @@ def measure(name: str, rows: int) -> dict[str, Any]:
         engine = make_engine(databases(stack, name, SETTINGS.get(name))())
         sys.stderr.write(f"{name}: filling in {rows:,} sessions\n")
         now = int(time.time())
-        fill(engine, rows, rows // 5, now, scheduled=False)
+        fill(engine, rows, expired, now, scheduled=False)
         watched = Watched(engine)
 
         def timed(step: str, **options: Any) -> tuple[Any, dict[str, Any]]:
@@ -109,26 +110,37 @@ def measure(name: str, rows: int) -> dict[str, Any]:
             return take(watched, lambda: purge(engine, Full, **options))
 
         # No row is deleted, so that the two halves of the first purge are told apart.
-        given, scheduling = timed("giving deadlines", now=now, policies=POLICIES, max_rows=0)
+        given, scheduling = timed(
+            "giving deadlines", now=now, policies=POLICIES, max_rows=0, max_seconds=seconds
+        )
+        finish(engine)
         deleted, deleting = timed("purging", now=now, policies=POLICIES)
-        if name == "postgresql":
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql(f"ANALYZE {ACTIVITY.name}")  # as autovacuum does within minutes
         # Seconds are sessions here, one began in each.
         later, by_policies = timed("purging later", now=now + ENDING, policies=POLICIES)
         indexes = watched.indexes()
         last, by_deadlines = timed("purging later, without policies", now=now + 2 * ENDING)
         engine.dispose()
-    counts = given.rescheduled, deleted.sessions, later.sessions, last.sessions
-    if counts != (rows, rows // 5, ENDING, ENDING):
-        raise ArithmeticError(f"{name}: {counts} of {rows}")
+    counts = deleted.sessions, later.sessions, last.sessions
+    if counts != (expired, ENDING, ENDING) or (seconds is None and given.rescheduled != rows):
+        raise ArithmeticError(f"{name}: {counts} of {rows}, {given.rescheduled} given a deadline")
     return {
-        "given": scheduling,
-        "deleted": deleting,
+        "given": {"sessions": given.rescheduled, **scheduling},
+        "deleted": {"sessions": deleted.sessions, **deleting},
         "later": by_policies,
         "without policies": by_deadlines,
         "indexes": indexes,
     }
+
+
+def finish(engine: sa.Engine) -> None:
+    """Let the database give deadlines to sessions that have none yet, and look at its table again."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(f"UPDATE {ACTIVITY.name} SET expires_at = active_at + {LIFE} WHERE expires_at IS NULL")
+        )
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"ANALYZE {ACTIVITY.name}")  # as autovacuum does within minutes
 
 
 def main() -> None:
@@ -136,8 +148,13 @@ def main() -> None:
     parser = page.parser("deadlines", __doc__)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["sqlite"])
     parser.add_argument("--rows", type=int, default=10_000_000, help="how many sessions the large table has")
+    parser.add_argument("--seconds", type=float, help="for how long the first purge gives deadlines at most")
     args = parser.parse_args()
-    engines = {name: {rows: measure(name, rows) for rows in (SMALL, args.rows)} for name in args.engines}
+    amounts = ((SMALL, SMALL // 5), (args.rows, min(200_000, args.rows // 5)))
+    engines = {
+        name: {rows: measure(name, rows, expired=expired, seconds=args.seconds) for rows, expired in amounts}
+        for name in args.engines
+    }
     page.publish("deadlines", {"ending": ENDING, "engines": engines}, record=args.record)
 
 

@@ -204,17 +204,17 @@ def deadlines(figures: dict[str, Any]) -> str:
         runs = list(sizes.values())
         given = [run["given"] for run in runs]
         firsts = [
-            f"{one['seconds']:,.1f} s in {one['transactions']:,} transactions, the longest "
-            f"{one['longest'] * 1000:.0f} ms"
+            f"{one['sessions']:,} in {one['seconds']:,.1f} s, {one['transactions']:,} transactions, "
+            f"the longest {one['longest'] * 1000:.0f} ms"
             for one in given
         ]
-        deletions = [f"{run['deleted']['seconds']:,.1f} s" for run in runs]
+        deletions = [f"{run['deleted']['sessions']:,} in {run['deleted']['seconds']:,.1f} s" for run in runs]
         later = [f"{run['later']['seconds'] * 1000:.0f} ms" for run in runs]
         plain = [f"{run['without policies']['seconds'] * 1000:.0f} ms" for run in runs]
         indexes = [", ".join(f"`{index}`" for index in dict.fromkeys(run["indexes"])) for run in runs]
         rows = [
-            ["the first gives each its deadline", *firsts],
-            ["and deletes a fifth of them", *deletions],
+            ["the first gives deadlines to", *firsts],
+            ["and deletes", *deletions],
             [f"a later one deletes {figures['ending']:,}", *later],
             ["the same by recorded deadlines alone", *plain],
             ["how a later one looks for deadlines", *indexes],
