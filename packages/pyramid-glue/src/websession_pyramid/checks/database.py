@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.durations import DAY, HOUR, rough_duration
-from websession_models import check_schema, has_free_connection, is_read_only_refusal
+from websession_models import check_schema, has_free_connection
 from websession_models.engine_faults import mysql_faults, transaction_faults, write_refusal
 from websession_models.overview import backlog
 from websession_models.own_transactions import reading
@@ -19,6 +19,7 @@ from websession_models.references import reference_problems
 from websession_models.sqlite import REMEDY
 from websession_models.unusable import find_unusable
 
+from ..database_errors import remedy_of
 from ..errors import one_line, sentence
 from .findings import Finding, Severity, error, info, warning
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from .findings import Deployment
 
 __all__ = [
-    "GRANTS",
     "clock",
     "connection",
     "isolation",
@@ -50,9 +50,6 @@ _PURGE_OVERDUE: Final = DAY + 2 * HOUR
 _PURGE_LATE: Final = 3 * HOUR
 _SEARCH_SECONDS: Final = 1
 _CLOCK_TOLERANCE: Final = 2
-
-GRANTS: Final = "GRANT SELECT, INSERT, UPDATE, DELETE on the session table and its companion"
-"""What an account needs: the beginning of a sentence."""
 
 _IN_MEMORY: Final = warning(
     "The sessions are in an in-memory database: they end with the process.",
@@ -88,10 +85,7 @@ def connection(deployment: Deployment) -> Iterator[Finding]:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as refusal:
-        yield error(
-            f"The database cannot be reached: {one_line(refusal)}.",
-            "See that it runs, and that the URL in the configuration is right.",
-        )
+        yield error(f"The database cannot be reached: {one_line(refusal)}.", remedy_of(refusal))
         return
     if not has_free_connection(engine.pool):
         yield _IN_MEMORY if _is_in_memory(engine) else _NO_SECOND_CONNECTION
@@ -123,15 +117,10 @@ def references(deployment: Deployment) -> Iterator[Finding]:
 
 def writing(deployment: Deployment) -> Iterator[Finding]:
     """Look at whether the account may write the tables, by statements that change no row."""
-    engine = deployment.engine
-    with reading(engine) as connection:
+    with reading(deployment.engine) as connection:
         refusal = write_refusal(connection, deployment.settings.model_class)
     if refusal is not None:
-        is_read_only = is_read_only_refusal(refusal, engine.dialect.name)
-        yield error(
-            f"No session can be written: {one_line(refusal)}.",
-            "Let the URL lead to a server that takes writes." if is_read_only else f"{GRANTS}.",
-        )
+        yield error(f"No session can be written: {one_line(refusal)}.", remedy_of(refusal))
 
 
 def rows(deployment: Deployment) -> Iterator[Finding]:
