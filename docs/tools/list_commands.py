@@ -66,10 +66,9 @@ A shell completes subcommands, options and files with what click prints for it. 
 eval "$(_PYRAMID_SESSIONS_COMPLETE=bash_source pyramid-sessions)"
 ```
 
-For zsh, in `~/.zshrc`:
+For zsh, in `~/.zshrc`, below `autoload -Uz compinit && compinit`:
 
 ```console
-autoload -Uz compinit && compinit
 eval "$(_PYRAMID_SESSIONS_COMPLETE=zsh_source pyramid-sessions)"
 ```
 
