@@ -69,7 +69,7 @@ def fill(engine: sa.Engine, rows: int, expired: int, now: int, *, scheduled: boo
     data = "CAST(:data AS JSON)" if dialect == "postgresql" else ":data"
     indexes = without_indexes if dialect == "postgresql" else lambda *_: contextlib.nullcontext()
     with engine.begin() as connection, indexes(connection, SESSIONS, ACTIVITY):
-        if dialect == "sqlite":
+        if dialect == "sqlite" and rows > 1_000_000:
             # Random keys: without a cache for their index, each row reads and writes pages of it.
             connection.execute(sa.text("PRAGMA cache_size = -1000000"))
         connection.execute(
