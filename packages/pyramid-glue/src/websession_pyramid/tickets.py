@@ -17,7 +17,7 @@ from websession_core.state import Ticket
 from websession_crypto import MalformedTokenError, TokenCodec, TokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence
     from uuid import UUID
 
     from pyramid.request import Request
@@ -51,8 +51,8 @@ class CookieTickets:
 
     __slots__ = ("_tickets", "_tokens", "refusals")
 
-    def __init__(self, tokens: Iterable[tuple[_Name, str]] = ()) -> None:
-        self._tokens = tuple(tokens)
+    def __init__(self, tokens: Sequence[tuple[_Name, str]] = ()) -> None:
+        self._tokens = tokens
         self.refusals: tuple[Refusal, ...] = ()
         self._tickets: tuple[Ticket, ...] | None = None if self._tokens else ()
 
@@ -163,9 +163,8 @@ class _Name:
         # of version 0.2: two kinds of workers would send cookies to and fro.
         return replace(ticket, cookie_version=ticket.cookie_version ^ 1) if self._is_outdated else ticket
 
-    def tokens(self, request: Request) -> Iterator[tuple[_Name, str]]:
-        for token in self.jar.tokens(request):
-            yield self, token
+    def tokens(self, request: Request) -> list[tuple[_Name, str]]:
+        return [(self, token) for token in self.jar.tokens(request)]
 
     def is_in(self, request: Request) -> bool:
         """Return whether a request carries such a cookie; if they may be others', whether one is ours."""
@@ -217,11 +216,14 @@ class TicketReader:
 
     def presented(self, request: Request) -> Presented:
         """Return what the request's cookies hold; nothing is decrypted yet."""
-        names = (self._users,) if self._former is None else (self._users, self._former)
-        tokens = (token for name in names for token in name.tokens(request))
-        name = self._visitors
-        visitors = _NO_TICKETS if name is None else CookieTickets(name.tokens(request))
-        return Presented(CookieTickets(tokens), visitors)
+        tokens, others = self._users.tokens(request), self._visitors
+        if self._former is not None:
+            tokens += self._former.tokens(request)
+        visitors = None if others is None else others.tokens(request)
+        return Presented(
+            CookieTickets(tokens) if tokens else _NO_TICKETS,
+            CookieTickets(visitors) if visitors else _NO_TICKETS,
+        )
 
     def read(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:
         """Return the ticket that is judged first, None if there is none, and what was no ticket of ours.
