@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from math import inf
 from typing import Any, Protocol, Self, TypeVar, overload
 
-from .comparing import LARGE, Form, comparable, image_of
+from .comparing import LARGE, Form, image_of
 from .copying import clone
 from .documents import composed, document_text, read_value
 from .errors import UnstorableValueError
 from .flash_queues import FlashQueues
-from .json_text import JSON_TYPES, SCALARS, canonical, dumps, is_json, loads, put_in_order
+from .json_text import JSON_TYPES, SCALARS, canonical, comparable, dumps, is_json, loads, put_in_order
 from .session_types import SIGN, UNCHANGING, Undecoded
 from .standard_types import RefusedError
 from .storable import MAX_DEPTH, plain_text, render, require_storable, require_storable_key
@@ -94,12 +94,13 @@ class Payload(Tracked, MutableMapping[str, Any]):
         """Refuse a list or dictionary that cannot be stored.
 
         Returns:
-            How many bytes it takes at the most, and of a large one that is exactly JSON's its image and text.
+            How many bytes it takes at the most, and of one that is exactly JSON's its image and text.
         """
         image = image_of(value)
         if len(image) > LARGE and (text := plain_text(value, 2, image)) is not None:
             return len(text.encode()), image, text
-        return require_storable(value, (key,), 2, self._types), b"", None
+        most = require_storable(value, (key,), 2, self._types)
+        return (most, image, canonical(value)) if image and is_json(value) else (most, b"", None)
 
     def _put(self, key: str, value: Any, image: bytes, text: str | None) -> None:
         data = self._decode() if self._data is None else self._data
