@@ -27,7 +27,7 @@ from websession_core.state import COUNTER_MAX, Activity
 from .companion import KEY
 from .emptying import ENDED, empty_row, is_no_session
 from .envelope import Envelope
-from .executing import ID, PREFIX, execute, tell_plainly
+from .executing import ID, PREFIX, Prepared, execute, tell_plainly
 from .features import ModelFeatures, features_of
 from .mixins import EncryptedDataMixin, UseridMixin
 from .queries import with_companion
@@ -208,14 +208,14 @@ class Store:
         statements = self._for(connection.dialect)
         (insert_row, insert_both), parameters = statements.insertion(row)
         if row.activity is None or statements.insert_companion is None:
-            execute(connection, insert_row, parameters)
+            insert_row.execute(connection, parameters)
             return
         activity = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
         if insert_both is not None:
-            execute(connection, insert_both, {**parameters, **activity})
+            insert_both.execute(connection, {**parameters, **activity})
         else:
-            execute(connection, insert_row, parameters)
-            execute(connection, statements.insert_companion, {ID: row.id, **activity})
+            insert_row.execute(connection, parameters)
+            statements.insert_companion.execute(connection, {ID: row.id, **activity})
 
     def update(
         self,
@@ -252,7 +252,7 @@ class Store:
         values = {PREFIX + name: value for name, value in {**texts, **changes}.items()}
         # In one order, so that there are not more statements to keep than there are sets of columns.
         statement = self._for(connection.dialect).update(tuple(sorted(values)))
-        result = execute(connection, statement, {ID: session_id, _VERSION: version, **values})
+        result = statement.execute(connection, {ID: session_id, _VERSION: version, **values})
         # The version always changes, so this holds for drivers that count changed rows, too.
         return result.rowcount == 1
 
@@ -346,8 +346,8 @@ class _Statements:
         self._columns = columns
         self._dialect = dialect.name
         self.has_jsonb = any(isinstance(columns[name].type.dialect_impl(dialect), JSONB) for name in _TEXTS)
-        self._updates: dict[tuple[str, ...], Update] = {}
-        self._inserts: dict[tuple[str, ...], tuple[Insert, Insert | None]] = {}
+        self._updates: dict[tuple[str, ...], Prepared] = {}
+        self._inserts: dict[tuple[str, ...], tuple[Prepared, Prepared | None]] = {}
         self._is_session = key == bindparam(ID, type_=key.type)
         self._where: list[ColumnElement[bool]] = [self._is_session, features.criterion()]
         self._is_as_read = [*self._where, version == bindparam(_VERSION, type_=version.type)]
@@ -378,12 +378,14 @@ class _Statements:
         # it plans for nearly every read, since psycopg forgets its prepared statements with each ROLLBACK.
         self._source = with_companion(features, bindparam(ID, type_=key.type))
         self.select: Select[Any] = select(*self._selection()).select_from(self._source).where(*self._where)
-        self.insert_companion: Insert | None = None
+        self._insert_companion: Insert | None = None
+        self.insert_companion: Prepared | None = None
         if features.companion is not None:
             recording = [features.companion.columns[KEY], *features.activity.values()]
-            self.insert_companion = insert(features.companion).values(
+            self._insert_companion = insert(features.companion).values(
                 {column: bindparam(PREFIX + column.name, type_=column.type) for column in recording}
             )
+            self.insert_companion = Prepared(self._insert_companion)
         self.rewrite: Update = (
             update(features.table)
             .where(*self._is_as_read)
@@ -443,7 +445,7 @@ class _Statements:
             values=dict(zip(self._values, line[_SINGLE : self._end_of_values], strict=True)),
         )
 
-    def insertion(self, row: SessionRow) -> tuple[tuple[Insert, Insert | None], dict[str, Any]]:
+    def insertion(self, row: SessionRow) -> tuple[tuple[Prepared, Prepared | None], dict[str, Any]]:
         """Return the statement that inserts a row, the one that inserts its companion, too, and parameters.
 
         Where two statements are needed for that, the second one is None.
@@ -479,7 +481,7 @@ class _Statements:
             statements = self._inserts[names] = self._insert(names)
         return statements, parameters
 
-    def _insert(self, optional: tuple[str, ...]) -> tuple[Insert, Insert | None]:
+    def _insert(self, optional: tuple[str, ...]) -> tuple[Prepared, Prepared | None]:
         """Return the statements for rows that have values in these of the optional columns."""
         named = (*self._named, *self._named_overrides, *optional)
         values: dict[Column[Any], Any] = {self._columns[name]: self._value(name) for name in named}
@@ -487,11 +489,12 @@ class _Statements:
             discriminator, mark = self._features.identity
             values[discriminator] = mark
         insert_row = insert(self._features.table).values(values)
-        if self.insert_companion is None or not self._can_insert_both():
-            return insert_row, None
-        return insert_row, self.insert_companion.add_cte(insert_row.cte(PREFIX + "row"))
+        if self._insert_companion is None or not self._can_insert_both():
+            return Prepared(insert_row), None
+        both = self._insert_companion.add_cte(insert_row.cte(PREFIX + "row"))
+        return Prepared(insert_row), Prepared(both)
 
-    def update(self, names: tuple[str, ...]) -> Update:
+    def update(self, names: tuple[str, ...]) -> Prepared:
         """Return the statement that writes the parameters with these names."""
         statement = self._updates.get(names)
         if statement is None:
@@ -500,7 +503,7 @@ class _Statements:
             for name in names:
                 attribute = name.removeprefix(PREFIX)
                 values[self._columns[attribute]] = self._value(attribute)
-            statement = update(self._features.table).where(*self._is_as_read).values(values)
+            statement = Prepared(update(self._features.table).where(*self._is_as_read).values(values))
             self._updates[names] = statement
         return statement
 
