@@ -12,7 +12,6 @@ from typing import ClassVar
 import pytest
 from inserting import insert_session
 from sqlalchemy import JSON, DateTime, ForeignKey, Integer, String, event, select
-from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 from websession_core.policies import Overrides

@@ -125,11 +125,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ._numbers import COUNTER_MAX
 from .renaming import RenamedMember, renamed
 from .state import Activity, SessionState, Ticket
+from .unchecked import unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -542,8 +543,7 @@ RULES: Final[tuple[Rule, ...]] = (
 """How a ticket is judged: the first rule that holds decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a ticket is, and what follows. True if it opens the session; if not, it knows why.
 
     Attributes:
@@ -914,8 +914,7 @@ def reissue(verdict: Verdict, now: int, *, written: bool = False, seed: bytes | 
     return _sent_again(verdict, now, seed)
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
+class Beginning(NamedTuple):
     """A new session.
 
     Attributes:
@@ -925,6 +924,9 @@ class Beginning:
 
     state: SessionState
     ticket: Ticket
+
+
+_activity, _state, _ticket = unchecked(Activity), unchecked(SessionState), unchecked(Ticket)
 
 
 def begin(
@@ -951,23 +953,12 @@ def begin(
             takes the place of; None: the ticket is one of version 1.
     """
     policies = policies.effective(overrides)
-    activity = Activity(
-        active_at=now,
-        expires_at=deadline(policies, now, now),
-        generation=0,
-        attempt=0,
-        renewed_at=now,
-        tries=0,
-    )
+    ends = deadline(policies, now, now)
+    activity = _activity(now, ends, 0, 0, None, now, 0)  # in the order of its fields
     return Beginning(
-        SessionState(created=now, epoch=epoch, owned=owned, activity=activity, overrides=overrides),
-        Ticket(
-            session_id,
-            epoch=epoch,
-            cookie_version=policies.cookie_version,
-            issued_at=now,
-            owned=None if seed is None else owned,
-            seed=seed,
+        _state(now, epoch, None, owned, activity, overrides),
+        _ticket(
+            session_id, epoch, 0, 0, policies.cookie_version, now, None if seed is None else owned, True, seed
         ),
     )
 

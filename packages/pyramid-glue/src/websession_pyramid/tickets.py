@@ -8,7 +8,7 @@ somebody wants to know what is in it.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from websession_core.errors import TicketError
@@ -92,8 +92,7 @@ class CookieTickets:
         return tuple(tickets) if len(tickets) < 2 else ranked(tickets)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Presented:
+class Presented(NamedTuple):
     """What a request's cookies hold.
 
     Attributes:
@@ -104,6 +103,9 @@ class Presented:
 
     users: CookieTickets
     visitors: CookieTickets
+
+    def __repr__(self) -> str:
+        return "<Presented>"  # tickets, and cookies that may hold one
 
     @classmethod
     def left(cls, ticket: Ticket | None) -> Presented:

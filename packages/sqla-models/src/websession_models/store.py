@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeDecorator
 from websession_core.errors import SessionError, UnreadableRowError
 from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
 from websession_core.state import COUNTER_MAX, Activity
+from websession_core.unchecked import unchecked
 
 from .companion import KEY
 from .emptying import ENDED, empty_row, is_no_session
@@ -31,7 +32,7 @@ from .executing import ID, PREFIX, Prepared, execute, tell_plainly
 from .features import ModelFeatures, features_of
 from .mixins import EncryptedDataMixin, UseridMixin
 from .queries import with_companion
-from .rows import OVERRIDES, ROW_COLUMNS, SessionRow
+from .rows import OVERRIDES, ROW_COLUMNS, SessionRow, all_values, make_row
 from .schema import SchemaError
 
 if TYPE_CHECKING:
@@ -414,6 +415,8 @@ class _Statements:
             kind = type(created).__name__
             table = self._features.table.name
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
+        if created is None or version is None or epoch is None:
+            raise UnreadableRowError("one of its columns is NULL")
         for place, most, fits in self._checks:
             value = line[place]
             # Nearly always NULL or an integer in its range, and then without a call.
@@ -430,8 +433,9 @@ class _Statements:
         # Whether the outer join found a companion.
         if self._activity and line[self._end_of_overrides]:
             numbers = line[self._end_of_overrides + 1 :]
-            activity = _sane(Activity, dict(zip(self._activity, numbers, strict=True)), COUNTER_MAX)
-        return SessionRow(
+            activity = self._recorded(dict(zip(self._activity, numbers, strict=True)))
+        values = dict(zip(self._values, line[_SINGLE : self._end_of_values], strict=True))
+        return make_row(
             session_id,
             created,
             version,
@@ -439,11 +443,18 @@ class _Statements:
             data,
             flash,
             rotated_at,
-            overrides=overrides,
-            activity=activity,
-            knows_users=self._knows_users,
-            values=dict(zip(self._values, line[_SINGLE : self._end_of_values], strict=True)),
+            overrides,
+            activity,
+            self._knows_users,
+            "",
+            all_values(values),
         )
+
+    def _recorded(self, numbers: dict[str, Any]) -> Activity:
+        for number in numbers.values():
+            if not (number is None or (type(number) is int and 0 <= number <= COUNTER_MAX)):
+                return _sane(Activity, numbers, COUNTER_MAX)
+        return _activity(**numbers)
 
     def insertion(self, row: SessionRow) -> tuple[tuple[Prepared, Prepared | None], dict[str, Any]]:
         """Return the statement that inserts a row, the one that inserts its companion, too, and parameters.
@@ -550,6 +561,8 @@ class _Statements:
         # cast; elsewhere the column takes the text as it is (and SQLite's CAST AS JSON makes a number of it).
         return cast(text, column.type) if self._dialect == "postgresql" else text
 
+
+_activity = unchecked(Activity)
 
 # What types raise for a value that is none of theirs; and SQLite's driver, as `_is_nonsense()` knows.
 _MAY_BE_NONSENSE: Final = (ValueError, TypeError, ArithmeticError, LookupError, OperationalError)
