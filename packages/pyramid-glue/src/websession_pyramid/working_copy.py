@@ -100,7 +100,7 @@ class WorkingCopy:
         self._has_warned = self._had_full_queue = False
         self.opening = opening
         self.contents = opening.contents(kit)
-        if problem := self.contents.problem:
+        if opening.row is not None and (problem := self.contents.problem):
             # At once, and not when somebody looks at it: the same request would have a user, and then none.
             self.opening = opening.as_unreadable(problem)
             self.contents = self.opening.contents(kit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Table
@@ -102,13 +103,14 @@ def _as_text(statement: Any, dialect: Dialect) -> tuple[str, _Maker] | None:
         for bound, name in compiled.bind_names.items()
         if (processor := bound.type.dialect_impl(dialect).bind_processor(dialect)) is not None
     }
-    names: tuple[str, ...] = tuple(compiled.positiontup or ())
+    # Of one name alone, which no statement of ours has, it would make no tuple.
+    pick = itemgetter(*compiled.positiontup) if compiled.positional else None
 
     def make(parameters: Mapping[str, object]) -> Any:
         values = {**constants, **parameters}
         for name, processor in processors.items():
             values[name] = processor(values[name])
-        return tuple([values[name] for name in names]) if compiled.positional else values
+        return values if pick is None else pick(values)
 
     return str(compiled), make
 

@@ -211,7 +211,7 @@ class Store:
         if row.activity is None or statements.insert_companion is None:
             insert_row.execute(connection, parameters)
             return
-        activity = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+        activity = statements.recorded(row.activity)
         if insert_both is not None:
             insert_both.execute(connection, {**parameters, **activity})
         else:
@@ -327,7 +327,10 @@ class Store:
 
 _stores: weakref.WeakKeyDictionary[type, Store] = weakref.WeakKeyDictionary()
 
-_VERSION: Final = PREFIX + "version"
+_ALWAYS: Final = ("created", "version", "epoch", "data", "flash")
+"""The columns that every row has a value in, besides its key."""
+
+_CREATED, _VERSION, _EPOCH, _DATA, _FLASH = (PREFIX + name for name in _ALWAYS)
 # Where the ORM's statement is found among what others keep with a class's instrumentation.
 _INSTANCE: Final = "websession_models.load_with_instance"
 
@@ -363,17 +366,15 @@ class _Statements:
         self._end_of_values = len(self._plain)
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
         self._end_of_overrides = self._end_of_values + len(self._overrides)
-        self._absent = tuple(name for name in ROW_COLUMNS if name not in columns)
-        self._absent_overrides = tuple(name for name in OVERRIDES if name not in columns)
-        # A new session has no value for most of these. NULL where nothing else would be is as well left out.
-        self._optional = tuple(
-            name for name in (*self._plain, *self._overrides) if _is_null_by_itself(columns[name])
+        # A new session has no value for most columns. Where NULL would be something else, it is named.
+        self._defaulted = frozenset(
+            name
+            for name in (*self._plain, *self._overrides)
+            if name not in _ALWAYS and not _is_null_by_itself(columns[name])
         )
-        named = [name for name in ("id", *self._plain, *self._overrides) if name not in self._optional]
-        self._named = tuple(name for name in named if name not in OVERRIDES)
-        self._named_overrides = tuple(name for name in named if name in OVERRIDES)
         self._features = features
         self._activity = tuple(features.activity)
+        self._activity_names = tuple(PREFIX + name for name in self._activity)
         self._knows_users = features.offers(UseridMixin)
         # By the key that is asked for, and not by the other table's column: PostgreSQL then plans faster, and
         # it plans for nearly every read, since psycopg forgets its prepared statements with each ROLLBACK.
@@ -450,6 +451,11 @@ class _Statements:
             all_values(values),
         )
 
+    def recorded(self, activity: Activity) -> dict[str, Any]:
+        """Return the parameters for the columns of the companion row."""
+        values = [getattr(activity, name) for name in self._activity]
+        return dict(zip(self._activity_names, values, strict=True))
+
     def _recorded(self, numbers: dict[str, Any]) -> Activity:
         for number in numbers.values():
             if not (number is None or (type(number) is int and 0 <= number <= COUNTER_MAX)):
@@ -464,37 +470,37 @@ class _Statements:
         Raises:
             ValueError: The row has a value for something that the model has no column for.
         """
-        overrides, values = (NO_OVERRIDES if row.overrides is None else row.overrides), row.values
-        unknown = [name for name in self._absent if values[name] is not None]
-        if overrides is not NO_OVERRIDES:
-            unknown += [name for name in self._absent_overrides if getattr(overrides, name) is not None]
-        if unknown:
-            self._features.refuse_unknown(unknown)
-        parameters = {
-            PREFIX + name: values[name] if name in values else getattr(row, name) for name in self._named
+        overrides = NO_OVERRIDES if row.overrides is None else row.overrides
+        parameters: dict[str, Any] = {
+            ID: row.id,
+            _CREATED: row.created,
+            _VERSION: row.version,
+            _EPOCH: row.epoch,
+            _DATA: row.data,
+            _FLASH: row.flash,
         }
-        for name in self._named_overrides:
-            parameters[PREFIX + name] = getattr(overrides, name)
+        values = row.values
+        for name in self._defaulted:
+            parameters[PREFIX + name] = getattr(overrides if name in _OWN_TIMEOUTS else row, name)
         optional = []
-        for name in self._optional:
-            if name in values:
-                value = values[name]
-            elif name in _OWN_TIMEOUTS:
-                value = None if overrides is NO_OVERRIDES else getattr(overrides, name)
-            else:
-                value = getattr(row, name)
-            if value is not None:
+        if row.rotated_at is not None:
+            values = {"rotated_at": row.rotated_at, **values}
+        if overrides is not NO_OVERRIDES:
+            values = {**values, **{name: getattr(overrides, name) for name in OVERRIDES}}
+        for name, value in values.items():
+            if value is not None and name not in self._defaulted:
                 parameters[PREFIX + name] = value
                 optional.append(name)
         names = tuple(optional)
         statements = self._inserts.get(names)
         if statements is None:
+            self._features.refuse_unknown([name for name in names if name not in self._columns])
             statements = self._inserts[names] = self._insert(names)
         return statements, parameters
 
     def _insert(self, optional: tuple[str, ...]) -> tuple[Prepared, Prepared | None]:
         """Return the statements for rows that have values in these of the optional columns."""
-        named = (*self._named, *self._named_overrides, *optional)
+        named = ("id", *_ALWAYS, *self._defaulted, *optional)
         values: dict[Column[Any], Any] = {self._columns[name]: self._value(name) for name in named}
         if self._features.identity is not None:
             discriminator, mark = self._features.identity
