@@ -595,33 +595,30 @@ def judge(
     """
     if state is not None:
         policies = policies.effective(state.overrides)
-    case = _Case(ticket, state, policies, now, _timing)
-    standing = Standing.CURRENT if _is_plainly_current(case) else _by_the_rules(case)
-    consequence = CONSEQUENCES[standing]
-    if not consequence.opens:
-        duties = () if consequence.duty is None else (consequence.duty,)
-        return Verdict(standing, ticket, state, policies, duties)
-    return Verdict(
-        standing, ticket, state, policies, tuple(_duties_of_open(case, standing)), _is_touch_overdue(case)
-    )
+        if _is_settled(ticket, state, policies, now):
+            return Verdict(Standing.CURRENT, ticket, state, policies)
+    return _by_the_rules(_Case(ticket, state, policies, now, _timing))
 
 
-def _by_the_rules(case: _Case) -> Standing:
+def _by_the_rules(case: _Case) -> Verdict:
+    state = case.row if case.is_known else None
     for rule in RULES:
         if rule.holds(case):
             break
-    return rule.standing
+    consequence = CONSEQUENCES[rule.standing]
+    if not consequence.opens:
+        duties = () if consequence.duty is None else (consequence.duty,)
+        return Verdict(rule.standing, case.ticket, state, case.policies, duties)
+    duties = tuple(_duties_of_open(case, rule.standing))
+    return Verdict(rule.standing, case.ticket, state, case.policies, duties, _is_touch_overdue(case))
 
 
-def _is_plainly_current(case: _Case) -> bool:
-    """Return whether a ticket is what nearly all are: current, with nothing in sight that it could be else.
+def _is_settled(ticket: Ticket, row: SessionState, policies: Policies, now: int) -> bool:
+    """Return whether a ticket is what nearly all are: current, with nothing due or in sight.
 
     Only to spare these the table, which says the same of each of them; of all others this says nothing.
     """
-    if not case.is_known:
-        return False
-    ticket, row, policies, now, counters = case.ticket, case.row, case.policies, case.now, case.counters
-    activity, idle, absolute = row.activity, policies.idle, policies.absolute
+    activity, idle, absolute, renewal = row.activity, policies.idle, policies.absolute, policies.renewal
     if (
         ticket.epoch != row.epoch
         or ticket.owned is not row.owned
@@ -629,21 +626,33 @@ def _is_plainly_current(case: _Case) -> bool:
         or not ticket.stored
         or not row.is_readable
         or row.is_ownerless
+        or (absolute is not None and not 0 <= now - row.created < absolute.timeout)
     ):
         return False
-    if counters is None:
-        if policies.renewal.timeout is not None:
+    if activity is None:
+        return idle is None and absolute is None and renewal.timeout is None
+    active_at, ends, generation = activity.active_at, activity.expires_at, activity.generation
+    if ends is None:
+        if idle is not None:
             return False
-    elif (
-        ticket.generation != counters.generation
-        or ticket.attempt != (counters.attempt or 0)
-        or (counters.tries or 0) >= policies.renewal.max_tries
+    elif now >= ends:
+        return False
+    if active_at is None or not 0 <= now - active_at < (_UNTIMED_DELAY if idle is None else idle.delay):
+        return False
+    if generation is None:
+        return renewal.timeout is None
+    if (
+        ticket.generation != generation
+        or ticket.attempt != (activity.attempt or 0)
+        or (activity.tries or 0) >= renewal.max_tries
     ):
         return False
-    if activity is not None and activity.expires_at is not None and now >= activity.expires_at:
-        return False
-    return (absolute is None or 0 <= now - row.created < absolute.timeout) and (
-        idle is None or 0 <= now - last_use(row) < idle.timeout
+    if renewal.timeout is None or row.owned is False:
+        return True
+    return (
+        activity.renewed_at is not None
+        and 0 <= now - activity.renewed_at < renewal.timeout
+        and not _is_cookie_outdated(ticket, policies, now)
     )
 
 

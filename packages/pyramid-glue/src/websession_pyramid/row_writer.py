@@ -226,7 +226,8 @@ class RowWriter:
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
         if rotated is None and names <= pending.written and not pending.own_columns:
             return pending  # as where only data has changed
-        return pending._replace(ticket=rotated or pending.ticket,
+        return pending._replace(
+            ticket=rotated or pending.ticket,
             written=pending.written | names,
             own_columns=False,
         )
