@@ -73,6 +73,13 @@ class Opening(NamedTuple):
         """What the rules say of all tickets that were judged."""
         return self.passed if self.verdict is None else (*self.passed, self.verdict)
 
+    @property
+    def has_duties(self) -> bool:
+        """Whether something is to be recorded about a ticket that was judged."""
+        if self.verdict is not None and self.verdict.duties:
+            return True
+        return bool(self.passed) and any(verdict.duties for verdict in self.passed)
+
     def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
         return Contents(self.row, reorder=self.reorder, rules=kit.rules)

@@ -133,9 +133,11 @@ class Presented(NamedTuple):
 
     def seed_of(self, ticket: Ticket | None) -> bytes | None:
         """Return the seed of the session that a ticket opens; None: it has none."""
-        visitors = self.visitors.first
-        if ticket is None or ticket.seed is not None or visitors is None:
+        if ticket is None or ticket.seed is not None:
             return None if ticket is None else ticket.seed
+        visitors = self.visitors.first
+        if visitors is None:
+            return None
         # The one that opened it is of version 1; a visitor may have one of version 2 besides.
         is_same = (visitors.session_id, visitors.epoch) == (ticket.session_id, ticket.epoch)
         return visitors.seed if is_same else None

@@ -112,15 +112,16 @@ class Store:
         """
         statements = self._for(connection.dialect)
         try:
-            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
-            values: Any = execute(connection, statements.select, {ID: session_id}).first()
+            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0. There is one at most:
+            # `first()` does more, to leave others alone.
+            lines: Any = execute(connection, statements.select, {ID: session_id}).all()
         except _MAY_BE_NONSENSE as error:
             if not _is_nonsense(error):
                 raise
             raise _nonsense(error) from None
-        if values is None or statements.is_ended(values):
+        if not lines or statements.is_ended(lines[0]):
             return None
-        return self._open(statements.row(session_id, values))
+        return self._open(statements.row(session_id, lines[0]))
 
     def scan(
         self,
