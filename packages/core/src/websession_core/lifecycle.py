@@ -595,30 +595,36 @@ def judge(
     """
     if state is not None:
         policies = policies.effective(state.overrides)
-        if _is_settled(ticket, state, policies, now):
-            return Verdict(Standing.CURRENT, ticket, state, policies)
+        if _is_plainly_current(ticket, state, policies, now):
+            if _is_settled(ticket, state, policies, now):
+                return Verdict(Standing.CURRENT, ticket, state, policies)
+            return _verdict(_Case(ticket, state, policies, now, _timing), Standing.CURRENT)
     return _by_the_rules(_Case(ticket, state, policies, now, _timing))
 
 
 def _by_the_rules(case: _Case) -> Verdict:
-    state = case.row if case.is_known else None
     for rule in RULES:
         if rule.holds(case):
             break
-    consequence = CONSEQUENCES[rule.standing]
+    return _verdict(case, rule.standing)
+
+
+def _verdict(case: _Case, standing: Standing) -> Verdict:
+    ticket, state, policies = case.ticket, case.row if case.is_known else None, case.policies
+    consequence = CONSEQUENCES[standing]
     if not consequence.opens:
-        duties = () if consequence.duty is None else (consequence.duty,)
-        return Verdict(rule.standing, case.ticket, state, case.policies, duties)
-    duties = tuple(_duties_of_open(case, rule.standing))
-    return Verdict(rule.standing, case.ticket, state, case.policies, duties, _is_touch_overdue(case))
+        duty = consequence.duty
+        return Verdict(standing, ticket, state, policies, () if duty is None else (duty,))
+    duties = tuple(_duties_of_open(case, standing))
+    return Verdict(standing, ticket, state, policies, duties, _is_touch_overdue(case))
 
 
-def _is_settled(ticket: Ticket, row: SessionState, policies: Policies, now: int) -> bool:
-    """Return whether a ticket is what nearly all are: current, with nothing due or in sight.
+def _is_plainly_current(ticket: Ticket, row: SessionState, policies: Policies, now: int) -> bool:
+    """Return whether a ticket is what nearly all are: current, with nothing in sight that it could be else.
 
     Only to spare these the table, which says the same of each of them; of all others this says nothing.
     """
-    activity, idle, absolute, renewal = row.activity, policies.idle, policies.absolute, policies.renewal
+    activity, idle, absolute = row.activity, policies.idle, policies.absolute
     if (
         ticket.epoch != row.epoch
         or ticket.owned is not row.owned
@@ -627,31 +633,37 @@ def _is_settled(ticket: Ticket, row: SessionState, policies: Policies, now: int)
         or not row.is_readable
         or row.is_ownerless
         or (absolute is not None and not 0 <= now - row.created < absolute.timeout)
+        or (idle is not None and not 0 <= now - last_use(row) < idle.timeout)
     ):
         return False
     if activity is None:
-        return idle is None and absolute is None and renewal.timeout is None
-    active_at, ends, generation = activity.active_at, activity.expires_at, activity.generation
-    if ends is None:
-        if idle is not None:
-            return False
-    elif now >= ends:
+        return policies.renewal.timeout is None
+    if activity.expires_at is not None and now >= activity.expires_at:
         return False
+    if activity.generation is None:
+        return policies.renewal.timeout is None
+    return (
+        ticket.generation == activity.generation
+        and ticket.attempt == (activity.attempt or 0)
+        and (activity.tries or 0) < policies.renewal.max_tries
+    )
+
+
+def _is_settled(ticket: Ticket, row: SessionState, policies: Policies, now: int) -> bool:
+    """Return whether nothing is due, as for most tickets that are plainly current."""
+    activity, idle, renewal = row.activity, policies.idle, policies.renewal
+    if activity is None:
+        return idle is None and policies.absolute is None and renewal.timeout is None
+    if idle is not None and activity.expires_at is None:
+        return False
+    active_at, renewed_at = activity.active_at, activity.renewed_at
     if active_at is None or not 0 <= now - active_at < (_UNTIMED_DELAY if idle is None else idle.delay):
         return False
-    if generation is None:
-        return renewal.timeout is None
-    if (
-        ticket.generation != generation
-        or ticket.attempt != (activity.attempt or 0)
-        or (activity.tries or 0) >= renewal.max_tries
-    ):
-        return False
-    if renewal.timeout is None or row.owned is False:
+    if renewal.timeout is None or activity.generation is None or row.owned is False:
         return True
     return (
-        activity.renewed_at is not None
-        and 0 <= now - activity.renewed_at < renewal.timeout
+        renewed_at is not None
+        and 0 <= now - renewed_at < renewal.timeout
         and not _is_cookie_outdated(ticket, policies, now)
     )
 

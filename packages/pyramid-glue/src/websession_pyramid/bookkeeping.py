@@ -194,10 +194,9 @@ def after_transaction(
     """
     opening, pending, row = copy.opening, copy.pending, copy.contents.row
     origin = None if copy.writer is None else copy.writer.origin
-    if copy.writer is None or origin is None:
-        return ()
     is_resettled = bool(pending.written) and not pending.written.isdisjoint(OVERRIDES)
-    if not (pending.deleted or is_resettled or opening.has_duties):
+    is_due = pending.deleted or is_resettled or opening.has_duties
+    if not is_due or copy.writer is None or origin is None:
         return ()  # as in most requests: do not touch the engine for nothing
     if within_test:
         if not copy.writer.dbsession.is_active:

@@ -16,7 +16,7 @@ from websession_core.errors import SessionTransactionError, UnreadableRowError
 from websession_core.lifecycle import begin, rotate
 from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
-from websession_models.rows import all_values, make_row
+from websession_models.rows import make_row, no_values
 from websession_models.user_limit import is_slot_taken
 
 from .client_info import client_info
@@ -262,7 +262,7 @@ class RowWriter:
             state.activity,
             kit.has("userid"),
             "",
-            all_values({**columns, **self._client_info()}),
+            {**no_values(), **columns, **self._client_info()},
         )
         connection = self.connection()
         kit.warn_of_engine_faults(connection)

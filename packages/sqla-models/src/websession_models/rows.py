@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from websession_core.state import Activity
 
-__all__ = ["OVERRIDES", "ROW_COLUMNS", "SessionRow", "all_values", "make_row"]
+__all__ = ["OVERRIDES", "ROW_COLUMNS", "SessionRow", "make_row", "no_values"]
 
 OVERRIDES: Final = tuple(field.name for field in dataclasses.fields(Overrides))
 """The columns of a session's own timeouts: a row has them as one value."""
@@ -174,9 +174,8 @@ make_row: Final[Callable[..., SessionRow]] = unchecked(SessionRow)
 """Makes a row of all its fields, in their order, among which ``values`` has a value for each name."""
 
 
-def all_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the features' columns, None for each of which there is none here."""
-    return {**_NO_VALUES, **values}
+no_values: Final[Callable[[], dict[str, Any]]] = dict(_NO_VALUES).copy
+"""Returns a new dictionary of the features' columns, each with None."""
 
 
 def _value(name: str) -> property:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import BigInteger, Integer, String, Text, bindparam, cast, delete, insert, select, update
@@ -32,7 +33,7 @@ from .executing import ID, PREFIX, Prepared, execute, tell_plainly
 from .features import ModelFeatures, features_of
 from .mixins import EncryptedDataMixin, UseridMixin
 from .queries import with_companion
-from .rows import OVERRIDES, ROW_COLUMNS, SessionRow, all_values, make_row
+from .rows import OVERRIDES, ROW_COLUMNS, SessionRow, make_row, no_values
 from .schema import SchemaError
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class Store:
         """
         statements = self._for(connection.dialect)
         try:
-            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0. There is one at most:
-            # `first()` does more, to leave others alone.
+            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0. There is one at
+            # most, so `first()` would only take longer.
             lines: Any = execute(connection, statements.select, {ID: session_id}).all()
         except _MAY_BE_NONSENSE as error:
             if not _is_nonsense(error):
@@ -359,9 +360,8 @@ class _Statements:
         # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
         self._epoch = self._plain.index("epoch")
-        self._checks = tuple(
-            (self._plain.index(name), most, fits) for name, most, fits in _checks(features, self._plain)
-        )
+        self._checks = tuple((self._plain.index(name), fits) for name, fits in _checks(features, self._plain))
+        self._checked = itemgetter(*(place for place, _ in self._checks))
         # Every model has those that come first.
         self._values = self._plain[_SINGLE:]
         self._end_of_values = len(self._plain)
@@ -419,13 +419,11 @@ class _Statements:
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
         if created is None or version is None or epoch is None:
             raise UnreadableRowError("one of its columns is NULL")
-        for place, most, fits in self._checks:
-            value = line[place]
-            # Nearly always NULL or an integer in its range, and then without a call.
-            if value is None or (type(value) is int and 0 <= value <= most) or fits(value):
-                continue
-            column = self._columns[self._plain[place]].name
-            raise UnreadableRowError(f"there is nonsense in its column {column!r}")
+        for value in self._checked(line):
+            # Nearly always NULL or an integer that fits every column.
+            if not (value is None or (type(value) is int and 0 <= value < _INTEGER_MAX)):
+                self._check(line)
+                break
         overrides = activity = None
         if self._overrides:
             own = line[self._end_of_values : self._end_of_overrides]
@@ -436,7 +434,8 @@ class _Statements:
         if self._activity and line[self._end_of_overrides]:
             numbers = line[self._end_of_overrides + 1 :]
             activity = self._recorded(dict(zip(self._activity, numbers, strict=True)))
-        values = dict(zip(self._values, line[_SINGLE : self._end_of_values], strict=True))
+        values = no_values()
+        values.update(zip(self._values, line[_SINGLE : self._end_of_values], strict=True))
         return make_row(
             session_id,
             created,
@@ -449,7 +448,7 @@ class _Statements:
             activity,
             self._knows_users,
             "",
-            all_values(values),
+            values,
         )
 
     def recorded(self, activity: Activity) -> dict[str, Any]:
@@ -462,6 +461,13 @@ class _Statements:
             if not (number is None or (type(number) is int and 0 <= number <= COUNTER_MAX)):
                 return _sane(Activity, numbers, COUNTER_MAX)
         return _activity(**numbers)
+
+    def _check(self, line: Sequence[Any]) -> None:
+        """Refuse a line with a value that we cannot have written."""
+        for place, fits in self._checks:
+            if line[place] is not None and not fits(line[place]):
+                column = self._columns[self._plain[place]].name
+                raise UnreadableRowError(f"there is nonsense in its column {column!r}")
 
     def insertion(self, row: SessionRow) -> tuple[tuple[Prepared, Prepared | None], dict[str, Any]]:
         """Return the statement that inserts a row, the one that inserts its companion, too, and parameters.
@@ -585,27 +591,22 @@ def _nonsense(error: BaseException) -> UnreadableRowError:
     return UnreadableRowError(f"there is nonsense in one of its columns ({type(error).__name__})")
 
 
-def _checks(
-    features: ModelFeatures, names: Iterable[str]
-) -> Iterator[tuple[str, int, Callable[[Any], bool]]]:
-    """Yield the columns with what says of each whether a value can be what we have written there.
-
-    Before that comes up to which number an integer can be; -1: ask.
-    """
+def _checks(features: ModelFeatures, names: Iterable[str]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    """Yield the columns with what says of each whether a value can be what we have written there."""
     for name in names:
         if name == "userid":
             kind: Any = features.userid_type
             if kind is not None:
-                yield name, -1, partial(_is_a, kind)
+                yield name, partial(_is_a, kind)
         elif name in _TEXTS or isinstance(features.columns[name].type, TypeDecorator):
             continue  # cast to text; or a type of the application's own
         elif isinstance(features.columns[name].type, String):
-            yield name, -1, partial(_is_a, str)
+            yield name, partial(_is_a, str)
         elif isinstance(features.columns[name].type, Integer):
             is_big = isinstance(features.columns[name].type, BigInteger)
             # One less than fits: it will be counted on.
             most = (COUNTER_MAX if is_big else _INTEGER_MAX) - 1
-            yield name, most, partial(_fits, most=most)
+            yield name, partial(_fits, most=most)
 
 
 def _is_a(kind: type, value: object) -> bool:
