@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from websession_core import FlashQueues, MalformedPayloadError, UnstorableValueError
+from websession_core import FlashQueues, MalformedPayloadError, SessionTypes, UnstorableValueError
 from websession_core.storable import MAX_DEPTH
 
 STORED = '{"":["hello"],"errors":["bad",{"code":1}]}'
@@ -196,3 +196,54 @@ def test_a_repr_shows_how_many_messages_there_are_and_none_of_them(flash: FlashQ
     assert repr(flash) == "<FlashQueues: 3 messages>"
     flash.pop("errors")
     assert repr(flash) == "<FlashQueues: 1 message>"
+
+
+class TestWithoutDuplicates:
+    def test_a_queue_says_that_it_was_not_full_when_a_message_is_in_it_already(
+        self, flash: FlashQueues
+    ) -> None:
+        assert flash.push("hello", allow_duplicate=False) is False
+        assert flash.count() == 1
+
+    def test_one_that_was_added_as_another_one_is_known(self) -> None:
+        flash = FlashQueues()
+        flash.push("a", allow_duplicate=False)
+        flash.push("b")
+        flash.push("b")
+        flash.push("b", allow_duplicate=False)
+        assert flash.peek() == ["a", "b", "b"]
+
+    def test_of_two_that_are_equal_one_is_left_when_the_oldest_goes(self) -> None:
+        flash = FlashQueues(limit=2)
+        flash.push("a", allow_duplicate=False)
+        flash.push("a")
+        flash.push("b")
+        flash.push("a", allow_duplicate=False)
+        assert flash.peek() == ["a", "b"]
+
+
+def test_the_first_thing_asked_may_be_how_many_there_are() -> None:
+    assert FlashQueues(STORED).count("errors") == 2
+
+
+def test_keys_in_messages_are_in_order_where_the_database_has_one_of_its_own() -> None:
+    (message,) = FlashQueues('{"":[{"b":1,"a":2}]}', reorder=True).peek()
+    assert list(message) == ["a", "b"]
+
+
+def test_a_registered_subclass_of_text_stays_one() -> None:
+    types = SessionTypes()
+    types.add("markup", Markup, str.__str__, Markup)
+    flash = FlashQueues(types=types)
+    flash.push(Markup("b"))
+    assert type(flash.peek()[0]) is Markup
+
+
+def test_a_message_as_deep_as_can_be_is_stored_whatever_else_comes() -> None:
+    message: Any = 1
+    for _ in range((MAX_DEPTH - 2) // 2):
+        message = (message,)
+    flash = FlashQueues()
+    flash.push(message)
+    flash.push("x")
+    assert FlashQueues(flash.serialize()).peek() == [message, "x"]
