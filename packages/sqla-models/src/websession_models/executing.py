@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, CursorResult
 
-__all__ = ["ID", "PREFIX", "execute", "hide_values", "tell_plainly"]
+__all__ = ["ID", "PREFIX", "ask", "execute", "hide_values", "tell_plainly"]
 
 PREFIX: Final = "websession_"
 """What the names of bound parameters begin with: not like a column of the application's."""
@@ -32,6 +32,16 @@ def execute(connection: Connection, statement: Any, parameters: Mapping[str, obj
     except StatementError as error:
         tell_plainly(error, statement)
         raise
+
+
+def ask(connection: Connection, statement: str) -> list[Any]:
+    """Return the lines that answer a statement, which no listener of the application's sees."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
 
 
 def hide_values(error: StatementError) -> None:
