@@ -5,7 +5,13 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from websession_core import FlashQueues, MalformedPayloadError, SessionTypes, UnstorableValueError
+from websession_core import (
+    FlashQueues,
+    MalformedPayloadError,
+    SessionTypes,
+    UnreadableValueError,
+    UnstorableValueError,
+)
 from websession_core.storable import MAX_DEPTH
 
 STORED = '{"":["hello"],"errors":["bad",{"code":1}]}'
@@ -132,7 +138,7 @@ def test_what_a_payload_refuses_is_refused_here_too(flash: FlashQueues, message:
 
 @pytest.mark.parametrize("queue", ["\0", 3, Level.HIGH])
 def test_the_name_of_a_queue_must_be_storable_text(flash: FlashQueues, queue: Any) -> None:
-    with pytest.raises(UnstorableValueError):
+    with pytest.raises(UnstorableValueError, match=r"^(the flash queues|\['\\x00'\]): "):
         flash.push("x", queue)
     assert not flash.is_changed
 
@@ -151,7 +157,7 @@ def test_the_limit_on_nesting_counts_the_queue_and_the_queues() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a":1}', '{"a":{"secret":1}}'])
 def test_stored_text_that_holds_no_queues_is_refused_without_showing_it(text: str) -> None:
-    with pytest.raises(MalformedPayloadError) as caught:
+    with pytest.raises(MalformedPayloadError, match="cannot be read: ") as caught:
         FlashQueues(text).peek()
 
     assert "secret" not in str(caught.value)
@@ -247,3 +253,8 @@ def test_a_message_as_deep_as_can_be_is_stored_whatever_else_comes() -> None:
     flash.push(message)
     flash.push("x")
     assert FlashQueues(flash.serialize()).peek() == [message, "x"]
+
+
+def test_a_message_that_cannot_be_read_is_called_by_its_queue() -> None:
+    with pytest.raises(UnreadableValueError, match=r"^flash\.x: .*'strange'"):
+        FlashQueues('{"$notation":[1e20],"x":[{"$strange":1}]}').peek("x")

@@ -6,9 +6,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from websession_core import Payload, SessionTypes, UnstorableValueError, loads
+from websession_core import Payload, SessionTypes, UnreadableValueError, UnstorableValueError, loads
 from websession_core.copying import clone
-from websession_core.documents import document_text
+from websession_core.documents import document_text, read_value
 from websession_core.json_text import is_json
 from websession_core.session_types import DEFAULT_TYPES
 from websession_core.storable import MAX_DEPTH
@@ -199,6 +199,15 @@ def test_a_key_that_is_not_there_is_named_when_it_is_deleted() -> None:
     with pytest.raises(KeyError) as caught:
         del Payload()["b"]
     assert caught.value.args == ("b",)
+
+
+def test_what_is_nested_too_deeply_to_be_read_is_called_by_its_place() -> None:
+    notation: Any = []
+    for _ in range(100_000):
+        notation = [notation]
+    with pytest.raises(UnreadableValueError, match=r"^a: .*it is nested too deeply") as caught:
+        read_value(notation, ("a",), DEFAULT_TYPES)
+    assert caught.value.type_name == "notation"
 
 
 def test_a_date_and_what_looks_like_one_are_two_things_in_a_list() -> None:
