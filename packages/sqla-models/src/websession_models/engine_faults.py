@@ -13,6 +13,7 @@ from sqlalchemy import String, column, delete, false, func, insert, select, tabl
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
+from .executing import ask
 from .features import features_of
 from .own_transactions import autocommits, is_in_the_way
 from .sqlite import NOT_ISOLATED, REMEDY, isolates
@@ -115,7 +116,7 @@ def mysql_faults(connection: Connection, model: type) -> Iterator[EngineFault]:
     """Yield what is wrong with a connection to MySQL or MariaDB, or its server; as `engine_faults()`."""
     if connection.dialect.name not in {"mysql", "mariadb"}:
         return
-    variables = dict(_ask(connection, _VARIABLES))
+    variables = dict(ask(connection, _VARIABLES))
     names = (variables.get(name) for name in ("character_set_client", "character_set_connection"))
     lacking = sorted({name for name in names if name is not None and name != "utf8mb4"})
     if lacking:
@@ -159,14 +160,4 @@ def _tables_without_transactions(connection: Connection, model: type) -> list[tu
         catalog.c.table_name.in_([one.name for one in tables]),
     )
     literal = statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-    return _ask(connection, str(literal))
-
-
-def _ask(connection: Connection, statement: str) -> list[Any]:
-    """Return the lines that answer a statement, which no listener of the application's sees."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement)
-        return list(cursor.fetchall())
-    finally:
-        cursor.close()
+    return ask(connection, str(literal))
