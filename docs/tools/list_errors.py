@@ -31,11 +31,11 @@ MORE = {
     "KeyFormatError": "../how-to/keys.md",
     "MissingFeatureError": "../how-to/users.md",
     "ModelError": "../how-to/columns.md",
-    "RecentLoginRequired": "../how-to/users.md#ask-for-the-password-once-more",
+    "RecentLoginRequired": "../how-to/users.md#ask-for-the-password-again",
     "SchemaError": "../how-to/engines.md#when-the-tables-are-not-those-of-the-model",
     "StaleSessionError": "../how-to/engines.md#run-again-what-lost-a-conflict",
     "TokenError": "../how-to/codec.md",
-    "UnreadableValueError": "../how-to/values.md#types-of-your-own",
+    "UnreadableValueError": "../how-to/values.md#your-own-types",
     "UnstorableValueError": "../how-to/values.md",
 }
 """What to read about an error, besides."""

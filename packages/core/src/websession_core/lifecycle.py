@@ -64,7 +64,7 @@ first. The visitor's is asked only if the user's is absent or dead: not while th
 may follow (`NewSession.LOGIN`), so that nobody types into a visitor's session what she means for her own, and
 not beside a replay, which must be acted upon. A model without users has one cookie for both.
 
-*Forms.* A token against request forgery is made of the ticket's `seed` (and of a number in the row, if the
+*Forms.* A CSRF token is made of the ticket's `seed` (and of a number in the row, if the
 application asks for another token). Nothing is stored to show a form, and a ticket that opens nothing any
 more still verifies the form that it has asked for: a login whose answer was lost can be sent again. Every
 ticket of an epoch has the same seed, and a rotation draws a new one. A visitor who only looks at forms has a

@@ -1,4 +1,4 @@
-"""Tokens against cross-site request forgery: which one a page shows, and which ones are accepted.
+"""CSRF tokens: which one a page shows, and which ones are accepted.
 
 They are made from the seed that is in the cookie's ticket: nothing is stored to show a form, and no key of
 the server is in a token. Another token of the same seed takes a number, which is stored in the session: in

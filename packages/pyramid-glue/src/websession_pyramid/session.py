@@ -147,11 +147,11 @@ class WebSession(MutableMapping[str, Any]):
         return self._read().flash.peek(queue)
 
     def new_csrf_token(self) -> str:
-        """Make another token against cross-site request forgery; those from before are refused."""
+        """Make another CSRF token; those from before are refused."""
         return new_token(self._kit, self._open_for_change())
 
     def get_csrf_token(self) -> str:
-        """Return the token against cross-site request forgery, for the forms of this page.
+        """Return the CSRF token, for the forms of this page.
 
         It is the session's. If the browser's cookies open none, it is that of the visitor's cookie, or else
         of the users'. If it has brought none, the response brings one, and no row is stored for it (where
@@ -288,8 +288,7 @@ class WebSession(MutableMapping[str, Any]):
         """Let the session belong to a user who has just proved who they are.
 
         The session gets a new identity in the same statement: cookies from before open nothing once the
-        transaction has committed (session fixation; OWASP ASVS 5.0, 7.2.4). The token against cross-site
-        request forgery is replaced. What else becomes of the session depends on who had it:
+        transaction has committed (session fixation; OWASP ASVS 5.0, 7.2.4). The CSRF token is replaced. What else becomes of the session depends on who had it:
 
         - Nobody: data and primary key stay, a visitor's cart for example.
         - The same user: they stay, too. It is the re-authentication that `recent_login` asks for.
@@ -326,7 +325,7 @@ class WebSession(MutableMapping[str, Any]):
     def regenerate(self) -> None:
         """Give the session a new identity: cookies from before open nothing once the transaction commits.
 
-        Its data, its primary key and its user stay; the token against cross-site request forgery is replaced.
+        Its data, its primary key and its user stay; the CSRF token is replaced.
         For a change of privileges that is no login.
 
         Raises:

@@ -127,7 +127,7 @@ class UseridMixin:
 
 
 class CSRFMixin:
-    """The token against cross-site request forgery has a column of its own, outside of the data."""
+    """The CSRF token has a column of its own, outside of the data."""
 
     csrf_token: Mapped[str | None] = _column(String(64), nullable=True, sort_order=-44)
     """The token; NULL: none was asked for yet."""

@@ -117,12 +117,12 @@ class MemorySession(Payload):
         return self._messages.peek(queue)
 
     def new_csrf_token(self) -> str:
-        """Make, keep and return a new token against cross-site request forgery."""
+        """Make, keep and return a new CSRF token."""
         self._csrf_token = secrets.token_urlsafe(32)
         return self._csrf_token
 
     def get_csrf_token(self) -> str:
-        """Return the session's token against cross-site request forgery, made if there is none yet."""
+        """Return the session's CSRF token, made if there is none yet."""
         return self._csrf_token or self.new_csrf_token()
 
     @property
@@ -136,7 +136,7 @@ class MemorySession(Payload):
             self.login(userid)
 
     def login(self, userid: Any) -> None:
-        """Let the session belong to a user; the token against cross-site request forgery is replaced."""
+        """Let the session belong to a user; the CSRF token is replaced."""
         self._userid = userid
         self._authenticated_at = None if userid is None else self._clock()
         self._csrf_token = None

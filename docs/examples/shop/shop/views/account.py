@@ -61,7 +61,7 @@ def login(request: Request) -> dict[str, Any] | HTTPSeeOther:
             settings.idle_timeout = 0
             settings.absolute_timeout = settings.cookie_max_age = REMEMBERED_DAYS * 86400
         else:
-            # Who logs in once more may have ticked the box the last time.
+            # The same user may have ticked the box at their last login.
             settings.idle_timeout = settings.absolute_timeout = settings.cookie_max_age = None
     request.session.flash(f"Welcome, {user.full_name}.")
     return HTTPSeeOther(after, headers=headers)

@@ -37,7 +37,7 @@ def devices(request: Request) -> dict[str, Any]:
 
 @view_config(route_name="devices_end", request_method="POST", permission="account")
 def end(request: Request) -> HTTPSeeOther:
-    """End one session. The handle opens nothing, and another user's is none of this user's sessions."""
+    """End one of this user's sessions. Handles are no secrets, and another user's handle ends nothing."""
     if active_sessions(request).end(request.form_fields.get("handle", "")):
         request.session.flash("That device is logged out.")
     else:
@@ -47,7 +47,7 @@ def end(request: Request) -> HTTPSeeOther:
 
 @view_config(route_name="devices_end_others", request_method="POST", permission="account")
 def end_others(request: Request) -> HTTPSeeOther:
-    """End all sessions but this one: what to do when a password was changed, or a phone was lost."""
+    """End all sessions but this one, for example after a password change or the loss of a phone."""
     number = active_sessions(request).end_others()
     devices = "One other device is" if number == 1 else f"{number} other devices are"
     request.session.flash(f"{devices} logged out.")
