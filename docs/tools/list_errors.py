@@ -33,7 +33,7 @@ MORE = {
     "ModelError": "../how-to/columns.md",
     "RecentLoginRequired": "../how-to/users.md#ask-for-the-password-again",
     "SchemaError": "../how-to/engines.md#when-the-tables-are-not-those-of-the-model",
-    "StaleSessionError": "../how-to/engines.md#run-again-what-lost-a-conflict",
+    "StaleSessionError": "../how-to/engines.md#retry-after-a-conflict",
     "TokenError": "../how-to/codec.md",
     "UnreadableValueError": "../how-to/values.md#your-own-types",
     "UnstorableValueError": "../how-to/values.md",
