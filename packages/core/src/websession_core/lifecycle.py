@@ -973,7 +973,7 @@ def begin(
 
 
 def unstored_ticket(session_id: UUID, policies: Policies, now: int, seed: bytes) -> Ticket:
-    """Return the ticket of a visitor for whom nothing is stored: it verifies the forms that she was shown.
+    """Return the ticket of a visitor for whom nothing is stored: it verifies the forms shown to her.
 
     Args:
         session_id: A fresh identifier, that no row will have.
@@ -1010,7 +1010,7 @@ def rotate(
     owned: bool | None = None,
     seed: bytes | None = None,
 ) -> Rotation:
-    """Return a session's next identity; every ticket before is worthless once it is committed.
+    """Return a session's next identity; every earlier ticket is worthless once it is committed.
 
     The companion row is not written: the new ticket is of a higher generation than any before, and
     acknowledges itself at its first use.
@@ -1086,7 +1086,7 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
 
 
 def transitions() -> tuple[Transition, ...]:
-    """Return the state diagram of a ticket: what each duty makes of it, and what befalls it otherwise."""
+    """Return the state diagram of a ticket: the effect of each duty, and of all other events."""
     duties = (
         Transition(standing, consequence.duty.value, consequence.becomes)
         for standing, consequence in CONSEQUENCES.items()

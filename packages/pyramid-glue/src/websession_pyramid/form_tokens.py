@@ -100,8 +100,8 @@ def drop_token(kit: SessionKit, contents: Contents) -> None:
 class SessionTokenPolicy(LegacySessionCSRFStoragePolicy):
     """Pyramid's default policy for tokens, over ``request.session``, which says itself what it accepts.
 
-    `includeme` puts it in the place of Pyramid's default; where the session factory is made in code, set it
-    with ``config.set_csrf_storage_policy``.
+    ``includeme`` replaces Pyramid's default by it; if you create the session factory in code, set it with
+    ``config.set_csrf_storage_policy``.
     """
 
     def check_csrf_token(self, request: Request, supplied_token: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What an application may rely on of any Pyramid session: a suite for authors of session back ends.
+"""What an application may rely on from any Pyramid session: a suite for authors of session back ends.
 
 Subclass it in your tests and say which sessions are meant::
 
