@@ -54,8 +54,8 @@ an unusable database like its other findings, with exit status 1.
 
 Every `--json` prints one object. Its `format_version` is {FORMAT_VERSION}; it changes if a name is removed
 or changes its meaning, but not if one is added. [This JSON Schema](command-line.schema.json) describes what
-`list`, `show` and `stats` print: names that end in `_seconds` or `_bytes` give the unit, and null means that the
-model does not record the value.
+`list`, `show` and `stats` print: names that end in `_seconds` or `_bytes` give the unit, and null means that
+the model does not record the value.
 `stats --format prometheus` prints the same numbers for [Prometheus](../how-to/metrics.md).
 
 ## Completion
