@@ -58,6 +58,7 @@ def test_a_page_that_does_not_exist_is_friendly(testapp):
     testapp.choose_theme("dark")
     assert testapp.get("/no/such/page", status=404).html.html["data-theme"] == "dark"
 
+
 ADA, *_ = DEMO_USERS
 
 
