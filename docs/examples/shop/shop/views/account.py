@@ -27,7 +27,7 @@ REMEMBERED_DAYS = 90
 WRONG = "The name and the password do not belong together."
 TOO_MANY = (
     "There were too many wrong passwords, for this name or from your network. "
-    "Until {} minutes from now we take none, not even the right one."
+    "Wait {} minutes before you try again; until then even the right one is refused."
 )
 
 
