@@ -109,7 +109,10 @@ class Client:
             raise WrongAnswerError(f"{kind}: {status}: {body[:500]!r}")
         for name, value in headers:
             if name.lower() == "set-cookie" and not keep:
-                self._cookies.update({key: morsel.value for key, morsel in SimpleCookie(value).items()})
+                for key, morsel in SimpleCookie(value).items():
+                    self._cookies.pop(key, None)
+                    if morsel["max-age"] != "0":
+                        self._cookies[key] = morsel.value
         return body.decode()
 
 

@@ -7,7 +7,15 @@ import uuid
 from typing import Any
 
 import pytest
-from websession_core.lifecycle import _TIMING, RULES, Standing, _Case, _is_plainly_current, judge
+from websession_core.lifecycle import (
+    _TIMING,
+    Standing,
+    _by_the_rules,
+    _Case,
+    _is_plainly_current,
+    _is_settled,
+    judge,
+)
 from websession_core.policies import AbsoluteTimeout, IdleTimeout, Overrides, Policies, Renewal
 from websession_core.state import COUNTER_MAX, SEED_LENGTH, Activity, SessionState, Ticket
 
@@ -38,11 +46,11 @@ def case(chance: random.Random) -> tuple[Ticket, SessionState | None, Policies]:
     )
     activity = Activity(
         active_at=any_of(chance, chance.choice(LATE), None, *TIMES),
-        expires_at=any_of(chance, None, *TIMES),
+        expires_at=any_of(chance, NOW + 100, None, *TIMES),
         generation=any_of(chance, number, None, 0, number + 1),
         attempt=any_of(chance, ticket.attempt, None, 0, 7),
         previous_attempt=any_of(chance, None, ticket.attempt),
-        renewed_at=any_of(chance, None, *TIMES),
+        renewed_at=any_of(chance, chance.choice(LATE), None, *TIMES),
         tries=any_of(chance, None, 0, 1, 2, 3),
         tried_at=any_of(chance, None, *TIMES),
     )
@@ -61,21 +69,24 @@ def case(chance: random.Random) -> tuple[Ticket, SessionState | None, Policies]:
         absolute=chance.choice((None, AbsoluteTimeout(121))),
         renewal=Renewal(chance.choice((None, 120)), max_tries=2),
         not_before=any_of(chance, 0, NOW, NOW + 1),
+        cookie_version=any_of(chance, 0, 1),
+        cookie_max_age=any_of(chance, None, 20, 10_000),
     )
     return ticket, any_of(chance, state, None), policies
 
 
 @pytest.mark.parametrize("number", [20_000, pytest.param(3_000_000, marks=pytest.mark.slow)])
 def test_a_verdict_is_what_the_table_says(number: int) -> None:
-    chance, plain, current = random.Random(number), 0, 0
+    chance, settled, plain, current = random.Random(number), 0, 0, 0
     for _ in range(number):
         ticket, state, policies = case(chance)
         verdict = judge(ticket, state, policies, NOW)
-        looked_at = _Case(ticket, state, verdict.policies, NOW, _TIMING)
-        standing = next(rule.standing for rule in RULES if rule.holds(looked_at))
-        assert verdict.standing is standing, (ticket, state, policies)
-        plain += _is_plainly_current(looked_at)
-        current += standing is Standing.CURRENT
-    # Enough of both, and the shortcut is one.
-    assert number / 20 < plain <= current < number / 2
-    assert plain > current * 0.75
+        expected = _by_the_rules(_Case(ticket, state, verdict.policies, NOW, _TIMING))
+        assert verdict == expected, (ticket, state, policies)
+        if state is not None and _is_plainly_current(ticket, state, verdict.policies, NOW):
+            plain += 1
+            settled += _is_settled(ticket, state, verdict.policies, NOW)
+        current += verdict.standing is Standing.CURRENT
+    # Enough of each, and the shortcuts are some.
+    assert number / 20 < settled < plain <= current < number / 2
+    assert plain > current * 0.7

@@ -6,7 +6,7 @@ Theory of operation
 Equality is decided on the serialized form, never with ``==``, to which ``1``, ``1.0`` and ``True`` are the
 same. Assigning the same value again is no change.
 
-Large values must not cost much more than their JSON does. So of a large value that is exactly JSON's its
+Looking at a value must not cost much more than its JSON does. So of a value that is exactly JSON's its
 image is kept in place of its form: `marshal` makes it in a seventh of the time. Equal images are images of
 equal values, of the same types. The images of equal values may differ, by the order of a dictionary's
 keys and by what else refers to a text: then the forms decide, if Python itself calls the two values equal.
@@ -18,12 +18,10 @@ A value's serialized form is in the notation of `session_types`, whatever else i
 
 from __future__ import annotations
 
-import json
 import marshal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .json_text import comparable
 
 __all__ = [
     "IMAGE_VERSION",
@@ -32,7 +30,6 @@ __all__ = [
     "Form",
     "Original",
     "Sight",
-    "comparable",
     "image_of",
     "plain_form",
 ]
@@ -41,7 +38,7 @@ Form: TypeAlias = str | None
 """A value's serialized form; MISSING if there is no value, None if it has no such form."""
 
 Original: TypeAlias = str | bytes | None
-"""A value's form or, of a large one that is exactly JSON's, its image."""
+"""A value's form or, of one that is exactly JSON's, its image."""
 
 MISSING: Final = ""
 """The form of no value: no JSON text is empty."""
@@ -50,12 +47,7 @@ IMAGE_VERSION: Final = 4
 """Of marshal: the fastest one."""
 
 LARGE: Final = 1_000
-"""Bytes of an image: smaller values take less time without one."""
-
-comparable: Final[Callable[[Any], str]] = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=True
-).encode
-"""Returns the form of JSON's own values. It lets NaN pass: what must not be stored can still have changed."""
+"""Bytes of an image: smaller values take less time value by value than all values of a level at once."""
 
 
 def plain_form(value: Any) -> str | None:
@@ -81,7 +73,7 @@ class Sight(NamedTuple):
         image: What it looked like then.
         is_original: Whether it was the same as in the text.
         form: Its form.
-        is_plain: Whether it is large, exactly JSON's and may be stored.
+        is_plain: Whether it is exactly JSON's, and was seen to be storable.
     """
 
     image: bytes

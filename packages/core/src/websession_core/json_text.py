@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import json.encoder
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ __all__ = [
     "JSON_TYPES",
     "SCALARS",
     "canonical",
+    "comparable",
     "dumps",
     "is_json",
     "loads",
@@ -29,12 +31,37 @@ SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 JSON_TYPES: Final = SCALARS | {list, dict}
 """The types of JSON's values."""
 
-canonical: Final[Callable[[Any], str]] = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
-).encode
+_OPTIONS: Final[dict[str, Any]] = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+
+
+def _encoder(*, allow_nan: bool) -> Callable[[Any], str]:
+    """Return a function that makes canonical texts, with CPython's own encoder, made once.
+
+    `json.JSONEncoder.encode` makes that at each call, which takes as long as a small value.
+    """
+    encoder = json.JSONEncoder(allow_nan=allow_nan, check_circular=False, **_OPTIONS)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # PyPy has none
+        return encoder.encode
+    escape, join = json.encoder.encode_basestring, "".join
+    parts = make(None, encoder.default, escape, None, ":", ",", True, False, allow_nan)
+
+    def encode(value: Any) -> str:
+        return join(parts(value, 0))
+
+    return encode
+
+
+canonical: Final = _encoder(allow_nan=False)
 """Returns the canonical text of a value that is known to have no container inside itself."""
 
-_strict = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+comparable: Final = _encoder(allow_nan=True)
+"""Returns the form of JSON's own values. It lets NaN pass: what must not be stored can still have changed.
+
+A container inside itself raises `RecursionError`.
+"""
+
+_strict = json.JSONEncoder(allow_nan=False, **_OPTIONS).encode
 
 
 def dumps(value: Any) -> str:

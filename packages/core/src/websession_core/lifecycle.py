@@ -125,11 +125,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ._numbers import COUNTER_MAX
 from .renaming import RenamedMember, renamed
 from .state import Activity, SessionState, Ticket
+from .unchecked import unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -542,8 +543,7 @@ RULES: Final[tuple[Rule, ...]] = (
 """How a ticket is judged: the first rule that holds decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a ticket is, and what follows. True if it opens the session; if not, it knows why.
 
     Attributes:
@@ -595,32 +595,35 @@ def judge(
     """
     if state is not None:
         policies = policies.effective(state.overrides)
-    case = _Case(ticket, state, policies, now, _timing)
-    standing = Standing.CURRENT if _is_plainly_current(case) else _by_the_rules(case)
-    consequence = CONSEQUENCES[standing]
-    if not consequence.opens:
-        duties = () if consequence.duty is None else (consequence.duty,)
-        return Verdict(standing, ticket, state, policies, duties)
-    return Verdict(
-        standing, ticket, state, policies, tuple(_duties_of_open(case, standing)), _is_touch_overdue(case)
-    )
+        if _is_plainly_current(ticket, state, policies, now):
+            if _is_settled(ticket, state, policies, now):
+                return Verdict(Standing.CURRENT, ticket, state, policies)
+            return _verdict(_Case(ticket, state, policies, now, _timing), Standing.CURRENT)
+    return _by_the_rules(_Case(ticket, state, policies, now, _timing))
 
 
-def _by_the_rules(case: _Case) -> Standing:
+def _by_the_rules(case: _Case) -> Verdict:
     for rule in RULES:
         if rule.holds(case):
             break
-    return rule.standing
+    return _verdict(case, rule.standing)
 
 
-def _is_plainly_current(case: _Case) -> bool:
+def _verdict(case: _Case, standing: Standing) -> Verdict:
+    ticket, state, policies = case.ticket, case.row if case.is_known else None, case.policies
+    consequence = CONSEQUENCES[standing]
+    if not consequence.opens:
+        duty = consequence.duty
+        return Verdict(standing, ticket, state, policies, () if duty is None else (duty,))
+    duties = tuple(_duties_of_open(case, standing))
+    return Verdict(standing, ticket, state, policies, duties, _is_touch_overdue(case))
+
+
+def _is_plainly_current(ticket: Ticket, row: SessionState, policies: Policies, now: int) -> bool:
     """Return whether a ticket is what nearly all are: current, with nothing in sight that it could be else.
 
     Only to spare these the table, which says the same of each of them; of all others this says nothing.
     """
-    if not case.is_known:
-        return False
-    ticket, row, policies, now, counters = case.ticket, case.row, case.policies, case.now, case.counters
     activity, idle, absolute = row.activity, policies.idle, policies.absolute
     if (
         ticket.epoch != row.epoch
@@ -629,21 +632,39 @@ def _is_plainly_current(case: _Case) -> bool:
         or not ticket.stored
         or not row.is_readable
         or row.is_ownerless
+        or (absolute is not None and not 0 <= now - row.created < absolute.timeout)
+        or (idle is not None and not 0 <= now - last_use(row) < idle.timeout)
     ):
         return False
-    if counters is None:
-        if policies.renewal.timeout is not None:
-            return False
-    elif (
-        ticket.generation != counters.generation
-        or ticket.attempt != (counters.attempt or 0)
-        or (counters.tries or 0) >= policies.renewal.max_tries
-    ):
+    if activity is None:
+        return policies.renewal.timeout is None
+    if activity.expires_at is not None and now >= activity.expires_at:
         return False
-    if activity is not None and activity.expires_at is not None and now >= activity.expires_at:
+    if activity.generation is None:
+        return policies.renewal.timeout is None
+    return (
+        ticket.generation == activity.generation
+        and ticket.attempt == (activity.attempt or 0)
+        and (activity.tries or 0) < policies.renewal.max_tries
+    )
+
+
+def _is_settled(ticket: Ticket, row: SessionState, policies: Policies, now: int) -> bool:
+    """Return whether nothing is due, as for most tickets that are plainly current."""
+    activity, idle, renewal = row.activity, policies.idle, policies.renewal
+    if activity is None:
+        return idle is None and policies.absolute is None and renewal.timeout is None
+    if idle is not None and activity.expires_at is None:
         return False
-    return (absolute is None or 0 <= now - row.created < absolute.timeout) and (
-        idle is None or 0 <= now - last_use(row) < idle.timeout
+    active_at, renewed_at = activity.active_at, activity.renewed_at
+    if active_at is None or not 0 <= now - active_at < (_UNTIMED_DELAY if idle is None else idle.delay):
+        return False
+    if renewal.timeout is None or activity.generation is None or row.owned is False:
+        return True
+    return (
+        renewed_at is not None
+        and 0 <= now - renewed_at < renewal.timeout
+        and not _is_cookie_outdated(ticket, policies, now)
     )
 
 
@@ -914,8 +935,7 @@ def reissue(verdict: Verdict, now: int, *, written: bool = False, seed: bytes | 
     return _sent_again(verdict, now, seed)
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
+class Beginning(NamedTuple):
     """A new session.
 
     Attributes:
@@ -925,6 +945,9 @@ class Beginning:
 
     state: SessionState
     ticket: Ticket
+
+
+_activity, _state, _ticket = unchecked(Activity), unchecked(SessionState), unchecked(Ticket)
 
 
 def begin(
@@ -951,23 +974,12 @@ def begin(
             takes the place of; None: the ticket is one of version 1.
     """
     policies = policies.effective(overrides)
-    activity = Activity(
-        active_at=now,
-        expires_at=deadline(policies, now, now),
-        generation=0,
-        attempt=0,
-        renewed_at=now,
-        tries=0,
-    )
+    ends = deadline(policies, now, now)
+    activity = _activity(now, ends, 0, 0, None, now, 0)  # in the order of its fields
     return Beginning(
-        SessionState(created=now, epoch=epoch, owned=owned, activity=activity, overrides=overrides),
-        Ticket(
-            session_id,
-            epoch=epoch,
-            cookie_version=policies.cookie_version,
-            issued_at=now,
-            owned=None if seed is None else owned,
-            seed=seed,
+        _state(now, epoch, None, owned, activity, overrides),
+        _ticket(
+            session_id, epoch, 0, 0, policies.cookie_version, now, None if seed is None else owned, True, seed
         ),
     )
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from math import inf
 from typing import Any, Protocol, Self, TypeVar, overload
 
-from .comparing import LARGE, Form, comparable, image_of
+from .comparing import LARGE, Form, image_of
 from .copying import clone
 from .documents import composed, document_text, read_value
 from .errors import UnstorableValueError
 from .flash_queues import FlashQueues
-from .json_text import JSON_TYPES, SCALARS, canonical, dumps, is_json, loads, put_in_order
+from .json_text import JSON_TYPES, SCALARS, canonical, comparable, dumps, is_json, loads, put_in_order
 from .session_types import SIGN, UNCHANGING, Undecoded
 from .standard_types import RefusedError
 from .storable import MAX_DEPTH, plain_text, render, require_storable, require_storable_key
@@ -87,19 +87,20 @@ class Payload(Tracked, MutableMapping[str, Any]):
         else:
             most, image, text = require_storable(value, (key,), 2, self._types), b"", None
         if self._limit:
-            self._require_room({key: value}, most)
+            self._require_room([(key, value)], most)
         self._put(key, value, image, text)
 
     def _accept(self, key: str, value: Any) -> tuple[int, bytes, str | None]:
         """Refuse a list or dictionary that cannot be stored.
 
         Returns:
-            How many bytes it takes at the most, and of a large one that is exactly JSON's its image and text.
+            How many bytes it takes at the most, and of one that is exactly JSON's its image and text.
         """
         image = image_of(value)
         if len(image) > LARGE and (text := plain_text(value, 2, image)) is not None:
             return len(text.encode()), image, text
-        return require_storable(value, (key,), 2, self._types), b"", None
+        most = require_storable(value, (key,), 2, self._types)
+        return (most, image, canonical(value)) if image and is_json(value) else (most, b"", None)
 
     def _put(self, key: str, value: Any, image: bytes, text: str | None) -> None:
         data = self._decode() if self._data is None else self._data
@@ -191,7 +192,9 @@ class Payload(Tracked, MutableMapping[str, Any]):
             UnstorableValueError: One of the values or keys is refused.
         """
         pairs: list[tuple[Any, Any]]
-        if hasattr(other, "keys"):
+        if type(other) is dict:
+            pairs = [*other.items()]
+        elif hasattr(other, "keys"):
             pairs = [(key, other[key]) for key in other.keys()]  # noqa: SIM118 - as dict.update does
         else:
             pairs = [(key, value) for key, value in other]
@@ -206,7 +209,7 @@ class Payload(Tracked, MutableMapping[str, Any]):
             total += most
             accepted.append((key, value, image, text))
         if self._limit:
-            self._require_room(dict(pairs), total)
+            self._require_room(pairs, total)
         for key, value, image, text in accepted:
             self._put(key, value, image, text)
 
@@ -289,20 +292,21 @@ class Payload(Tracked, MutableMapping[str, Any]):
 
     # -- its size ------------------------------------------------------------------------------------
 
-    def _require_room(self, pairs: Mapping[str, Any], most: int) -> None:
+    def _require_room(self, pairs: list[tuple[str, Any]], most: int) -> None:
         """Refuse to let it grow beyond its limit, by what shall be assigned: values of so many bytes."""
         # As long as there is room for all that was loaded and assigned, whatever was removed since, nothing
         # has to be counted. A character of a key takes six bytes at the most, as an escape.
         most += len(self._text.encode()) if self._tally is None else self._tally
-        for key in pairs:
+        for key, _ in pairs:
             most += 6 * len(key) + 4
         if most > self._limit:
+            new = dict(pairs)
             data = self._decode() if self._data is None else self._data
-            most = self._size({**data, **pairs}, {**self._originals, **pairs})
+            most = self._size({**data, **new}, {**self._originals, **new})
             if most > self._limit and most > max(
                 self._size(data, self._originals), self._size(self._parse(self._text))
             ):
-                raise self._too_large(most, max(pairs, key=lambda key: len(self._form(pairs[key]) or "")))
+                raise self._too_large(most, max(new, key=lambda key: len(self._form(new[key]) or "")))
         self._tally = most
 
     def _require_size(self, text: str, forms: Mapping[str, Form]) -> None:

@@ -306,6 +306,12 @@ def require_storable(value: Any, path: tuple[str | int, ...], level: int, types:
     Returns how many bytes it takes at the most in a JSON text. What an application's own function for a
     registered type raises comes through.
     """
+    kind = type(value)
+    # As _check() does; most values are plain and need no call for it.
+    if kind is str and value.isascii() and "\0" not in value:
+        return _AROUND + _LONGEST_ESCAPE * len(value)
+    if value is None or kind is bool or (kind is int and MIN_INT <= value <= MAX_INT):
+        return _AROUND + _LONGEST_NUMBER
     try:
         return _check(value, level, types)
     except RefusedError as refusal:
@@ -315,6 +321,8 @@ def require_storable(value: Any, path: tuple[str | int, ...], level: int, types:
 
 def require_storable_key(key: object, container: str) -> None:
     """Raise `UnstorableValueError` unless this may be a key; the container is named if the key cannot be."""
+    if type(key) is str and len(key) <= _SHORT and key.isascii() and "\0" not in key:
+        return  # as most are
     try:
         _check_key(key)
     except RefusedError as refusal:

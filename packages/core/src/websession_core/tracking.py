@@ -31,11 +31,11 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from .comparing import IMAGE_VERSION, LARGE, MISSING, Form, Original, Sight, comparable, image_of
+from .comparing import IMAGE_VERSION, LARGE, MISSING, Form, Original, Sight, image_of
 from .copying import clone
 from .documents import MARK, is_mark, unescaped
 from .errors import MalformedPayloadError
-from .json_text import SCALARS, loads
+from .json_text import SCALARS, comparable, loads
 from .session_types import DEFAULT_TYPES, SIGN, UNCHANGING, SessionTypes
 from .storable import plain_text, require_storable
 
@@ -164,11 +164,8 @@ class Tracked(ABC):
 
     def _original(self, value: Any) -> Original:
         """Return what tells later whether a value has changed that `_parse` has left."""
-        if type(value) is list or type(value) is dict:
-            image = image_of(value)
-            if len(image) > LARGE:
-                return image
-        return self._stored_form(value)
+        image = image_of(value) if type(value) is list or type(value) is dict else b""
+        return image or self._stored_form(value)
 
     def _see(self, key: str, value: Any) -> Sight | None:
         """Return what is seen of a container that may have changed in place; None: it is as in the text.
@@ -313,12 +310,17 @@ class Tracked(ABC):
                     for key, original in originals.items()
                     if type(data.get(key)) not in UNCHANGING
                 }
+                self._sights = {
+                    key: sight._replace(is_original=True)
+                    for key, sight in self._sights.items()
+                    if stored.get(key) == sight.form
+                }
             else:
+                self._sights = {}
                 stored_data = self._parse(text)
                 for key in originals:
                     originals[key] = self._original(stored_data[key]) if key in stored_data else MISSING
         self._text = text
-        self._sights = {}
         self._forced = False
         self._serialized = None
 

@@ -6,9 +6,8 @@ afterwards.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from websession_core.lifecycle import reissue
 
@@ -34,8 +33,7 @@ class CookieOrder(enum.Enum):
     DELETE = "forget the cookie"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes out with the response.
 
     Attributes:
@@ -47,10 +45,13 @@ class Answer:
     """
 
     order: CookieOrder
-    token: str = dataclasses.field(default="", repr=False)
+    token: str = ""
     max_age: int | None = None
     jar: CookieJar | None = None
     forgotten: tuple[CookieJar, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Answer: {self.order.value}>"  # no token
 
     def send(self, request: Request, response: Response) -> None:
         """Add the headers to `response`."""
@@ -99,7 +100,7 @@ def _sent_again(kit: SessionKit, copy: WorkingCopy) -> Ticket | None:
         return None
     if copy.pending.written and not copy.pending.written.isdisjoint(OVERRIDES):
         policies = kit.effective_policies(row.overrides, row.owned)
-        verdict = dataclasses.replace(verdict, policies=policies)
+        verdict = verdict._replace(policies=policies)
     is_written = row_before is not None and row.version != row_before.version
     seed = kit.fresh_seed() if verdict.ticket.seed is None else None
     ticket = reissue(verdict, kit.clock(), written=is_written, seed=seed)

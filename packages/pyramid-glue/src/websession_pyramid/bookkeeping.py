@@ -194,9 +194,9 @@ def after_transaction(
     """
     opening, pending, row = copy.opening, copy.pending, copy.contents.row
     origin = None if copy.writer is None else copy.writer.origin
-    is_resettled = not pending.written.isdisjoint(OVERRIDES)
-    has_duties = any(verdict.duties for verdict in opening.verdicts)
-    if copy.writer is None or origin is None or not (pending.deleted or is_resettled or has_duties):
+    is_resettled = bool(pending.written) and not pending.written.isdisjoint(OVERRIDES)
+    is_due = pending.deleted or is_resettled or opening.has_duties
+    if not is_due or copy.writer is None or origin is None:
         return ()  # as in most requests: do not touch the engine for nothing
     if within_test:
         if not copy.writer.dbsession.is_active:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from webob.cookies import make_cookie
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from pyramid.request import Request
     from pyramid.response import Response
@@ -51,13 +51,12 @@ class CookieJar:
             self._samesite = settings.visitor_cookie_samesite or settings.cookie_samesite
             self._warned = visitors._warned
         self._pair = f"{name}="
-        # In one search, since there may be hundreds of cookies of other names.
         self._values = re.compile(rf"(?:^|;)\s*{re.escape(name)}=([^;]*)")
         self._attributes: dict[bool, str] = {}  # of a cookie that goes when the browser is closed, by Secure
 
     def is_in(self, request: Request) -> bool:
         """Return whether `request` carries the cookie, valid or not."""
-        return next(self.tokens(request), None) is not None
+        return bool(self.tokens(request))
 
     def is_stored_by(self, response: Response) -> bool:
         """Return whether `response` has the browser store the cookie."""
@@ -66,8 +65,8 @@ class CookieJar:
             for name, value in response.headerlist
         )
 
-    def tokens(self, request: Request) -> Iterator[str]:
-        """Yield the values that `request` carries under the cookie's name, a few at most.
+    def tokens(self, request: Request) -> Sequence[str]:
+        """Return the values that `request` carries under the cookie's name, a few at most.
 
         The header is taken apart here (RFC 6265 section 4.2.1: pairs between semicolons): WebOb's
         `request.cookies` decodes every cookie of the request as UTF-8 and raises on one that is not, no
@@ -78,13 +77,19 @@ class CookieJar:
             # A bare request (`pyramid.testing.DummyRequest`) has a dictionary and no header.
             cookies = request.cookies
             value = cookies.get(self.name) if isinstance(cookies, dict) else None
-            if isinstance(value, str):
-                yield value
-            return
-        if self._pair not in header:
-            return  # of any length
-        for match in islice(self._values.finditer(header), _TOKENS_LOOKED_AT):
-            yield match[1].rstrip().strip('"')
+            return (value,) if isinstance(value, str) else ()
+        pair = self._pair
+        place = header.find(pair)
+        if place < 0:
+            return ()
+        if header.find(pair, place + 1) >= 0:
+            # In one search, since there may be hundreds of cookies of other names.
+            values = [match[1] for match in islice(self._values.finditer(header), _TOKENS_LOOKED_AT)]
+        elif header[:place].rstrip()[-1:] in {"", ";"}:
+            values = [header[place + len(pair) :].partition(";")[0]]
+        else:
+            return ()  # the end of a longer name
+        return [value.rstrip().strip('"') for value in values]
 
     def set(self, request: Request, response: Response, token: str, max_age: int | None) -> None:
         """Add the header that stores `token` in the browser for `max_age` seconds; None: until it closes."""
@@ -214,10 +219,7 @@ def _is_loopback(host: str) -> bool:
 
 def _has_header(response: Response, header: str) -> bool:
     # Not by `response.headers`, which wraps the list in a new object at each look.
-    for name, _ in response.headerlist:  # noqa: SIM110 - any() with a generator takes three times as long
-        if name.lower() == header:
-            return True
-    return False
+    return header in [name.lower() for name, _ in response.headerlist]
 
 
 # Of RFC 9213, vendors' variants of it, and Edge Architecture 1.0: a cache that knows one of these takes no
@@ -228,10 +230,9 @@ def _is_for_content_networks(header: str) -> bool:
 
 
 def _keep_out_of_content_networks(response: Response) -> None:
-    response.headerlist[:] = [
-        (name, _not_stored(value) if _is_for_content_networks(name) else value)
-        for name, value in response.headerlist
-    ]
+    for place, (name, value) in enumerate(response.headerlist):
+        if _is_for_content_networks(name):
+            response.headerlist[place] = name, _not_stored(value)
 
 
 def _not_stored(value: str) -> str:

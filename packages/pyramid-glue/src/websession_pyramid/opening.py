@@ -6,8 +6,7 @@ The rules are in `websession_core.lifecycle`; here is only who gets to hear of t
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from websession_core.lifecycle import CONSEQUENCES, NewSession, Standing, Verdict, judge
 from websession_core.state import short_name
@@ -48,8 +47,7 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """What became of the browser's cookie.
 
     Attributes:
@@ -75,6 +73,13 @@ class Opening:
         """What the rules say of all tickets that were judged."""
         return self.passed if self.verdict is None else (*self.passed, self.verdict)
 
+    @property
+    def has_duties(self) -> bool:
+        """Whether something is to be recorded about a ticket that was judged."""
+        if self.verdict is not None and self.verdict.duties:
+            return True
+        return bool(self.passed) and any(verdict.duties for verdict in self.passed)
+
     def contents(self, kit: SessionKit) -> Contents:
         """Return the session's contents as they were read."""
         return Contents(self.row, reorder=self.reorder, rules=kit.rules)
@@ -85,8 +90,8 @@ class Opening:
         if verdict is None or row is None:
             return self
         standing = Standing.UNREADABLE
-        verdict = replace(verdict, standing=standing, state=None, duties=(), insists=False)
-        return replace(self, verdict=verdict, row=None, problems=(*self.problems, (row.id, problem)))
+        verdict = verdict._replace(standing=standing, state=None, duties=(), insists=False)
+        return self._replace(verdict=verdict, row=None, problems=(*self.problems, (row.id, problem)))
 
     @property
     def only_a_login_may_follow(self) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTHING", "Pending"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """What a transaction will do, and has done.
 
     It never changes: a savepoint keeps the one of its moment, a rollback brings that back, and an aborted
@@ -78,7 +76,7 @@ class Pending:
     def without(self, deleted: AbstractSet[UUID]) -> Pending:
         """Return this after the application's own statements have deleted some rows."""
         to_delete = tuple(session_id for session_id in self.to_delete if session_id not in deleted)
-        return dataclasses.replace(self, to_delete=to_delete, deleted=(*self.deleted, *deleted))
+        return self._replace(to_delete=to_delete, deleted=(*self.deleted, *deleted))
 
     def updates(self, *, changed: bool) -> bool:
         """Return whether the session's row is to be updated.

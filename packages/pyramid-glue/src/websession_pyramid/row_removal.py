@@ -6,7 +6,6 @@ foreign key of the application's keeps is emptied, and the application hears of 
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,7 @@ def delete_rows(writer: RowWriter, pending: Pending) -> Pending:
         _end(writer, connection, session_id)
     # Only now: a deletion that has failed, and whose error the application swallows, is still to do.
     deleted = (*pending.deleted, *pending.to_delete)
-    return dataclasses.replace(pending, to_delete=(), deleted=deleted)
+    return pending._replace(to_delete=(), deleted=deleted)
 
 
 def delete_all(writer: RowWriter, but: UUID | None) -> tuple[int, Sequence[UUID]]:

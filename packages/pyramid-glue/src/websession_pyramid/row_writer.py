@@ -5,7 +5,6 @@ Statements only; when they run is the unit of work's business.
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from websession_core.errors import SessionTransactionError, UnreadableRowError
 from websession_core.lifecycle import begin, rotate
 from websession_core.state import COUNTER_MAX
 from websession_models import SessionRow, has_ended_transaction
+from websession_models.rows import make_row, no_values
 from websession_models.user_limit import is_slot_taken
 
 from .client_info import client_info
@@ -215,7 +215,7 @@ class RowWriter:
         try:
             if contents.row is None:
                 contents.row, first = self._insert(contents, data, flash, seed)
-                return dataclasses.replace(pending, ticket=first, own_columns=False)
+                return pending._replace(ticket=first, own_columns=False)
             contents.row, rotated, names = self._update(
                 contents, contents.row, ticket, data, flash, seed=seed
             )
@@ -226,8 +226,7 @@ class RowWriter:
             raise StaleSessionError(LOGIN_ELSEWHERE) from error
         if rotated is None and names <= pending.written and not pending.own_columns:
             return pending  # as where only data has changed
-        return dataclasses.replace(
-            pending,
+        return pending._replace(
             ticket=rotated or pending.ticket,
             written=pending.written | names,
             own_columns=False,
@@ -250,17 +249,20 @@ class RowWriter:
             seed=seed,
         )
         columns = {name: value for name, value in contents.changes.items() if name not in OVERRIDES}
-        row = SessionRow(
-            id=beginning.ticket.session_id,
-            created=beginning.state.created,
-            version=1,
-            epoch=beginning.state.epoch,
-            data=data or "{}",
-            flash=flash or "{}",
-            knows_users=kit.has("userid"),
-            overrides=overrides,
-            activity=beginning.state.activity,
-            values={**columns, **self._client_info()},
+        state = beginning.state
+        row = make_row(
+            beginning.ticket.session_id,
+            state.created,
+            1,
+            state.epoch,
+            data or "{}",
+            flash or "{}",
+            None,
+            overrides,
+            state.activity,
+            kit.has("userid"),
+            "",
+            {**no_values(), **columns, **self._client_info()},
         )
         connection = self.connection()
         kit.warn_of_engine_faults(connection)
@@ -311,13 +313,7 @@ class RowWriter:
         names = frozenset(changes)
         if row.overrides is not None and not names.isdisjoint(OVERRIDES):
             changes["overrides"] = contents.overrides
-        row = dataclasses.replace(
-            row,
-            version=row.version + 1,
-            data=row.data if data is None else data,
-            flash=row.flash if flash is None else flash,
-            **{name: value for name, value in changes.items() if name not in OVERRIDES},
-        )
+        row = row.written(data, flash, {k: v for k, v in changes.items() if k not in OVERRIDES})
         return row, new_ticket, names
 
     def _was_deleted_here(self, session_id: UUID) -> bool:

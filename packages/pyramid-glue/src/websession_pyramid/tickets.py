@@ -8,7 +8,7 @@ somebody wants to know what is in it.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from websession_core.errors import TicketError
@@ -17,7 +17,7 @@ from websession_core.state import Ticket
 from websession_crypto import MalformedTokenError, TokenCodec, TokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence
     from uuid import UUID
 
     from pyramid.request import Request
@@ -51,8 +51,8 @@ class CookieTickets:
 
     __slots__ = ("_tickets", "_tokens", "refusals")
 
-    def __init__(self, tokens: Iterable[tuple[_Name, str]] = ()) -> None:
-        self._tokens = tuple(tokens)
+    def __init__(self, tokens: Sequence[tuple[_Name, str]] = ()) -> None:
+        self._tokens = tokens
         self.refusals: tuple[Refusal, ...] = ()
         self._tickets: tuple[Ticket, ...] | None = None if self._tokens else ()
 
@@ -92,8 +92,7 @@ class CookieTickets:
         return tuple(tickets) if len(tickets) < 2 else ranked(tickets)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Presented:
+class Presented(NamedTuple):
     """What a request's cookies hold.
 
     Attributes:
@@ -104,6 +103,9 @@ class Presented:
 
     users: CookieTickets
     visitors: CookieTickets
+
+    def __repr__(self) -> str:
+        return "<Presented>"  # tickets, and cookies that may hold one
 
     @classmethod
     def left(cls, ticket: Ticket | None) -> Presented:
@@ -131,9 +133,11 @@ class Presented:
 
     def seed_of(self, ticket: Ticket | None) -> bytes | None:
         """Return the seed of the session that a ticket opens; None: it has none."""
-        visitors = self.visitors.first
-        if ticket is None or ticket.seed is not None or visitors is None:
+        if ticket is None or ticket.seed is not None:
             return None if ticket is None else ticket.seed
+        visitors = self.visitors.first
+        if visitors is None:
+            return None
         # The one that opened it is of version 1; a visitor may have one of version 2 besides.
         is_same = (visitors.session_id, visitors.epoch) == (ticket.session_id, ticket.epoch)
         return visitors.seed if is_same else None
@@ -163,9 +167,8 @@ class _Name:
         # of version 0.2: two kinds of workers would send cookies to and fro.
         return replace(ticket, cookie_version=ticket.cookie_version ^ 1) if self._is_outdated else ticket
 
-    def tokens(self, request: Request) -> Iterator[tuple[_Name, str]]:
-        for token in self.jar.tokens(request):
-            yield self, token
+    def tokens(self, request: Request) -> list[tuple[_Name, str]]:
+        return [(self, token) for token in self.jar.tokens(request)]
 
     def is_in(self, request: Request) -> bool:
         """Return whether a request carries such a cookie; if they may be others', whether one is ours."""
@@ -217,11 +220,14 @@ class TicketReader:
 
     def presented(self, request: Request) -> Presented:
         """Return what the request's cookies hold; nothing is decrypted yet."""
-        names = (self._users,) if self._former is None else (self._users, self._former)
-        tokens = (token for name in names for token in name.tokens(request))
-        name = self._visitors
-        visitors = _NO_TICKETS if name is None else CookieTickets(name.tokens(request))
-        return Presented(CookieTickets(tokens), visitors)
+        tokens, others = self._users.tokens(request), self._visitors
+        if self._former is not None:
+            tokens += self._former.tokens(request)
+        visitors = None if others is None else others.tokens(request)
+        return Presented(
+            CookieTickets(tokens) if tokens else _NO_TICKETS,
+            CookieTickets(visitors) if visitors else _NO_TICKETS,
+        )
 
     def read(self, request: Request) -> tuple[Ticket | None, tuple[Refusal, ...]]:
         """Return the ticket that is judged first, None if there is none, and what was no ticket of ours.

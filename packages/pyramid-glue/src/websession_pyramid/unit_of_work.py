@@ -21,7 +21,6 @@ cleanly. Before the commit it only sees to it that zope.sqlalchemy's is there: `
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import TYPE_CHECKING
 
@@ -230,7 +229,7 @@ class UnitOfWork:
             copy.expect_deletions()
             copy.notice_deletions()
         elif not is_token:
-            copy.pending = dataclasses.replace(copy.pending, by_error_page=True)
+            copy.pending = copy.pending._replace(by_error_page=True)
         if self.joined is not None and self.phase is Phase.OPEN:
             self._timely_join = self._timely_join or TimelyJoin()
             self._timely_join.expect(self.transaction, self._join)
@@ -279,7 +278,7 @@ class UnitOfWork:
         copy = self.working_copy
         if copy.pending.own_columns:
             # Those that a listener of the COMMIT has changed are in the row.
-            copy.pending = dataclasses.replace(copy.pending, own_columns=False)
+            copy.pending = copy.pending._replace(own_columns=False)
         if copy.may_have_work:
             copy.warn_of_dropped_change("the transaction of this request has ended")
         copy.close()

@@ -6,7 +6,6 @@ What holds it, a unit of work or a read-only session, decides who may change it 
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -101,7 +100,7 @@ class WorkingCopy:
         self._has_warned = self._had_full_queue = False
         self.opening = opening
         self.contents = opening.contents(kit)
-        if problem := self.contents.problem:
+        if opening.row is not None and (problem := self.contents.problem):
             # At once, and not when somebody looks at it: the same request would have a user, and then none.
             self.opening = opening.as_unreadable(problem)
             self.contents = self.opening.contents(kit)
@@ -212,7 +211,7 @@ class WorkingCopy:
         own = self.seed
         if own is None and self.contents.row is None and not self._kit.settings.alongside_0_2:
             own = secrets.token_bytes(SEED_LENGTH) if seed is None else seed
-            self.pending = dataclasses.replace(self.pending, seed=own)
+            self.pending = self.pending._replace(seed=own)
         return own
 
     @property
@@ -251,7 +250,7 @@ class WorkingCopy:
         row = self.contents.row
         if not self.is_writable:
             return
-        self.pending = dataclasses.replace(self.pending, seed=self._kit.fresh_seed())
+        self.pending = self.pending._replace(seed=self._kit.fresh_seed())
         self.contents.rotating = True
         if row is not None:
             self._announce(SessionRegenerated, row.id, reason)
@@ -259,7 +258,7 @@ class WorkingCopy:
     def forget_cookies(self) -> None:
         """Let the browser forget each cookie that it came with and is not sent again."""
         if self.is_writable:
-            self.pending = dataclasses.replace(self.pending, forgets_cookies=True)
+            self.pending = self.pending._replace(forgets_cookies=True)
 
     def end_visitors_session(self, reason: str) -> None:
         """End the session that the visitors' cookie opens, if it is not the present one."""
@@ -358,7 +357,7 @@ class WorkingCopy:
         """Delete all sessions of the model at once, but one if it is given; return how many there were."""
         writer = self.attached
         count, deleted = delete_all(writer, but)
-        self.pending = dataclasses.replace(self.pending, deleted=(*self.pending.deleted, *deleted))
+        self.pending = self.pending._replace(deleted=(*self.pending.deleted, *deleted))
         if self.manager is not None:
             writer.mark_changed(self.manager)
         return count
@@ -387,7 +386,7 @@ class WorkingCopy:
         if row is None:
             return
         if row is self.opening.row and self.attached.is_modified(row.id):
-            self.pending = dataclasses.replace(self.pending, own_columns=True)
+            self.pending = self.pending._replace(own_columns=True)
         # So the ORM does with a deleted user's sessions, if no cascade says otherwise.
         self.may_be_deleted |= self.attached.has_lost_user(row.id)
 
@@ -425,7 +424,7 @@ class WorkingCopy:
 
     def want_row(self) -> None:
         """Let the session be stored even if it is empty."""
-        self.pending = dataclasses.replace(self.pending, is_wanted=True)
+        self.pending = self.pending._replace(is_wanted=True)
 
     # -- private ---------------------------------------------------------------------------------------------
 
@@ -434,7 +433,7 @@ class WorkingCopy:
 
     def _delete_later(self, session_ids: Sequence[UUID]) -> None:
         to_delete = (*self.pending.to_delete, *session_ids)
-        self.pending = dataclasses.replace(self.pending, to_delete=to_delete)
+        self.pending = self.pending._replace(to_delete=to_delete)
 
     def _follow(self, writer: RowWriter) -> None:
         writer.savepoints = SavepointStack(self.snapshot, self.restore)

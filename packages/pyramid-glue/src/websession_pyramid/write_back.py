@@ -51,7 +51,11 @@ def write_back(copy: WorkingCopy) -> None:
     if copy.pending.to_delete:
         copy.pending = delete_rows(writer, copy.pending)
     if is_stored:
-        seed = copy.certain_seed(None if contents.row is not None else copy.seed_of_forms)
+        is_new = contents.row is None
+        # Only for a new ticket: not where data has changed.
+        seed = (
+            copy.certain_seed(copy.seed_of_forms if is_new else None) if is_new or contents.rotating else None
+        )
         copy.pending = writer.store(contents, copy.pending, copy.ticket, data, flash, seed=seed)
     contents.changes, contents.rotating = {}, False
     if data is not None:

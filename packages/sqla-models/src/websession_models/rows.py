@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from websession_core.policies import Overrides
 from websession_core.state import SessionState, short_name
+from websession_core.unchecked import unchecked
 
 from .features import FEATURES
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from websession_core.state import Activity
 
-__all__ = ["OVERRIDES", "ROW_COLUMNS", "SessionRow"]
+__all__ = ["OVERRIDES", "ROW_COLUMNS", "SessionRow", "make_row", "no_values"]
 
 OVERRIDES: Final = tuple(field.name for field in dataclasses.fields(Overrides))
 """The columns of a session's own timeouts: a row has them as one value."""
+
+_state = unchecked(SessionState)
 
 _NO_VALUES: Final[Mapping[str, Any]] = {
     name: None for feature in FEATURES for name in feature.columns if name not in OVERRIDES
@@ -114,6 +117,30 @@ class SessionRow:
         def __getattr__(self, name: str) -> Any:
             """Return a value; what does it are the properties below, which slow no other attribute."""
 
+    def written(self, data: str | None, flash: str | None, changes: Mapping[str, Any]) -> SessionRow:
+        """Return the row as an update leaves it, which lets the version grow by one.
+
+        Args:
+            data: The text of its data; None: as before.
+            flash: The text of its flash queues; None: as before.
+            changes: What else has changed, by the names of the arguments, those of values included.
+        """
+        own = {name: value for name, value in changes.items() if name in _NO_VALUES}
+        return make_row(
+            self.id,
+            self.created,
+            self.version + 1,
+            changes.get("epoch", self.epoch),
+            self.data if data is None else data,
+            self.flash if flash is None else flash,
+            changes.get("rotated_at", self.rotated_at),
+            changes.get("overrides", self.overrides),
+            self.activity,
+            self.knows_users,
+            "",
+            {**self.values, **own} if own else self.values,
+        )
+
     @property
     def owned(self) -> bool | None:
         """Whether it belongs to a user; None: the model knows no users."""
@@ -123,15 +150,15 @@ class SessionRow:
     def state(self) -> SessionState:
         """What the rules need to know of it."""
         owned = self.owned
-        return SessionState(
-            created=self.created,
-            epoch=self.epoch,
-            rotated_at=self.rotated_at,
-            owned=owned,
-            activity=self.activity,
-            overrides=self.overrides,
-            is_readable=not self.problem,
-            is_ownerless=owned is False and self.values["authenticated_at"] is not None,
+        return _state(
+            self.created,
+            self.epoch,
+            self.rotated_at,
+            owned,
+            self.activity,
+            self.overrides,
+            not self.problem,
+            owned is False and self.values["authenticated_at"] is not None,
         )
 
     def __repr__(self) -> str:
@@ -140,6 +167,14 @@ class SessionRow:
             f"<SessionRow {short_name(self.id)}… created={self.created} version={self.version} "
             f"epoch={self.epoch} data={len(self.data)} flash={len(self.flash)} characters>"
         )
+
+
+make_row: Final[Callable[..., SessionRow]] = unchecked(SessionRow)
+"""Makes a row of all its fields, in their order, among which ``values`` has a value for each name."""
+
+
+no_values: Final[Callable[[], dict[str, Any]]] = dict(_NO_VALUES).copy
+"""Returns a new dictionary of the features' columns, each with None."""
 
 
 def _value(name: str) -> property:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import BigInteger, Integer, String, Text, bindparam, cast, delete, insert, select, update
@@ -23,15 +24,16 @@ from sqlalchemy.types import TypeDecorator
 from websession_core.errors import SessionError, UnreadableRowError
 from websession_core.policies import LONGEST, NO_OVERRIDES, Overrides
 from websession_core.state import COUNTER_MAX, Activity
+from websession_core.unchecked import unchecked
 
 from .companion import KEY
 from .emptying import ENDED, empty_row, is_no_session
 from .envelope import Envelope
-from .executing import ID, PREFIX, execute, tell_plainly
+from .executing import ID, PREFIX, Prepared, execute, tell_plainly
 from .features import ModelFeatures, features_of
 from .mixins import EncryptedDataMixin, UseridMixin
 from .queries import with_companion
-from .rows import OVERRIDES, ROW_COLUMNS, SessionRow
+from .rows import OVERRIDES, ROW_COLUMNS, SessionRow, make_row, no_values
 from .schema import SchemaError
 
 if TYPE_CHECKING:
@@ -111,15 +113,16 @@ class Store:
         """
         statements = self._for(connection.dialect)
         try:
-            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0.
-            values: Any = execute(connection, statements.select, {ID: session_id}).first()
+            # Any, because rows are generic in SQLAlchemy 2.1 in another way than in 2.0. There is one at
+            # most, so `first()` would only take longer.
+            lines: Any = execute(connection, statements.select, {ID: session_id}).all()
         except _MAY_BE_NONSENSE as error:
             if not _is_nonsense(error):
                 raise
             raise _nonsense(error) from None
-        if values is None or statements.is_ended(values):
+        if not lines or statements.is_ended(lines[0]):
             return None
-        return self._open(statements.row(session_id, values))
+        return self._open(statements.row(session_id, lines[0]))
 
     def scan(
         self,
@@ -207,14 +210,14 @@ class Store:
         statements = self._for(connection.dialect)
         (insert_row, insert_both), parameters = statements.insertion(row)
         if row.activity is None or statements.insert_companion is None:
-            execute(connection, insert_row, parameters)
+            insert_row.execute(connection, parameters)
             return
-        activity = {PREFIX + name: getattr(row.activity, name) for name in self.features.activity}
+        activity = statements.recorded(row.activity)
         if insert_both is not None:
-            execute(connection, insert_both, {**parameters, **activity})
+            insert_both.execute(connection, {**parameters, **activity})
         else:
-            execute(connection, insert_row, parameters)
-            execute(connection, statements.insert_companion, {ID: row.id, **activity})
+            insert_row.execute(connection, parameters)
+            statements.insert_companion.execute(connection, {ID: row.id, **activity})
 
     def update(
         self,
@@ -251,7 +254,7 @@ class Store:
         values = {PREFIX + name: value for name, value in {**texts, **changes}.items()}
         # In one order, so that there are not more statements to keep than there are sets of columns.
         statement = self._for(connection.dialect).update(tuple(sorted(values)))
-        result = execute(connection, statement, {ID: session_id, _VERSION: version, **values})
+        result = statement.execute(connection, {ID: session_id, _VERSION: version, **values})
         # The version always changes, so this holds for drivers that count changed rows, too.
         return result.rowcount == 1
 
@@ -325,7 +328,10 @@ class Store:
 
 _stores: weakref.WeakKeyDictionary[type, Store] = weakref.WeakKeyDictionary()
 
-_VERSION: Final = PREFIX + "version"
+_ALWAYS: Final = ("created", "version", "epoch", "data", "flash")
+"""The columns that every row has a value in, besides its key."""
+
+_CREATED, _VERSION, _EPOCH, _DATA, _FLASH = (PREFIX + name for name in _ALWAYS)
 # Where the ORM's statement is found among what others keep with a class's instrumentation.
 _INSTANCE: Final = "websession_models.load_with_instance"
 
@@ -345,44 +351,43 @@ class _Statements:
         self._columns = columns
         self._dialect = dialect.name
         self.has_jsonb = any(isinstance(columns[name].type.dialect_impl(dialect), JSONB) for name in _TEXTS)
-        self._updates: dict[tuple[str, ...], Update] = {}
-        self._inserts: dict[tuple[str, ...], tuple[Insert, Insert | None]] = {}
+        self._updates: dict[tuple[str, ...], Prepared] = {}
+        self._inserts: dict[tuple[str, ...], tuple[Prepared, Prepared | None]] = {}
         self._is_session = key == bindparam(ID, type_=key.type)
         self._where: list[ColumnElement[bool]] = [self._is_session, features.criterion()]
         self._is_as_read = [*self._where, version == bindparam(_VERSION, type_=version.type)]
         # Not the key, which is known: to make a UUID of it takes longer than the rest.
         self._plain = tuple(name for name in ROW_COLUMNS if name in columns and name != "id")
         self._epoch = self._plain.index("epoch")
-        self._checks = tuple(
-            (self._plain.index(name), most, fits) for name, most, fits in _checks(features, self._plain)
-        )
+        self._checks = tuple((self._plain.index(name), fits) for name, fits in _checks(features, self._plain))
+        self._checked = itemgetter(*(place for place, _ in self._checks))
         # Every model has those that come first.
         self._values = self._plain[_SINGLE:]
         self._end_of_values = len(self._plain)
         self._overrides = tuple(name for name in OVERRIDES if name in columns)
         self._end_of_overrides = self._end_of_values + len(self._overrides)
-        self._absent = tuple(name for name in ROW_COLUMNS if name not in columns)
-        self._absent_overrides = tuple(name for name in OVERRIDES if name not in columns)
-        # A new session has no value for most of these. NULL where nothing else would be is as well left out.
-        self._optional = tuple(
-            name for name in (*self._plain, *self._overrides) if _is_null_by_itself(columns[name])
+        # A new session has no value for most columns. Where NULL would be something else, it is named.
+        self._defaulted = frozenset(
+            name
+            for name in (*self._plain, *self._overrides)
+            if name not in _ALWAYS and not _is_null_by_itself(columns[name])
         )
-        named = [name for name in ("id", *self._plain, *self._overrides) if name not in self._optional]
-        self._named = tuple(name for name in named if name not in OVERRIDES)
-        self._named_overrides = tuple(name for name in named if name in OVERRIDES)
         self._features = features
         self._activity = tuple(features.activity)
+        self._activity_names = tuple(PREFIX + name for name in self._activity)
         self._knows_users = features.offers(UseridMixin)
         # By the key that is asked for, and not by the other table's column: PostgreSQL then plans faster, and
         # it plans for nearly every read, since psycopg forgets its prepared statements with each ROLLBACK.
         self._source = with_companion(features, bindparam(ID, type_=key.type))
         self.select: Select[Any] = select(*self._selection()).select_from(self._source).where(*self._where)
-        self.insert_companion: Insert | None = None
+        self._insert_companion: Insert | None = None
+        self.insert_companion: Prepared | None = None
         if features.companion is not None:
             recording = [features.companion.columns[KEY], *features.activity.values()]
-            self.insert_companion = insert(features.companion).values(
+            self._insert_companion = insert(features.companion).values(
                 {column: bindparam(PREFIX + column.name, type_=column.type) for column in recording}
             )
+            self.insert_companion = Prepared(self._insert_companion)
         self.rewrite: Update = (
             update(features.table)
             .where(*self._is_as_read)
@@ -411,13 +416,13 @@ class _Statements:
             kind = type(created).__name__
             table = self._features.table.name
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
-        for place, most, fits in self._checks:
-            value = line[place]
-            # Nearly always NULL or an integer in its range, and then without a call.
-            if value is None or (type(value) is int and 0 <= value <= most) or fits(value):
-                continue
-            column = self._columns[self._plain[place]].name
-            raise UnreadableRowError(f"there is nonsense in its column {column!r}")
+        if created is None or version is None or epoch is None:
+            raise UnreadableRowError("one of its columns is NULL")
+        for value in self._checked(line):
+            # Nearly always NULL or an integer that fits every column.
+            if not (value is None or (type(value) is int and 0 <= value < _INTEGER_MAX)):
+                self._check(line)
+                break
         overrides = activity = None
         if self._overrides:
             own = line[self._end_of_values : self._end_of_overrides]
@@ -427,8 +432,10 @@ class _Statements:
         # Whether the outer join found a companion.
         if self._activity and line[self._end_of_overrides]:
             numbers = line[self._end_of_overrides + 1 :]
-            activity = _sane(Activity, dict(zip(self._activity, numbers, strict=True)), COUNTER_MAX)
-        return SessionRow(
+            activity = self._recorded(dict(zip(self._activity, numbers, strict=True)))
+        values = no_values()
+        values.update(zip(self._values, line[_SINGLE : self._end_of_values], strict=True))
+        return make_row(
             session_id,
             created,
             version,
@@ -436,13 +443,32 @@ class _Statements:
             data,
             flash,
             rotated_at,
-            overrides=overrides,
-            activity=activity,
-            knows_users=self._knows_users,
-            values=dict(zip(self._values, line[_SINGLE : self._end_of_values], strict=True)),
+            overrides,
+            activity,
+            self._knows_users,
+            "",
+            values,
         )
 
-    def insertion(self, row: SessionRow) -> tuple[tuple[Insert, Insert | None], dict[str, Any]]:
+    def recorded(self, activity: Activity) -> dict[str, Any]:
+        """Return the parameters for the columns of the companion row."""
+        values = [getattr(activity, name) for name in self._activity]
+        return dict(zip(self._activity_names, values, strict=True))
+
+    def _recorded(self, numbers: dict[str, Any]) -> Activity:
+        for number in numbers.values():
+            if not (number is None or (type(number) is int and 0 <= number <= COUNTER_MAX)):
+                return _sane(Activity, numbers, COUNTER_MAX)
+        return _activity(**numbers)
+
+    def _check(self, line: Sequence[Any]) -> None:
+        """Refuse a line with a value that we cannot have written."""
+        for place, fits in self._checks:
+            if line[place] is not None and not fits(line[place]):
+                column = self._columns[self._plain[place]].name
+                raise UnreadableRowError(f"there is nonsense in its column {column!r}")
+
+    def insertion(self, row: SessionRow) -> tuple[tuple[Prepared, Prepared | None], dict[str, Any]]:
         """Return the statement that inserts a row, the one that inserts its companion, too, and parameters.
 
         Where two statements are needed for that, the second one is None.
@@ -450,47 +476,48 @@ class _Statements:
         Raises:
             ValueError: The row has a value for something that the model has no column for.
         """
-        overrides, values = (NO_OVERRIDES if row.overrides is None else row.overrides), row.values
-        unknown = [name for name in self._absent if values[name] is not None]
-        if overrides is not NO_OVERRIDES:
-            unknown += [name for name in self._absent_overrides if getattr(overrides, name) is not None]
-        if unknown:
-            self._features.refuse_unknown(unknown)
-        parameters = {
-            PREFIX + name: values[name] if name in values else getattr(row, name) for name in self._named
+        overrides = NO_OVERRIDES if row.overrides is None else row.overrides
+        parameters: dict[str, Any] = {
+            ID: row.id,
+            _CREATED: row.created,
+            _VERSION: row.version,
+            _EPOCH: row.epoch,
+            _DATA: row.data,
+            _FLASH: row.flash,
         }
-        for name in self._named_overrides:
-            parameters[PREFIX + name] = getattr(overrides, name)
+        values = row.values
+        for name in self._defaulted:
+            parameters[PREFIX + name] = getattr(overrides if name in _OWN_TIMEOUTS else row, name)
         optional = []
-        for name in self._optional:
-            if name in values:
-                value = values[name]
-            elif name in _OWN_TIMEOUTS:
-                value = None if overrides is NO_OVERRIDES else getattr(overrides, name)
-            else:
-                value = getattr(row, name)
-            if value is not None:
+        if row.rotated_at is not None:
+            values = {"rotated_at": row.rotated_at, **values}
+        if overrides is not NO_OVERRIDES:
+            values = {**values, **{name: getattr(overrides, name) for name in OVERRIDES}}
+        for name, value in values.items():
+            if value is not None and name not in self._defaulted:
                 parameters[PREFIX + name] = value
                 optional.append(name)
         names = tuple(optional)
         statements = self._inserts.get(names)
         if statements is None:
+            self._features.refuse_unknown([name for name in names if name not in self._columns])
             statements = self._inserts[names] = self._insert(names)
         return statements, parameters
 
-    def _insert(self, optional: tuple[str, ...]) -> tuple[Insert, Insert | None]:
+    def _insert(self, optional: tuple[str, ...]) -> tuple[Prepared, Prepared | None]:
         """Return the statements for rows that have values in these of the optional columns."""
-        named = (*self._named, *self._named_overrides, *optional)
+        named = ("id", *_ALWAYS, *self._defaulted, *optional)
         values: dict[Column[Any], Any] = {self._columns[name]: self._value(name) for name in named}
         if self._features.identity is not None:
             discriminator, mark = self._features.identity
             values[discriminator] = mark
         insert_row = insert(self._features.table).values(values)
-        if self.insert_companion is None or not self._can_insert_both():
-            return insert_row, None
-        return insert_row, self.insert_companion.add_cte(insert_row.cte(PREFIX + "row"))
+        if self._insert_companion is None or not self._can_insert_both():
+            return Prepared(insert_row), None
+        both = self._insert_companion.add_cte(insert_row.cte(PREFIX + "row"))
+        return Prepared(insert_row), Prepared(both)
 
-    def update(self, names: tuple[str, ...]) -> Update:
+    def update(self, names: tuple[str, ...]) -> Prepared:
         """Return the statement that writes the parameters with these names."""
         statement = self._updates.get(names)
         if statement is None:
@@ -499,7 +526,7 @@ class _Statements:
             for name in names:
                 attribute = name.removeprefix(PREFIX)
                 values[self._columns[attribute]] = self._value(attribute)
-            statement = update(self._features.table).where(*self._is_as_read).values(values)
+            statement = Prepared(update(self._features.table).where(*self._is_as_read).values(values))
             self._updates[names] = statement
         return statement
 
@@ -547,6 +574,8 @@ class _Statements:
         return cast(text, column.type) if self._dialect == "postgresql" else text
 
 
+_activity = unchecked(Activity)
+
 # What types raise for a value that is none of theirs; and SQLite's driver, as `_is_nonsense()` knows.
 _MAY_BE_NONSENSE: Final = (ValueError, TypeError, ArithmeticError, LookupError, OperationalError)
 
@@ -561,27 +590,22 @@ def _nonsense(error: BaseException) -> UnreadableRowError:
     return UnreadableRowError(f"there is nonsense in one of its columns ({type(error).__name__})")
 
 
-def _checks(
-    features: ModelFeatures, names: Iterable[str]
-) -> Iterator[tuple[str, int, Callable[[Any], bool]]]:
-    """Yield the columns with what says of each whether a value can be what we have written there.
-
-    Before that comes up to which number an integer can be; -1: ask.
-    """
+def _checks(features: ModelFeatures, names: Iterable[str]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    """Yield the columns with what says of each whether a value can be what we have written there."""
     for name in names:
         if name == "userid":
             kind: Any = features.userid_type
             if kind is not None:
-                yield name, -1, partial(_is_a, kind)
+                yield name, partial(_is_a, kind)
         elif name in _TEXTS or isinstance(features.columns[name].type, TypeDecorator):
             continue  # cast to text; or a type of the application's own
         elif isinstance(features.columns[name].type, String):
-            yield name, -1, partial(_is_a, str)
+            yield name, partial(_is_a, str)
         elif isinstance(features.columns[name].type, Integer):
             is_big = isinstance(features.columns[name].type, BigInteger)
             # One less than fits: it will be counted on.
             most = (COUNTER_MAX if is_big else _INTEGER_MAX) - 1
-            yield name, most, partial(_fits, most=most)
+            yield name, partial(_fits, most=most)
 
 
 def _is_a(kind: type, value: object) -> bool:
