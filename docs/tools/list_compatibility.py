@@ -19,14 +19,14 @@ INTRODUCTION = """\
 # Compatibility
 
 What the current version of each distribution works with. Each is released separately;
-`pip install -U "pyramid-sqlalchemy-sessions>=0.2"` finds versions that go together. The tests run on the lower
-ends of the ranges and on the newest versions inside them.
+`pip install -U "pyramid-sqlalchemy-sessions>=0.2"` finds versions that go together. The tests run on the
+lower ends of the ranges and on the newest versions inside them.
 
 SQLAlchemy 2.0 and 2.1 are both tested. pip keeps a version that is in the range, and replaces an older one by
 the newest, 2.1, where `postgresql://` means the driver psycopg instead of psycopg2. To get 2.0, add
 `"sqlalchemy>=2.0.36,<2.1"` to the same command.
 
-Within a series `0.N` of a distribution, names and signatures do not change; they can change in the next series.
+Within a series `0.N` of a distribution, names and signatures do not change; they can change in the next.
 
 Each change is tested on PostgreSQL 18, MariaDB 10.11, MySQL 9.7 and SQLite 3.40. MariaDB 10.3 and MySQL 8.0
 are the oldest versions that know the statements that are used.
@@ -46,16 +46,16 @@ TRIED = [
         "free-threaded Python (3.14t)",
         (
             "Tried once, with 3.14.6 on SQLite: the tests of the rules and of the codec pass, eight threads"
-            " counted their requests without a wrong number, and the GIL stays off with all packages imported."
-            " No whole run of the tests."
+            " counted their requests without a wrong number, and the GIL stays off with all packages"
+            " imported. No whole run of the tests."
         ),
     ),
     (
         "PyPy",
         (
-            "Tried once, with PyPy 8.0 (Python 3.11) on SQLite: the demo answers, and the tests of the rules, the"
-            " models, the codec without OpenSSL, forms, logins and renewal pass, but for a few that measure what"
-            " is CPython's own. There, a connection is returned to the pool late if a listener of"
+            "Tried once, with PyPy 8.0 (Python 3.11) on SQLite: the demo answers, and the tests of the rules,"
+            " the models, the codec without OpenSSL, forms, logins and renewal pass, but for a few that"
+            " measure what is CPython's own. There, a connection is returned to the pool late if a listener of"
             " `engine_connect` raises an exception."
         ),
     ),
