@@ -5,7 +5,13 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from websession_core import FlashQueues, MalformedPayloadError, UnstorableValueError
+from websession_core import (
+    FlashQueues,
+    MalformedPayloadError,
+    SessionTypes,
+    UnreadableValueError,
+    UnstorableValueError,
+)
 from websession_core.storable import MAX_DEPTH
 
 STORED = '{"":["hello"],"errors":["bad",{"code":1}]}'
@@ -132,7 +138,7 @@ def test_what_a_payload_refuses_is_refused_here_too(flash: FlashQueues, message:
 
 @pytest.mark.parametrize("queue", ["\0", 3, Level.HIGH])
 def test_the_name_of_a_queue_must_be_storable_text(flash: FlashQueues, queue: Any) -> None:
-    with pytest.raises(UnstorableValueError):
+    with pytest.raises(UnstorableValueError, match=r"^(the flash queues|\['\\x00'\]): "):
         flash.push("x", queue)
     assert not flash.is_changed
 
@@ -151,7 +157,7 @@ def test_the_limit_on_nesting_counts_the_queue_and_the_queues() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a":1}', '{"a":{"secret":1}}'])
 def test_stored_text_that_holds_no_queues_is_refused_without_showing_it(text: str) -> None:
-    with pytest.raises(MalformedPayloadError) as caught:
+    with pytest.raises(MalformedPayloadError, match="cannot be read: ") as caught:
         FlashQueues(text).peek()
 
     assert "secret" not in str(caught.value)
@@ -196,3 +202,59 @@ def test_a_repr_shows_how_many_messages_there_are_and_none_of_them(flash: FlashQ
     assert repr(flash) == "<FlashQueues: 3 messages>"
     flash.pop("errors")
     assert repr(flash) == "<FlashQueues: 1 message>"
+
+
+class TestWithoutDuplicates:
+    def test_a_queue_says_that_it_was_not_full_when_a_message_is_in_it_already(
+        self, flash: FlashQueues
+    ) -> None:
+        assert flash.push("hello", allow_duplicate=False) is False
+        assert flash.count() == 1
+
+    def test_one_that_was_added_as_another_one_is_known(self) -> None:
+        flash = FlashQueues()
+        flash.push("a", allow_duplicate=False)
+        flash.push("b")
+        flash.push("b")
+        flash.push("b", allow_duplicate=False)
+        assert flash.peek() == ["a", "b", "b"]
+
+    def test_of_two_that_are_equal_one_is_left_when_the_oldest_goes(self) -> None:
+        flash = FlashQueues(limit=2)
+        flash.push("a", allow_duplicate=False)
+        flash.push("a")
+        flash.push("b")
+        flash.push("a", allow_duplicate=False)
+        assert flash.peek() == ["a", "b"]
+
+
+def test_the_first_thing_asked_may_be_how_many_there_are() -> None:
+    assert FlashQueues(STORED).count("errors") == 2
+
+
+def test_keys_in_messages_are_in_order_where_the_database_has_one_of_its_own() -> None:
+    (message,) = FlashQueues('{"":[{"b":1,"a":2}]}', reorder=True).peek()
+    assert list(message) == ["a", "b"]
+
+
+def test_a_registered_subclass_of_text_stays_one() -> None:
+    types = SessionTypes()
+    types.add("markup", Markup, str.__str__, Markup)
+    flash = FlashQueues(types=types)
+    flash.push(Markup("b"))
+    assert type(flash.peek()[0]) is Markup
+
+
+def test_a_message_as_deep_as_can_be_is_stored_whatever_else_comes() -> None:
+    message: Any = 1
+    for _ in range((MAX_DEPTH - 2) // 2):
+        message = (message,)
+    flash = FlashQueues()
+    flash.push(message)
+    flash.push("x")
+    assert FlashQueues(flash.serialize()).peek() == [message, "x"]
+
+
+def test_a_message_that_cannot_be_read_is_called_by_its_queue() -> None:
+    with pytest.raises(UnreadableValueError, match=r"^flash\.x: .*'strange'"):
+        FlashQueues('{"$notation":[1e20],"x":[{"$strange":1}]}').peek("x")

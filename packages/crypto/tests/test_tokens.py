@@ -366,7 +366,7 @@ class TestLength:
         ) as caught:
             CODEC.encrypt(bytes(MAX_PAYLOAD_LENGTH + 1))
 
-        assert (caught.value.length, caught.value.maximum) == (2840, 2839)
+        assert caught.value.args == (caught.value.length, caught.value.maximum) == (2840, 2839)
         assert isinstance(caught.value, ValueError)
 
     def test_the_longest_token_under_the_longest_name_fits_into_a_cookie(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from decimal import Decimal
+from enum import Enum
 
 import command_site
 import pytest
@@ -12,6 +14,7 @@ from site_under_test import FullSession
 from websession_core.policies import Overrides
 from websession_core.state import Activity
 from websession_models import SessionRow, Store
+from websession_pyramid.command.userids import read_userid, shown_userid
 
 ON_SQLITE = pytest.mark.parametrize("websession_engine_name", ["sqlite"])
 SECRET = "the-token-of-a-form"
@@ -134,10 +137,20 @@ class TestList:
         assert "There is no such session." in result.stderr
 
     @ON_SQLITE
-    def test_a_userid_of_another_type_is_refused(self, command, config):
-        result = command("list", "--user", "ada", config)
+    @pytest.mark.parametrize(
+        ("user", "remedy"), [("ada", "a value of type int"), (str(2**70), "numbers from -2147483648 to")]
+    )
+    def test_what_is_no_userid_is_refused(self, command, config, user, remedy):
+        result = command("list", "--user", user, config)
         assert result.exit_code == 2
-        assert "'ada' is no userid" in result.stderr
+        assert f"{user!r} is no userid" in result.stderr
+        assert remedy in result.stderr
+
+    @pytest.mark.parametrize(
+        "userid", [7, "ada", b"\0a", uuid.UUID(int=1), Decimal("1.5"), Enum("Color", ["RED"]).RED], ids=repr
+    )
+    def test_a_userid_of_any_type_can_be_typed_as_it_is_shown(self, userid):
+        assert read_userid(str(shown_userid(userid)), type(userid)) == userid
 
     @ON_SQLITE
     def test_a_model_without_users_is_said(self, command, ini):

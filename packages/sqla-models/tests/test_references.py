@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import ForeignKey, String, event, text
 from sqlalchemy.dialects.postgresql import CITEXT
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 from websession_models import FullyFeaturedSession, Store
+from websession_models.emptying import checked_at_once
+from websession_models.features import features_of
 from websession_models.references import reference_problems
 from websession_models.unusable import find_unusable
 
@@ -65,6 +68,21 @@ def test_foreign_keys_that_hold_on_are_found(make, ondelete):
     assert problems.keys() == {"basket.session_id", "session.userid"}
     assert "no session that a row of it refers to can be purged" in problems["basket.session_id"]
     assert "ON DELETE CASCADE" in problems["basket.session_id"]
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql"], indirect=True)
+def test_a_key_that_only_the_database_defers_is_checked_at_once_and_deferred_again(make, base):
+    engine, model = make(None)
+    features, basket = features_of(model), base.metadata.tables["basket"]
+    key = "ALTER CONSTRAINT fk_basket_session_id_session DEFERRABLE INITIALLY DEFERRED"
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE basket {key}"))
+    with engine.connect() as connection:
+        with checked_at_once(connection, features):
+            pass
+        connection.execute(basket.insert(), {"session_id": uuid.uuid4()})
+        with pytest.raises(IntegrityError), checked_at_once(connection, features):
+            pass
 
 
 # A collation, what userids may not differ in alone, and whether sessions of ours take them for the same, too.

@@ -464,7 +464,7 @@ class TestACharacterSet:
         ("column", "kind", "fatal"),
         [
             ("data", "LONGTEXT CHARACTER SET latin1 NOT NULL", True),
-            ("userid", "VARCHAR(64) CHARACTER SET utf8mb3", False),
+            ("userid", "VARCHAR(64) CHARACTER SET utf8mb3", True),
             ("user_agent", "VARCHAR(255) CHARACTER SET latin1", False),
         ],
     )

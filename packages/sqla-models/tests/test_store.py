@@ -1,8 +1,10 @@
 """Rows in, values out, on every engine."""
 
+import gc
 import json
 import sqlite3
 import threading
+import weakref
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +13,7 @@ from typing import ClassVar
 
 import pytest
 from inserting import insert_session
-from sqlalchemy import JSON, DateTime, ForeignKey, Integer, String, event, select
+from sqlalchemy import JSON, DateTime, ForeignKey, Integer, String, create_engine, event, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 from websession_core.policies import Overrides
@@ -431,6 +433,20 @@ def test_every_method_runs_one_statement_which_is_compiled_once(store, engine, s
         monkeypatch.setattr(engine.dialect, "statement_compiler", None)
         use(connection)
         assert statements[5:] == statements[:5]
+
+
+def test_nothing_is_kept_of_an_engine_that_has_gone(model):
+    store = Store.for_model(model)
+    engine = create_engine("sqlite://")
+    model.metadata.create_all(engine)
+    with engine.begin() as connection:
+        insert_session(store, connection)
+    dialect = weakref.ref(engine.dialect)
+    engine.dispose()
+    del engine, connection
+    gc.collect()
+
+    assert dialect() is None
 
 
 @pytest.mark.parametrize("name", ["before_execute", "after_execute"])

@@ -161,7 +161,7 @@ class SessionKit:
             UnstorableValueError: It is of another type, out of range or too long.
         """
         features = self.store.features
-        problem = userid_problem(features, userid)
+        problem = userid_problem(features, userid, dialect)
         if problem is None:
             return
         if dialect.name != "sqlite" or not is_only_too_large(features, userid):

@@ -13,7 +13,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import load_only
 from websession_core.state import short_name
-from websession_models.emptying import is_kept_at_commit, is_no_session, keys_checked_at_commit, of_row
+from websession_models.emptying import (
+    checked_at_once,
+    is_kept_at_commit,
+    is_no_session,
+    keys_checked_at_commit,
+    of_row,
+)
 from websession_models.own_transactions import outlasting_refusal
 
 from .events import KEPT_ROW, SessionEmptied, announce
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session
+    from websession_models.features import ModelFeatures
 
     from .pending import Pending
     from .row_writer import RowWriter
@@ -55,9 +62,9 @@ def delete_all(writer: RowWriter, but: UUID | None) -> tuple[int, Sequence[UUID]
     if but is not None:
         statement = statement.where(features.columns["id"] != but)
     connection = writer.connection()
-    if not keys_checked_at_commit(features):
+    if not keys_checked_at_commit(connection, features):
         # Else one by one: which of them something refers to no error says.
-        with suppress(IntegrityError), outlasting_refusal(connection):
+        with suppress(IntegrityError), outlasting_refusal(connection), checked_at_once(connection, features):
             return connection.execute(statement).rowcount, ()
     key = features.columns["id"]
     ids = select(key).where(features.criterion(), ~is_no_session(features))
@@ -103,20 +110,23 @@ def _delete(writer: RowWriter, connection: Connection, session_id: UUID) -> None
         columns = load_only(writer.mapper.attrs["id"].class_attribute)
         instance: Any = dbsession.get(model, session_id, options=[columns])
         if instance is not None:
-            _delete_instance(dbsession, instance)
+            _delete_instance(dbsession, instance, connection, kit.store.features)
     else:
-        with outlasting_refusal(connection):
+        with outlasting_refusal(connection), checked_at_once(connection, kit.store.features):
             kit.store.delete(connection, session_id)
         expunge_row(dbsession, model, session_id)
     expire_references(dbsession, model, kit.store.features.columns)
 
 
-def _delete_instance(dbsession: Session, instance: Any) -> None:
+def _delete_instance(
+    dbsession: Session, instance: Any, connection: Connection, features: ModelFeatures
+) -> None:
     """Delete an object so that the transaction goes on if a constraint refuses it."""
     savepoint = dbsession.begin_nested()
     try:
-        dbsession.delete(instance)
-        dbsession.flush()
+        with checked_at_once(connection, features):
+            dbsession.delete(instance)
+            dbsession.flush()
     except DBAPIError as error:
         # MySQL and MariaDB: a conflict takes the savepoint along, and to go back to it is another error.
         first: BaseException = error

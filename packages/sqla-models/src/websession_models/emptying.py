@@ -8,12 +8,13 @@ application's own are the application's.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, cast, delete, exists, insert, literal, select, update
 
 from .companion import KEY
-from .executing import ID, execute
+from .executing import ID, ask, execute
 
 if TYPE_CHECKING:
     import uuid
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDED",
+    "checked_at_once",
     "close_companion",
     "empty_row",
     "is_kept_at_commit",
@@ -61,8 +63,13 @@ def _keeping_keys(features: ModelFeatures) -> Iterator[ForeignKey]:
                 yield key
 
 
-def keys_checked_at_commit(features: ModelFeatures) -> list[ForeignKey]:
-    """Return the foreign keys that keep a row, and of which the database says so at the COMMIT only."""
+def keys_checked_at_commit(connection: Connection, features: ModelFeatures) -> list[ForeignKey]:
+    """Return the foreign keys that keep a row, and of which SQLite says so at the COMMIT only.
+
+    There it is the model that has to know of them; on PostgreSQL `checked_at_once()` finds them.
+    """
+    if connection.dialect.name != "sqlite":
+        return []
     return [key for key in _keeping_keys(features) if str(key.initially or "").upper() == "DEFERRED"]
 
 
@@ -74,8 +81,41 @@ def is_kept_at_commit(connection: Connection, features: ModelFeatures, session_i
         connection.execute(
             select(literal(1)).where(other.parent == other.column, of_this_row).limit(1)
         ).first()
-        for other in keys_checked_at_commit(features)
+        for other in keys_checked_at_commit(connection, features)
     )
+
+
+@contextmanager
+def checked_at_once(connection: Connection, features: ModelFeatures) -> Iterator[None]:
+    """Let PostgreSQL check at the end of the block, and not at the COMMIT, what refers to the model's rows.
+
+    Within a savepoint: going back to it makes the checks what they were.
+    """
+    names = _deferred_keys(connection, features)
+    yield
+    if names:
+        connection.exec_driver_sql(f"SET CONSTRAINTS {names} IMMEDIATE")
+        connection.exec_driver_sql(f"SET CONSTRAINTS {names} DEFERRED")
+
+
+def _deferred_keys(connection: Connection, features: ModelFeatures) -> str:
+    """Return the names of the foreign keys, anybody's, that PostgreSQL checks at the COMMIT; empty: none."""
+    if connection.dialect.name != "postgresql":
+        return ""
+    preparer = connection.dialect.identifier_preparer
+    schema = connection.schema_for_object(features.table)
+    parts = [preparer.quote(part) for part in (schema, features.table.name) if part]
+    name = literal(".".join(parts)).compile(
+        dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+    )
+    rows = ask(
+        connection,
+        # S608: a literal that SQLAlchemy has quoted.
+        "SELECT quote_ident(n.nspname) || '.' || quote_ident(k.conname) FROM pg_constraint k "  # noqa: S608
+        "JOIN pg_namespace n ON n.oid = k.connamespace "
+        f"WHERE k.condeferred AND k.contype = 'f' AND k.confrelid = to_regclass({name})",
+    )
+    return ", ".join(key for (key,) in rows)
 
 
 def is_no_session(features: ModelFeatures) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import String, column, func, select, table
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
+from .executing import ask
 from .features import features_of
 from .own_transactions import autocommits
 from .sqlite import NOT_ISOLATED, REMEDY, isolates
@@ -91,7 +92,7 @@ def mysql_faults(connection: Connection, model: type) -> Iterator[EngineFault]:
     """Yield what is wrong with a connection to MySQL or MariaDB, or its server; as `engine_faults()`."""
     if connection.dialect.name not in {"mysql", "mariadb"}:
         return
-    variables = dict(_ask(connection, _VARIABLES))
+    variables = dict(ask(connection, _VARIABLES))
     names = (variables.get(name) for name in ("character_set_client", "character_set_connection"))
     lacking = sorted({name for name in names if name is not None and name != "utf8mb4"})
     if lacking:
@@ -135,14 +136,4 @@ def _tables_without_transactions(connection: Connection, model: type) -> list[tu
         catalog.c.table_name.in_([one.name for one in tables]),
     )
     literal = statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-    return _ask(connection, str(literal))
-
-
-def _ask(connection: Connection, statement: str) -> list[Any]:
-    """Return the lines that answer a statement, which no listener of the application's sees."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(statement)
-        return list(cursor.fetchall())
-    finally:
-        cursor.close()
+    return ask(connection, str(literal))

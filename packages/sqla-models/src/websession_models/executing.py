@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     _Maker = Callable[[Mapping[str, object]], Any]
 
-__all__ = ["ID", "PREFIX", "Prepared", "execute", "hide_values", "tell_plainly"]
+__all__ = ["ID", "PREFIX", "Prepared", "ask", "execute", "hide_values", "tell_plainly"]
 
 PREFIX: Final = "websession_"
 """What the names of bound parameters begin with: not like a column of the application's."""
@@ -39,6 +39,20 @@ def execute(connection: Connection, statement: Any, parameters: Mapping[str, obj
         raise
 
 
+def ask(connection: Connection, statement: str) -> list[Any]:
+    """Return the lines that answer a statement, which no listener of the application's sees."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
+
+
+_TEXTS: Final = "_websession_texts"
+"""Where a dialect keeps the texts of statements: with it they go, and it is what they refer to."""
+
+
 class Prepared:
     """An INSERT or UPDATE of ours that is handed to the driver as the text that SQLAlchemy has made of it.
 
@@ -50,21 +64,19 @@ class Prepared:
         statement: The statement.
     """
 
-    __slots__ = ("_statement", "_texts")
+    __slots__ = ("__weakref__", "_statement")
 
     def __init__(self, statement: Any) -> None:
         self._statement = statement
-        self._texts: weakref.WeakKeyDictionary[Dialect, tuple[str, _Maker] | None] = (
-            weakref.WeakKeyDictionary()
-        )
 
     def execute(self, connection: Connection, parameters: Mapping[str, object]) -> CursorResult[Any]:
         """Execute it; see `execute`."""
         dialect = connection.dialect
         try:
-            text = self._texts[dialect]
+            text = vars(dialect)[_TEXTS][self]
         except KeyError:
-            text = self._texts[dialect] = _as_text(self._statement, dialect)
+            text = _as_text(self._statement, dialect)
+            vars(dialect).setdefault(_TEXTS, weakref.WeakKeyDictionary())[self] = text
         if text is None or _is_of_interest(connection):
             return execute(connection, self._statement, parameters)
         sql, make = text

@@ -24,7 +24,7 @@ from .emptying import is_no_session
 from .features import features_of
 from .queries import ends_at, last_used, with_companion
 from .rows import OVERRIDES
-from .userids import exact_userid, is_same_user
+from .userids import exact_userid, is_same_user, stored_userid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -351,7 +351,7 @@ def list_sessions(
     statement: Select[Any] = (
         select(
             columns["id"],
-            null() if owner is None else owner,
+            null() if owner is None else stored_userid(features),
             columns["created"],
             last_use,
             null() if expires is None else expires,

@@ -324,7 +324,7 @@ def _narrow_columns(bind: Engine | Connection, features: ModelFeatures) -> Itera
             f"has the character set {character_set_name}, and text with characters that this does not know "
             "is refused, or changed",
             f"run ALTER TABLE {features.table.name} CONVERT TO CHARACTER SET utf8mb4 by a migration",
-            fatal=ours[name] in {"data", "flash"},
+            fatal=ours[name] != "user_agent",
         )
 
 

@@ -35,6 +35,7 @@ from .mixins import EncryptedDataMixin, UseridMixin
 from .queries import with_companion
 from .rows import OVERRIDES, ROW_COLUMNS, SessionRow, make_row, no_values
 from .schema import SchemaError
+from .userids import is_of_type, stored_userid
 
 if TYPE_CHECKING:
     import uuid
@@ -557,8 +558,12 @@ class _Statements:
         columns, features = self._columns, self._features
         # JSON as text on every engine. Drivers decode by the column's type (psycopg) or its declared type
         # (sqlite3 with a registered converter), which an expression does not have.
-        texts = {name: cast(columns[name], Text()).label(PREFIX + name) for name in _TEXTS}
-        expressions: list[ColumnElement[Any]] = [texts.get(name, columns[name]) for name in self._plain]
+        others: dict[str, ColumnElement[Any]] = {
+            name: cast(columns[name], Text()).label(PREFIX + name) for name in _TEXTS
+        }
+        if self._knows_users:
+            others["userid"] = stored_userid(features)
+        expressions: list[ColumnElement[Any]] = [others.get(name, columns[name]) for name in self._plain]
         expressions += [columns[name] for name in self._overrides]
         if features.companion is not None:
             expressions += [features.companion.columns[KEY].is_not(None), *features.activity.values()]
@@ -596,20 +601,16 @@ def _checks(features: ModelFeatures, names: Iterable[str]) -> Iterator[tuple[str
         if name == "userid":
             kind: Any = features.userid_type
             if kind is not None:
-                yield name, partial(_is_a, kind)
+                yield name, partial(is_of_type, kind=kind)
         elif name in _TEXTS or isinstance(features.columns[name].type, TypeDecorator):
             continue  # cast to text; or a type of the application's own
         elif isinstance(features.columns[name].type, String):
-            yield name, partial(_is_a, str)
+            yield name, partial(is_of_type, kind=str)
         elif isinstance(features.columns[name].type, Integer):
             is_big = isinstance(features.columns[name].type, BigInteger)
             # One less than fits: it will be counted on.
             most = (COUNTER_MAX if is_big else _INTEGER_MAX) - 1
             yield name, partial(_fits, most=most)
-
-
-def _is_a(kind: type, value: object) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 _INTEGER_MAX: Final = 2**31 - 1

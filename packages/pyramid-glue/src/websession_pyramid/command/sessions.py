@@ -16,12 +16,14 @@ from websession_core.state import SHORT_NAME_LENGTH, short_name
 from websession_models import ClientInfoMixin
 from websession_models.overview import AGES, SIZES, ids_by_prefix, list_sessions, overview
 from websession_models.own_transactions import reading
+from websession_models.userids import is_only_too_large, userid_problem
 
 from ..errors import sentence
 from .application import ApplicationError, CommandLineError, DeclinedError
 from .options import DURATION, Subcommand, configured, json_option
 from .output import as_json, bars, facts, size, table
 from .prometheus import prometheus_text
+from .userids import read_userid, shown_userid
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -168,7 +170,7 @@ def list_(*, open_application: Opener, limit: int, json_: bool, **criteria: Any)
 def _cells(row: Listed, now: int, knows_client: bool) -> list[str]:
     return [
         short_name(row.id),
-        "-" if row.userid is None else str(row.userid),
+        "-" if row.userid is None else str(shown_userid(row.userid)),
         duration(now - row.last_used),
         _ends_in(row.expires_at, now),
         *((row.user_agent or "-", row.client_address or "-") if knows_client else ()),
@@ -180,7 +182,7 @@ def _cells(row: Listed, now: int, knows_client: bool) -> list[str]:
 def _line(row: Listed, now: int) -> dict[str, Any]:
     return {
         "session": short_name(row.id),
-        "user": row.userid,
+        "user": shown_userid(row.userid),
         "age_seconds": now - row.created,
         "unused_seconds": now - row.last_used,
         "ends_in_seconds": None if row.expires_at is None else row.expires_at - now,
@@ -244,7 +246,7 @@ def _facts(application: Application, row: SessionRow, now: int) -> dict[str, Any
 
     return {
         "session": short_name(row.id),
-        "user": row.userid,
+        "user": shown_userid(row.userid),
         "age_seconds": now - row.created,
         "unused_seconds": now - last_use(row.state),
         "logged_in_for_seconds": None if row.authenticated_at is None else now - row.authenticated_at,
@@ -328,12 +330,16 @@ def _userid(application: Application, user: str | None) -> Any:
         raise ApplicationError(
             "The session model knows no users.", "Add UseridMixin to its bases, and a migration."
         )
-    kind = application.factory.store.features.userid_type
+    features, dialect = application.factory.store.features, application.engine().dialect
+    kind = features.userid_type
     if user is None or kind is None:
         return user
     try:
-        return kind(user)
-    except (TypeError, ValueError):
-        raise CommandLineError(
-            f"{user!r} is no userid of this application.", f"Give a value of type {kind.__name__}."
-        ) from None
+        userid = read_userid(user, kind)
+    except (TypeError, ValueError, LookupError, ArithmeticError):
+        problem = f"give a value of type {kind.__name__}"
+    else:
+        problem = userid_problem(features, userid, dialect) or ""
+        if not problem or (dialect.name == "sqlite" and is_only_too_large(features, userid)):
+            return userid
+    raise CommandLineError(f"{user!r} is no userid of this application.", sentence(problem))
