@@ -71,14 +71,15 @@ class PurgeReport:
     """What a purge has done so far.
 
     Attributes:
-        sessions: How many sessions were deleted; of a dry run: how many would be.
-        orphans: How many companion rows were deleted whose session somebody else had deleted.
-        left: How many were left because somebody else, another purge for example, was at work with them.
-        refused: How many the database would not delete: a foreign key of the application's refers to them.
-        finished: Whether all that was expired at the beginning was looked at, so that no limit ended it.
+        sessions: How many sessions were deleted; in a dry run, how many would be.
+        orphans: How many companion rows without a session were deleted.
+        left: How many were left because another transaction, for example another purge, was using them.
+        refused: How many the database refused to delete: a foreign key of the application refers to them.
+        finished: Whether all sessions that had expired at the beginning were processed, so that no limit
+            stopped it.
         seconds: How long it took.
-        rescheduled: How many sessions got a deadline by the policies of now, in place of none or of a later
-            one; of a dry run: how many of those that would be deleted would get theirs so.
+        rescheduled: How many sessions had no deadline, or a later one, and got one from the current policies;
+            in a dry run, how many of those that would be deleted this applies to.
     """
 
     sessions: int = 0
@@ -112,13 +113,13 @@ def purge(
         engine: Where the sessions are, with any isolation level.
         model: The session model.
         now: The time, in Unix seconds.
-        policies: The timeouts that hold now: sessions that have no deadline by them yet get one. None: only
-            deadlines that were recorded count.
-        all_rows: Ask the whole table, and not a sample, whether deadlines are those of the policies.
+        policies: The current timeouts: sessions whose deadline does not match them get a new one. None: only
+            recorded deadlines count.
+        all_rows: Compare the deadlines of the whole table, not only of a sample, with the policies.
         margin: For how many seconds after its deadline a session is left alone: longer than any request
-            takes, and than any two servers' clocks differ.
+            takes, and longer than any two servers' clocks differ.
         max_rows: How many sessions to delete at most; None: no limit.
-        max_seconds: After how many seconds to begin no further batch; None: no limit.
+        max_seconds: The number of seconds after which no further batch begins; None: no limit.
         batch: How many sessions to delete in one transaction.
         dry_run: Count them only.
         progress: Called after each batch with what was done so far.

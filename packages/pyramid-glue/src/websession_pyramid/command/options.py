@@ -160,13 +160,13 @@ def configured(command: _FunctionT) -> _FunctionT:
             default="session",
             show_default=True,
             metavar="NAME",
-            help="The request attribute that holds the sessions in question.",
+            help="The request attribute of the sessions.",
         ),
         click.option(
             "--app",
             _APP,
             metavar="MODULE:NAME",
-            help="In place of CONFIG_URI: the WSGI application, or a function that makes it.",
+            help="Instead of CONFIG_URI: the WSGI application, or a function that creates it.",
         ),
         click.argument("config_uri", type=click.Path()),  # which a shell completes as a file
     ):
