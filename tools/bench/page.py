@@ -252,6 +252,32 @@ def memory(figures: dict[str, Any]) -> str:
     return f"{table}\n\n{_measured(figures)} {about}"
 
 
+def throughput(figures: dict[str, Any]) -> str:
+    """Return how many requests a second servers answer."""
+    heads = [""]
+    rows = []
+    for server, kinds in figures["servers"].items():
+        cells = [server]
+        heads = ["requests a second"]
+        for kind, rates in kinds.items():
+            heads += [f"{kind}: floor", f"{kind}: ours", f"{kind}: ours to floor"]
+            cells += [f"{rates['floor']:,.0f}", f"{rates['ours']:,.0f}", _ratio(rates["ratio"])]
+        rows.append(cells)
+    about = f"PostgreSQL, {figures['rounds']} rounds of {figures['seconds']} s each."
+    return f"{_table(heads, rows)}\n\n{_measured(figures)} {about}"
+
+
+def footprint(figures: dict[str, Any]) -> str:
+    """Return how many bytes a session takes, stored and open."""
+    rows = []
+    heads = [""]
+    for title, engines in figures["contenders"].items():
+        heads = ["", *(f"{ENGINES[name]}, {state}" for name in engines for state in ("stored", "open"))]
+        sizes = (one[state] for one in engines.values() for state in ("stored", "open"))
+        rows.append([title, *(f"{size:,.0f} bytes" for size in sizes)])
+    return f"{_table(heads, rows)}\n\n{_measured(figures)} {figures['sessions']:,} sessions."
+
+
 def visits(figures: dict[str, Any]) -> str:
     """Return what visits cost before, in 0.2.0, and now."""
     rows = []
@@ -272,7 +298,9 @@ SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "instructions": instructions,
     "growth": growth,
     "payloads": payloads,
+    "throughput": throughput,
     "memory": memory,
+    "footprint": footprint,
     "touches": touches,
     "keys": keys,
     "purge": purge,

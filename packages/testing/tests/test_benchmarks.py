@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,52 @@ def test_a_workers_memory_is_flat_and_every_cache_has_a_limit():
     ended = run("memory.py", "--requests", "10000", "--sessions", "300")
     assert ended.returncode == 0, ended.stderr
     assert "websession_pyramid.tickets." in ended.stdout, "it has found no cache"
+
+
+def test_what_a_session_takes_is_measured_stored_and_open():
+    ended = run("footprint.py", "--engines", "sqlite", "--sessions", "500")
+    assert ended.returncode == 0, ended.stderr
+    sizes = re.findall(r"^\|.*\| ([\d,]+) bytes \| ([\d,]+) bytes \|$", ended.stdout, re.MULTILINE)
+    (floor, minimal, full) = ([int(size.replace(",", "")) for size in row] for row in sizes)
+    assert 100 < minimal[0] < 250, "its payload has 100 bytes"
+    assert minimal[0] + 60 < full[0] < 500, "the companion's row and index have at least so many"
+    assert 0 < floor[1] < minimal[1] < 100_000
+
+
+def test_the_throughput_says_which_program_is_missing(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    ended = run("throughput.py")
+    assert ended.returncode == 1
+    assert "package apache2-utils" in ended.stderr
+
+
+REPORT = """\
+Complete requests:      900
+Failed requests:        {failed}
+   (Connect: 0, Receive: 0, Length: 1, Exceptions: 0)
+{more}Requests per second:    447.87 [#/sec] (mean)
+"""
+
+
+def test_a_report_of_ab_counts_only_without_a_wrong_answer(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import throughput
+
+    assert throughput.rate(REPORT.format(failed=0, more=""), "here") == 447.87
+    for wrong in ({"failed": 1, "more": ""}, {"failed": 0, "more": "Non-2xx responses:      3\n"}):
+        with pytest.raises(throughput.WrongAnswerError, match=r"^here: .*: [13] of 900$"):
+            throughput.rate(REPORT.format(**wrong), "here")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ab") is None, reason="ab is not installed (apt-get install apache2-utils)")
+def test_servers_are_loaded_and_answer():
+    few = ("--servers", "waitress, 8 threads", "gunicorn, 4 processes", "--rounds", "2", "--seconds", "1")
+    ended = run("throughput.py", *few)
+    assert ended.returncode == 0, ended.stderr
+    for server in ("waitress, 8 threads", "gunicorn, 4 processes"):
+        cells = r"( [\d,]+ \| [\d,]+ \| [\d.]+ \([\d.]+-[\d.]+\) \|){2}$"
+        assert re.search(rf"^\| {server} \|{cells}", ended.stdout, re.MULTILINE), ended.stdout
 
 
 def test_a_purge_is_measured_beside_workers_that_lose_nothing():
