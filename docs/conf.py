@@ -30,13 +30,14 @@ extensions = [
     "site_extras",
 ]
 # The demo is a project with a README of its own; the tools write parts of the pages.
-exclude_patterns = ["examples", "tools"]
+exclude_patterns = ["examples", "templates", "tools"]
 
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_baseurl = ADDRESSES["Documentation"]
 html_favicon = "images/favicon.svg"
 html_static_path = ["static"]
+templates_path = ["templates"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_show_copyright = False

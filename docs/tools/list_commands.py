@@ -22,9 +22,9 @@ INTRODUCTION = f"""\
 
 `pyramid-sessions SUBCOMMAND CONFIG_URI` comes with the library. CONFIG_URI is the application's configuration
 as Pyramid's own scripts take it: `production.ini`, `production.ini#section`. Filters, pipelines and
-composites around the application are no obstacle. An application without an ini file is named by
-`--app module:name` in place of CONFIG_URI: the WSGI application, a `Configurator`, or a function that makes
-it, called with nothing or as PasteDeploy calls it, `main({{}}, **settings)` with what `--var` says.
+composites around the application are fine. For an application without an ini file, give `--app module:name`
+instead of CONFIG_URI: the WSGI application, a `Configurator`, or a function that creates it, which is called
+without arguments or as PasteDeploy calls it, `main({{}}, **settings)` with the values of `--var`.
 
 | exit status | |
 |---|---|
@@ -34,38 +34,51 @@ it, called with nothing or as PasteDeploy calls it, `main({{}}, **settings)` wit
 | 3 | the application does not start, or lacks what the command needs |
 | 4 | the database cannot be used |
 | 5 | the output cannot be written: the disk is full |
-| 141 | nobody reads on: a pipe to `head` |
+| 141 | the output was closed, for example by a pipe to `head` |
 
-What goes wrong is said in a sentence with a remedy, on standard error. `--json` prints JSON on standard
-output. Nothing but `keygen` and `rotate-key` ever prints a secret, and nothing a whole identifier: a session
-is called by the first eight hexadecimal digits of its identifier, as in events and logs.
+An error is one sentence with a remedy, on standard error. `--json` prints JSON on standard output. Only
+`keygen` and `rotate-key` ever print a secret, and nothing prints a full identifier: a session is named by the
+first eight hexadecimal digits of its identifier, as in events and logs.
 
 Durations are written as `90`, `90s`, `30min` (or `30m`), `12h`, `14d`, `2w`, here and in the settings. A
-terminal is shown as much as it has room for, and no control characters, whatever a user id has in it.
+terminal shows as many columns as fit, and no control characters, whatever a user id contains.
 
 ## When it fails
 
-An ellipsis stands for what differs from one application to the next. What `doctor` finds is no failure; it
-tells of a database that cannot be used in its report, with exit status 1.
+An ellipsis stands for what differs between applications. Findings of `doctor` are not failures; it reports
+an unusable database like its other findings, with exit status 1.
 
 {{failures}}
 
 ## Numbers for programs
 
-Every `--json` prints one object. Its `format_version` is {FORMAT_VERSION}; it changes if a name goes or means
-something else, and not if one comes. [This JSON Schema](command-line.schema.json) describes what `list`,
-`show` and `stats` print: a number that ends in `_seconds` or `_bytes` counts these, and null is what the
-model does not tell.
+Every `--json` prints one object. Its `format_version` is {FORMAT_VERSION}; it changes if a name is removed
+or changes its meaning, but not if one is added. [This JSON Schema](command-line.schema.json) describes what
+`list`, `show` and `stats` print: names that end in `_seconds` or `_bytes` give the unit, and null means that
+the model does not record the value.
 `stats --format prometheus` prints the same numbers for [Prometheus](../how-to/metrics.md).
 
 ## Completion
 
-click brings the completion of subcommands and options: for bash, this line in `~/.bashrc`; zsh and fish
-likewise.
+The shell completes subcommands, options and file names. For bash, add this line to `~/.bashrc`:
 
 ```console
 eval "$(_PYRAMID_SESSIONS_COMPLETE=bash_source pyramid-sessions)"
 ```
+
+For zsh, in `~/.zshrc`, below `autoload -Uz compinit && compinit`:
+
+```console
+eval "$(_PYRAMID_SESSIONS_COMPLETE=zsh_source pyramid-sessions)"
+```
+
+For fish, in `~/.config/fish/config.fish`:
+
+```console
+_PYRAMID_SESSIONS_COMPLETE=fish_source pyramid-sessions | source
+```
+
+Where the command is in an environment of its own, write its path: `/srv/shop/env/bin/pyramid-sessions`.
 """
 
 FAILURES = (

@@ -31,19 +31,19 @@ MORE = {
     "KeyFormatError": "../how-to/keys.md",
     "MissingFeatureError": "../how-to/users.md",
     "ModelError": "../how-to/columns.md",
-    "RecentLoginRequired": "../how-to/users.md#ask-for-the-password-once-more",
+    "RecentLoginRequired": "../how-to/users.md#ask-for-the-password-again",
     "SchemaError": "../how-to/engines.md#when-the-tables-are-not-those-of-the-model",
-    "StaleSessionError": "../how-to/engines.md#run-again-what-lost-a-conflict",
+    "StaleSessionError": "../how-to/engines.md#retry-after-a-conflict",
     "TokenError": "../how-to/codec.md",
-    "UnreadableValueError": "../how-to/values.md#types-of-your-own",
+    "UnreadableValueError": "../how-to/values.md#your-own-types",
     "UnstorableValueError": "../how-to/values.md",
 }
 """What to read about an error, besides."""
 
 EXAMPLES = {
     "UnstorableValueError": """\
-Text from outside can be such a value, and any robot sends some: `?q=a%00b` has a NUL, which PostgreSQL
-does not hold. Without an exception view that is a 500. This one makes a 400 of it:
+Text from outside can be such a value, and robots send such text: `?q=a%00b` contains a NUL, which PostgreSQL
+cannot store. Without an exception view, the response is a 500. This view makes it a 400:
 
 ```python
 import logging
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 @exception_view_config(UnstorableValueError)
 def bad_request(exception, request):
-    # Or it is a mistake of the application: the text names the key, and shows no value.
+    # It may also be a bug in the application: the message names the key, and shows no value.
     log.warning("Not put into the session: %s", exception)
     return HTTPBadRequest()
 ```
@@ -70,7 +70,7 @@ INTRODUCTION = """\
 Every error says what is wrong and what to do about it, and shows no secret, cookie, identifier or value
 of a session. A traceback of a `SessionError` ends with the address of its section on this page.
 
-What an application meets is in `pyramid_sqlalchemy_sessions`, too.
+The errors that an application may have to handle can be imported from `pyramid_sqlalchemy_sessions`, too.
 """
 
 
@@ -98,7 +98,7 @@ def section(error: type[Exception]) -> str:
     where = "" if facade else f", from `{error.__module__.partition('.')[0]}`"
     more = f" [More]({MORE[error.__name__]})." if error.__name__ in MORE else ""
     text = "\n\n".join(filter(None, [markdown(error), EXAMPLES.get(error.__name__, "").rstrip()]))
-    return f"### `{error.__name__}`\n\n{text}\n\nIt is a kind of {kinds}{where}.{more}\n"
+    return f"### `{error.__name__}`\n\n{text}\n\nSubclass of {kinds}{where}.{more}\n"
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ PAGE = Path(__file__).parents[1] / "reference" / "events.md"
 INTRODUCTION = """\
 # Events
 
-What happens to sessions is sent to the application's subscribers, `config.add_subscriber` or
-`@subscriber`. All are imported from `pyramid_sqlalchemy_sessions`. No event has a secret, a cookie or a
-whole identifier, so all of them may be logged. Subscribers run within the request; an exception in one
-goes where an exception at that place goes.
+The library sends events about sessions to the application's subscribers (`config.add_subscriber` or
+`@subscriber`). Import them from `pyramid_sqlalchemy_sessions`. No event contains a secret, a cookie or a
+full identifier, so all of them may be logged. Subscribers run within the request; an exception in a
+subscriber has the same effect as any exception at that point.
 
-A subscriber for `SessionEvent` hears all of them but `OwnTransactionBegun`, which tells of no session.
+A subscriber for `SessionEvent` gets all of them except `OwnTransactionBegun`, which is not about a session.
 """
 
 
@@ -36,7 +36,7 @@ def page() -> str:
 def section(event: type) -> str:
     """Return the section of one event."""
     names = ", ".join(f"`{field.name}`" for field in fields(event))
-    return f"## `{event.__name__}`\n\n{markdown(event)}\n\nIt has: {names}.\n"
+    return f"## `{event.__name__}`\n\n{markdown(event)}\n\nAttributes: {names}.\n"
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ PAGE = Path(__file__).parents[1] / "reference" / "settings.md"
 INTRODUCTION = f"""\
 # Settings
 
-An application's settings, in the `[app:main]` section of its ini file. All of ours start with
-`{DEFAULT_PREFIX}`; another prefix is set with `pyramid_sqlalchemy_sessions.prefix`. A mistake in them stops
-the start, with one message that lists every mistake.
+These settings go into the `[app:main]` section of the application's ini file. All of them start with
+`{DEFAULT_PREFIX}`; set another prefix with `pyramid_sqlalchemy_sessions.prefix`. If any of them is wrong, the
+application does not start, and one message lists every mistake.
 """
 
 

@@ -197,6 +197,32 @@ def operate(figures: dict[str, Any]) -> str:
     return f"{_table(heads, rows)}\n\n{_measured(figures)} {about}"
 
 
+def deadlines(figures: dict[str, Any]) -> str:
+    """Return what purges take after a timeout was switched on."""
+    tables = []
+    for name, sizes in figures["engines"].items():
+        runs = list(sizes.values())
+        given = [run["given"] for run in runs]
+        firsts = [
+            f"{one['sessions']:,} in {one['seconds']:,.1f} s, {one['transactions']:,} transactions, "
+            f"the longest {one['longest'] * 1000:.0f} ms"
+            for one in given
+        ]
+        deletions = [f"{run['deleted']['sessions']:,} in {run['deleted']['seconds']:,.1f} s" for run in runs]
+        later = [f"{run['later']['seconds'] * 1000:.0f} ms" for run in runs]
+        plain = [f"{run['without policies']['seconds'] * 1000:.0f} ms" for run in runs]
+        indexes = [", ".join(f"`{index}`" for index in dict.fromkeys(run["indexes"])) for run in runs]
+        rows = [
+            ["the first gives deadlines to", *firsts],
+            ["and deletes", *deletions],
+            [f"a later one deletes {figures['ending']:,}", *later],
+            ["the same by recorded deadlines alone", *plain],
+            ["how a later one looks for deadlines", *indexes],
+        ]
+        tables.append(_table([ENGINES[name], *(f"{int(size):,} sessions" for size in sizes)], rows))
+    return "\n\n".join([*tables, _measured(figures)])
+
+
 def profile(figures: dict[str, Any]) -> str:
     """Return what each microsecond of a request goes to."""
     columns = figures["columns"]
@@ -250,6 +276,7 @@ SECTIONS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "touches": touches,
     "keys": keys,
     "purge": purge,
+    "deadlines": deadlines,
     "operate": operate,
     "profile": profile,
     "visits": visits,

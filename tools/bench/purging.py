@@ -53,31 +53,41 @@ SETTINGS: Final = {
 COUNTS: Final = ("requests", "retries", "errors")
 
 
-def fill(engine: sa.Engine, rows: int, expired: int, now: int) -> None:
+LIFE: Final = 86400
+"""How many seconds a session lives."""
+
+
+def fill(engine: sa.Engine, rows: int, expired: int, now: int, *, scheduled: bool = True) -> None:
     """Make the tables, and sessions under random identifiers, the oldest of them ready to be purged.
 
-    `expired` of the `rows` are longer past their deadline than the purge's margin.
+    `expired` of the `rows` are longer past their deadline than the purge's margin. It is recorded if they are
+    `scheduled`, and otherwise follows from their age.
     """
     Base.metadata.create_all(engine)
-    dialect, life = engine.dialect.name, 86400
+    dialect = engine.dialect.name
+    deadline = f"created + {LIFE}" if scheduled else "NULL"
     data = "CAST(:data AS JSON)" if dialect == "postgresql" else ":data"
     indexes = without_indexes if dialect == "postgresql" else lambda *_: contextlib.nullcontext()
     with engine.begin() as connection, indexes(connection, SESSIONS, ACTIVITY):
+        if dialect == "sqlite" and rows > 1_000_000:
+            # Random keys: without a cache for their index, each row reads and writes pages of it.
+            connection.execute(sa.text("PRAGMA cache_size = -1000000"))
         connection.execute(
             sa.text(
                 f"INSERT INTO {SESSIONS.name} (id, created, version, epoch, data, flash) SELECT "
                 f"{IDENTIFIER[dialect]}, :first + n, 1, 0, {data}, '{{}}' FROM "
                 + SERIES[dialect].format(rows=rows)
             ),
-            {"data": json.dumps(payload(300)), "first": now - MARGIN - expired - life},
+            {"data": json.dumps(payload(300)), "first": now - MARGIN - expired - LIFE},
         )
         connection.execute(
             sa.text(
                 f"INSERT INTO {ACTIVITY.name} (id, active_at, expires_at, generation, attempt, tries) "
-                f"SELECT id, created, created + {life}, 0, 0, 0 FROM {SESSIONS.name}"
+                f"SELECT id, created, {deadline}, 0, 0, 0 FROM {SESSIONS.name}"
             )
         )
     if dialect == "sqlite":
+        engine.dispose()  # the cache goes with its connection
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in (SESSIONS.name, ACTIVITY.name):

@@ -301,6 +301,7 @@ def test_a_database_that_is_down_is_an_error_and_no_traceback(command, tmp_path,
     command_site.engines.pop().dispose()
     assert result.exit_code == 1
     assert "The database cannot be reached" in result.stdout
+    assert "-> See that it runs, and that host and port in the URL" in result.stdout
     assert "not looked at" in result.stdout
     assert "nothing@" not in result.output
 

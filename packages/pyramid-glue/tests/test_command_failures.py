@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -74,6 +75,14 @@ def test_an_account_that_may_only_read_is_told_to_be_granted_more(
         name, *options = arguments
         uri = write(url.set(username="reader", password="secret"))
         assert TABLE["the account may not write"].is_told_by(command(name, uri, *options))
+        report = json.loads(command("doctor", "--json", uri).stdout)
+        findings = {check["check"]: check["findings"] for check in report["checks"]}
+        assert [finding["severity"] for finding in findings["writing"]] == ["error"]
+        assert "GRANT SELECT, INSERT, UPDATE, DELETE" in findings["writing"][0]["remedy"]
+        assert findings["schema"] == []
+        # The account that may do all has written no row for being asked.
+        report = json.loads(command("doctor", "--json", ini(command_site__tables="false")).stdout)
+        assert {check["check"]: check["findings"] for check in report["checks"]}["writing"] == []
     finally:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -100,6 +109,26 @@ def test_a_file_that_cannot_be_opened_is_told(command, write, tmp_path, argument
     name, *options = arguments
     uri = write(f"sqlite:///{tmp_path}/no/folder/site.db")
     failed(command(name, uri, *options), 4, "See that the folder of the file in the URL exists")
+
+
+@pytest.mark.parametrize("websession_engine_name", ["postgresql"])
+def test_a_server_that_takes_no_writes_is_told(command, ini, write, websession_database_url):
+    assert command("stats", ini()).exit_code == 0
+    add_expired()
+    options = {"options": "-c default_transaction_read_only=on"}
+    uri = write(make_url(websession_database_url).update_query_dict(options))
+    failed(command("purge", uri), 4, "Let the URL lead to a server that takes writes")
+    report = command("doctor", uri)
+    assert report.exit_code == 1
+    assert "ERROR  the account may write sessions" in report.stdout
+    assert "the rows can be read as sessions: not looked at" in report.stdout
+
+
+def test_a_file_that_is_no_database_is_told(command, write, tmp_path):
+    (tmp_path / "site.txt").write_text("Dear diary, " * 100)
+    uri = write(f"sqlite:///{tmp_path / 'site.txt'}")
+    failed(command("list", uri), 4, "See that the file in the URL is a database of SQLite's")
+    assert "See that the file in the URL is a database" in command("doctor", uri).stdout
 
 
 @ON_SQLITE

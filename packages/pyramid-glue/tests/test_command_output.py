@@ -87,6 +87,49 @@ def test_everything_fits_the_terminal(command, config, monkeypatch, columns):
         assert max(map(len, command("show", config, name).stdout.splitlines())) <= int(columns)
 
 
+MOUNTAIN, ACCENT, FACE = "\N{CJK UNIFIED IDEOGRAPH-5C71}", "\N{COMBINING ACUTE ACCENT}", "\N{GRINNING FACE}"
+COLUMNS = {MOUNTAIN: 2, FACE: 2, ACCENT: 0}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("user", "shown"),
+    [
+        (MOUNTAIN, f"user                 {MOUNTAIN}\n"),
+        (FACE, f"user                 {FACE}\n"),
+        (f"e{ACCENT}", f"user                 e{ACCENT}\n"),
+        (MOUNTAIN * 30, f"user\n  {MOUNTAIN * 19}\n  {MOUNTAIN * 11}\n"),
+        (f"e{ACCENT}" * 39, f"user\n  {f'e{ACCENT}' * 38}\n  e{ACCENT}\n"),
+    ],
+)
+def test_letters_of_two_columns_and_of_none_fit_it_too(command, config, monkeypatch, user, shown):
+    monkeypatch.setenv("COLUMNS", "40")
+    add(user)
+    heading, line = command("list", "--user", user, config).stdout.splitlines()
+    row = re.fullmatch(r"\w{8}  (\S+) *  \d+ s +\d\d min.*", line)
+    assert row is not None, line
+    assert row[1] == user or user.startswith(row[1].removesuffix("…"))
+    # The times stand below their heading, whatever is before them.
+    before = line[: re.search(r"\d+ s", line).start()]
+    assert sum(COLUMNS.get(character, 1) for character in before) == heading.index("unused for")
+    assert sum(COLUMNS.get(character, 1) for character in line) <= 40
+    (name,) = names(command, config, "--user", user)
+    assert shown in command("show", config, name).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_options_and_files(monkeypatch, shell):
+    def completions(words, last):
+        monkeypatch.setenv("_PYRAMID_SESSIONS_COMPLETE", f"{shell}_complete")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", last if shell == "fish" else str(len(words.split()) - 1))
+        return CliRunner().invoke(main, [], prog_name="pyramid-sessions").output
+
+    assert "stats" in completions("pyramid-sessions sta", "sta")
+    assert "--fail-on" in completions("pyramid-sessions doctor --fa", "--fa")
+    assert completions("pyramid-sessions doctor pro", "pro").startswith("file")
+
+
 @ON_SQLITE
 def test_browser_and_address_tell_which_is_which(command, config):
     heading, first, *_ = command("list", "--user", "ada", config).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Pyramid's own storage policies for tokens against request forgery work with every model."""
+"""Pyramid's own storage policies for CSRF tokens work with every model."""
 
 from __future__ import annotations
 

@@ -19,9 +19,12 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Uuid,
+    create_engine,
     event,
     text,
 )
+from sqlalchemy.dialects.postgresql import CITEXT
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 from websession_core.errors import UnstorableValueError
@@ -39,43 +42,95 @@ class ExactSession(SessionLimitMixin, FullyFeaturedSession, Base):
     userid: Mapped[str | None] = mapped_column(String(40), index=True)
 
 
+DEFAULT = "as the database has it"
+MYSQL = "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_bin", "latin1_swedish_ci", "latin1_bin"
 COLLATIONS = {
-    "mysql": ("utf8mb4_0900_ai_ci", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin"),
-    "mariadb": ("utf8mb4_nopad_bin", "utf8mb4_uca1400_ai_ci"),
+    "sqlite": ("NOCASE", "RTRIM"),
+    "postgresql": ("citext", "nondeterministic"),
+    "mysql": (*MYSQL, "utf8mb4_0900_ai_ci", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin"),
+    "mariadb": (*MYSQL, "utf8mb4_nopad_bin", "utf8mb4_uca1400_ai_ci"),
 }
-ANYWHERE = "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_bin", "latin1_swedish_ci", "latin1_bin"
-ALL = ("as the database has it", *ANYWHERE, *COLLATIONS["mysql"], *COLLATIONS["mariadb"])
+
+
+def citext_model(url):
+    """Return a model whose userid is of a type that PostgreSQL compares without regard to case."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS citext"))
+    engine.dispose()
+
+    class OtherBase(DeclarativeBase):
+        pass
+
+    class CitextSession(SessionLimitMixin, FullyFeaturedSession, OtherBase):
+        __tablename__ = "exact_session"
+        userid: Mapped[str | None] = mapped_column(CITEXT(), index=True)
+
+    return CitextSession
 
 
 def collate(site, collation):
     """Let the column of userids have a collation, if the server knows it."""
-    if collation == ALL[0]:
+    if collation in {DEFAULT, "citext"}:
         return
-    if site.engine.dialect.name in {"sqlite", "postgresql"}:
-        pytest.skip("its collations tell texts apart")
-    character_set = collation.partition("_")[0]
-    with site.engine.begin() as connection:
-        if not connection.scalar(
-            text("SELECT count(*) FROM information_schema.collations WHERE collation_name = :name"),
-            {"name": collation.replace("utf8mb4_uca1400", "uca1400")},
-        ) and not connection.scalar(
-            text("SELECT count(*) FROM information_schema.collations WHERE collation_name = :name"),
-            {"name": collation},
-        ):
-            pytest.skip("the server does not know it")
-        connection.execute(
-            text(
-                "ALTER TABLE exact_session MODIFY userid VARCHAR(40) "
-                f"CHARACTER SET {character_set} COLLATE {collation}"
-            )
-        )
-
-
-@pytest.mark.parametrize("collation", ALL)
-def test_users_that_the_database_takes_for_one_are_several(make_site, collation):
-    site = make_site(
-        model=ExactSession, settings={"session.max_per_user": 2, "session.idle_timeout": 1000}, retry=False
+    change = {"sqlite": collate_sqlite, "postgresql": collate_postgresql}.get(
+        site.engine.dialect.name, collate_mysql
     )
+    with site.engine.begin() as connection:
+        change(connection, collation)
+
+
+def collate_sqlite(connection, collation):
+    (table,) = connection.scalars(text("SELECT sql FROM sqlite_master WHERE name = 'exact_session'"))
+    connection.execute(text("PRAGMA writable_schema = ON"))
+    connection.execute(
+        text("UPDATE sqlite_master SET sql = :sql WHERE name = 'exact_session'"),
+        {"sql": table.replace("userid VARCHAR(40)", f"userid VARCHAR(40) COLLATE {collation}")},
+    )
+    connection.execute(text("PRAGMA schema_version = 4711"))
+
+
+def collate_postgresql(connection, collation):
+    try:
+        with connection.begin_nested():
+            connection.execute(
+                text(
+                    "CREATE COLLATION nondeterministic "
+                    "(provider = icu, locale = 'und-u-ks-level1', deterministic = false)"
+                )
+            )
+    except DBAPIError:
+        pytest.skip("the server was built without ICU")
+    connection.execute(
+        text('ALTER TABLE exact_session ALTER userid TYPE VARCHAR(40) COLLATE "nondeterministic"')
+    )
+
+
+def collate_mysql(connection, collation):
+    known = text("SELECT count(*) FROM information_schema.collations WHERE collation_name = :name")
+    names = collation, collation.replace("utf8mb4_uca1400", "uca1400")
+    if not any(connection.scalar(known, {"name": name}) for name in names):
+        pytest.skip("the server does not know it")
+    connection.execute(
+        text(
+            "ALTER TABLE exact_session MODIFY userid VARCHAR(40) "
+            f"CHARACTER SET {collation.partition('_')[0]} COLLATE {collation}"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("websession_engine_name", "collation"),
+    [(engine, collation) for engine, names in COLLATIONS.items() for collation in (DEFAULT, *names)],
+)
+def test_users_that_the_database_takes_for_one_are_several(
+    make_site, websession_engine_name, websession_database_url, collation
+):
+    model = citext_model(websession_database_url) if collation == "citext" else ExactSession
+    site = make_site(
+        model=model, settings={"session.max_per_user": 2, "session.idle_timeout": 1000}, retry=False
+    )
+    assert site.engine.dialect.name == websession_engine_name
     collate(site, collation)
     site.views.update(
         login=lambda request: request.session.login(request.params["as"]),
@@ -99,10 +154,10 @@ def test_users_that_the_database_takes_for_one_are_several(make_site, collation)
         assert third.get("/devices").json_body == [user] * 2
     with site.engine.connect() as connection:
         listed = [
-            {session.userid for session in list_sessions(connection, ExactSession, limit=None, userid=user)}
+            {session.userid for session in list_sessions(connection, model, limit=None, userid=user)}
             for user in USERS
         ]
-        numbers = overview(connection, ExactSession, now=site.clock.now)
+        numbers = overview(connection, model, now=site.clock.now)
     assert listed == [{user} for user in USERS]
     assert (numbers.users, numbers.most_of_one_user) == (len(USERS), 2)
     assert second["bob"].get("/end_all").json_body == 2

@@ -167,7 +167,7 @@ def life_of_a_session(stage):
     @site.view
     def everything(request):
         session = request.session
-        stage.secrets.add("a token against request forgery", session.get_csrf_token())
+        stage.secrets.add("a CSRF token", session.get_csrf_token())
         session["a"] = {"b": [stage.data()]}
         session.flash(stage.data("flash message"))
         with session.settings as settings:
@@ -1063,7 +1063,7 @@ def values(stage):
     def it(request):
         session = request.session
         session["a"] = stage.data()
-        stage.secrets.add("a token against request forgery", session.get_csrf_token())
+        stage.secrets.add("a CSRF token", session.get_csrf_token())
         session.flash(stage.data())
         copy, unit = session.working_copy_to_write(), session.holder
         stage.ear.hear(
@@ -1121,7 +1121,7 @@ def commands(stage):
         data=f'{{"a": "{stage.data()}"}}',
         flash="{}",
         userid=7,
-        csrf_token=stage.data("a token against request forgery"),
+        csrf_token=stage.data("a CSRF token"),
         knows_users=True,
         overrides=Overrides(),
     )

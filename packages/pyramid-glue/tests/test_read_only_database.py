@@ -119,7 +119,7 @@ def test_a_write_is_one_error_that_says_what_is_so(
             visitor.get(path)
         (note,) = refusal.value.__notes__
         assert note.startswith("The database takes no writes now, or not by this connection")
-        assert "engines/#when-the-database-takes-no-writes" in note
+        assert "engines/#when-the-database-is-read-only" in note
     assert caplog.messages == []
     assert browser.get("/look").json_body == {"n": 1}
 

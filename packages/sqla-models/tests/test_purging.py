@@ -6,7 +6,7 @@ import contextlib
 import threading
 
 import pytest
-from sqlalchemy import ForeignKey, String, event, func, select, text
+from sqlalchemy import ForeignKey, String, event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 from websession_core.forecast import forecast
@@ -24,6 +24,7 @@ from websession_models import (
     is_conflict,
     prepare_sqlite_engine,
     purge,
+    purging,
 )
 from websession_models.overview import list_sessions, overview
 from websession_models.own_transactions import reading
@@ -384,6 +385,33 @@ class TestByThePoliciesOfNow:
         report = purge(application, model, now=NOW, policies=self.POLICIES, all_rows=True, max_rows=2)
         assert (report.sessions, report.finished) == (2, False)
         assert purge(application, model, now=NOW, policies=self.POLICIES).sessions == 31
+
+    def test_more_than_a_page_without_a_deadline_are_found_page_by_page(
+        self, application, model, store, monkeypatch
+    ):
+        monkeypatch.setattr(purging, "_PAGE", 4)
+        monkeypatch.setattr(purging, "SAMPLE", 0)  # which may miss a few of many
+        add(application, store, *[None] * 11, 3600)
+        report = purge(application, model, now=NOW, policies=self.POLICIES)
+        assert (report.sessions, report.rescheduled, report.finished) == (12, 12, True)
+
+    def test_one_that_is_used_meanwhile_keeps_its_new_deadline(self, application, model, store, monkeypatch):
+        used, _ = add(application, store, None, None)
+        companion = store.features.companion
+        reschedule = purging._Run.reschedule
+
+        def late(run, rows):
+            with application.begin() as connection:
+                values = {"active_at": NOW, "expires_at": NOW + 1800}
+                connection.execute(update(companion).where(companion.columns["id"] == used.id).values(values))
+            reschedule(run, rows)
+
+        monkeypatch.setattr(purging._Run, "reschedule", late)
+        report = purge(application, model, now=NOW, policies=self.POLICIES)
+        assert (report.sessions, report.rescheduled) == (1, 1)
+        assert left(application, store) == ({used.id}, {used.id})
+        with application.connect() as connection:
+            assert connection.scalar(select(companion.columns["expires_at"])) == NOW + 1800
 
     def test_the_database_says_when_a_session_ends_as_the_rules_do(self, application, model, store):
         choices = [None, 0, 50, 700]

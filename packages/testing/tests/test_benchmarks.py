@@ -113,3 +113,13 @@ def test_what_an_operator_types_is_measured():
     assert ended.returncode == 0, ended.stderr
     for words in ("list --user 1", "stats", "doctor", "purge"):
         assert re.search(rf"^\| `{words}` \|( [0-9.]+ s \|){{2}} [0-9]+ MiB \|$", ended.stdout, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_first_purge_is_measured_beside_later_ones():
+    ended = run("deadlines.py", "--rows", "12000")
+    assert ended.returncode == 0, ended.stderr
+    for words in ("the first gives deadlines to", "and deletes", "a later one deletes 1,000"):
+        assert f"| {words} |" in ended.stdout
+    assert re.search(r"12,000 in [0-9.]+ s, 7 transactions", ended.stdout)
+    assert ended.stdout.count("`ix_fully_featured_activity_expires_at` |") == 2

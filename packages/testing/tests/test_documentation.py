@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import configparser
 import contextlib
 import importlib
 import re
@@ -14,7 +15,7 @@ import sqlite3
 import click
 import pytest
 from pages import DOCS, PAGES, blocks
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from websession_core.errors import (
     DOCUMENTATION,
     ConfigurationError,
@@ -148,6 +149,23 @@ def test_commands_in_a_page_are_commands(page):
             continue  # the usage, an option of the group, or a message of it
         command = main.commands[name]
         command.make_parser(click.Context(command)).parse_args(list(arguments))
+
+
+def test_what_other_programs_read_has_the_form_that_they_read():
+    shown = [block for page in PAGES for block in blocks(page, "text")]
+    units = [block for block in shown if block.startswith("[")]
+    for unit in units:
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read_string(unit)
+        assert all(parser[section] for section in parser.sections())
+    assert len(units) >= 5
+    lines = [block for block in shown if re.match(r"[\d*]", block)]
+    for line in lines:
+        assert re.fullmatch(r"(?:(?:\d+|\*|\*/\d+) +){5}app +\S.*\n", line), line
+    assert len(lines) >= 3
+    (url,) = (make_url(block.strip()) for block in shown if block.startswith("postgresql"))
+    _, options = url.get_dialect()().create_connect_args(url)
+    assert (options["host"], options["port"]) == ("db1,db2", "5432,5432")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -135,7 +135,7 @@ def follow_the_quick_start(project: Project) -> None:
 
     for ini in INI_FILES:
         assert f"`{ini}`" in "".join(step.introduction for step in quick_start())
-        key = project.shell(the_step("console", "Make a key")).strip()
+        key = project.shell(the_step("console", "Generate a key")).strip()
         lines = the_step("ini", "`development.ini`").replace("(the key)", key)
         project.edit(ini, r"^(sqlalchemy\.url = .*\n)", rf"\1{escaped(lines)}")
 
@@ -229,7 +229,7 @@ def migrate(
     def give(engine: str) -> None:
         if engine not in migrations:
             project.use_database(empty_database(engine))
-            project.shell(the_step("console", "alembic"))
+            project.shell(the_step("console", "Alembic"))
             assert "No new upgrade operations detected" in project.shell("alembic -c development.ini check")
             migrations[engine] = {path.name: path.read_text() for path in project.versions.glob("*.py")}
             assert len(migrations[engine]) == 1
@@ -543,5 +543,5 @@ def test_the_page_on_pypi_gives_the_same_steps() -> None:
         ("python", "`yourproject/__init__.py`"),
     ):
         assert textwrap.indent(the_step(language, mentions), "    ") in page
-    for command in (the_step("console", "Make a key") + the_step("console", "alembic")).splitlines():
+    for command in (the_step("console", "Generate a key") + the_step("console", "Alembic")).splitlines():
         assert f"`{command}`" in page

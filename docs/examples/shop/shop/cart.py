@@ -54,7 +54,7 @@ class Cart:
         return sum(line["quantity"] for line in self._lines)
 
     def add(self, slug: str, quantity: int) -> int:
-        """Put some more of a product in, up to `MAX_QUANTITY`; how many of it there are then."""
+        """Add some of a product, up to `MAX_QUANTITY`; return how many of it are in the cart now."""
         lines = self._session.setdefault("cart", {"lines": []})["lines"]
         for line in lines:
             if line["slug"] == slug:

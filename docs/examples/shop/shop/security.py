@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def load_user(request: Request, userid: int) -> User | None:
-    """The user whose id the web session knows. Loaded once: the database session remembers its objects."""
+    """Return the logged-in user. Loaded only once: the database session remembers its objects."""
     user: User | None = request.dbsession.get(User, userid)
     return user
 
 
 def permits(request: Request, context: Any, permission: str, user: User | None) -> Allowed | Denied:
-    """Whoever is logged in may see their account; the rest is for who looks after the shop."""
+    """Let every user see their own account; the rest is for administrators."""
     if user is None:
         return Denied("nobody is logged in")
     if permission == "account" or user.is_admin:
         return Allowed("logged in")
-    return Denied("for who looks after the shop")
+    return Denied("for administrators only")
 
 
 def includeme(config: Configurator) -> None:

@@ -74,7 +74,7 @@ _work: ContextVar[Work | None] = ContextVar("shop.strip", default=None)
 
 
 def includeme(config: Configurator) -> None:
-    """Look on at every request, and at every statement on the tables of sessions."""
+    """Watch every request, and every statement on the session tables."""
     config.registry["strips"] = OrderedDict()
     engine = config.registry["dbsession_factory"].kw["bind"]
     if not event.contains(engine, "after_cursor_execute", note_statement):

@@ -87,7 +87,7 @@ def test_after_five_wrong_passwords_an_account_takes_none_for_a_quarter_of_an_ho
     guesses(engine, 4, seconds_ago=600)
     guess(browser, "Ada", status=422)
     page = guess(browser, password=ADA.password, status=429)
-    assert "Until 5 minutes from now we take none" in page.html.select_one("[role=alert]").text
+    assert "Wait 5 minutes before you try again" in page.html.select_one("[role=alert]").text
     assert page.headers["Retry-After"] == "300"
     assert page.forms["login"]["name"].value == "ada"
     guess(browser, NOOR.name, NOOR.password, status=303)

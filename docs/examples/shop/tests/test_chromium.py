@@ -87,6 +87,7 @@ class Device:
         """Leave a picture of the page, if anybody wants one."""
         if PICTURES:
             self.driver.set_window_size(900, height)
+            self.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
             assert self.driver.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
             self.driver.set_window_size(1200, 900)
 

@@ -1,4 +1,4 @@
-"""Who is logged in where, and how it ends: for oneself, and for who looks after the shop."""
+"""Who is logged in where, and how it ends: for users themselves, and for administrators."""
 
 import pytest
 from shop.devices import ago, describe

@@ -2,6 +2,7 @@
 
 import pytest
 from shop.models import Order, Session, User
+from shop.seeds import DEMO_USERS
 from sqlalchemy import func, select
 
 
@@ -58,6 +59,9 @@ def test_a_page_that_does_not_exist_is_friendly(testapp):
     assert testapp.get("/no/such/page", status=404).html.html["data-theme"] == "dark"
 
 
+ADA, *_ = DEMO_USERS
+
+
 @pytest.fixture
 def ada(websession_dbsession):
     return websession_dbsession.scalar(select(User).where(User.name == "ada"))
@@ -103,3 +107,22 @@ def test_a_cookie_stolen_before_the_login_opens_nothing(testapp, ada):
 def test_the_cookie_is_for_https_and_for_us_alone(testapp):
     response = testapp.get("/")
     testapp.assert_session_cookie(response, secure=True, httponly=True, samesite="Lax")
+
+
+def test_the_devices_page_asks_for_the_password_again_after_a_while(testapp, websession_clock):
+    testapp.log_in(ADA)
+    page = testapp.get("/devices")
+    websession_clock.advance(minutes=15, seconds=1)
+    fields = {"csrf_token": page.html.select_one("[name=csrf_token]")["value"], "handle": "0" * 32}
+    referer = {"Referer": page.request.url}
+    for answer in (
+        testapp.get("/devices", status=303),
+        testapp.post("/devices/end", fields, headers=referer, status=303),
+        testapp.post("/devices/end-others", fields, headers=referer, status=303),
+    ):
+        form = answer.follow().forms["login"]
+        assert form["name"].value == ADA.name
+    form["password"] = ADA.password
+    page = form.submit(status=303).follow()
+    assert page.request.path == "/devices"
+    assert len(page.html.select("#devices tbody tr")) == 1

@@ -53,10 +53,10 @@ class _UnsoundError(Exception):
 
 
 class Draft:
-    """Settings under examination: what could be read so far.
+    """Settings while they are checked: what could be read so far.
 
-    A rule (`Check`) looks at options with ``draft["cookie_name"]``. If one of them has a mistake already,
-    the rule ends there without a word: a wrong value breaks no further rules.
+    A rule (``Check``) reads options with ``draft["cookie_name"]``. If one of them already has a mistake, the
+    rule silently ends there: one wrong value does not lead to further errors.
 
     Attributes:
         mistakes: What was wrong with single options.
@@ -130,7 +130,7 @@ class Draft:
         return Mistake(self.name(name), text, problem, remedy)
 
     def examine(self, checks: Iterable[Check]) -> list[Mistake]:
-        """Return what the rules find."""
+        """Return the mistakes that the rules find."""
         mistakes: list[Mistake] = []
         for check in checks:
             try:

@@ -48,10 +48,10 @@ DOCUMENTATION: Final = "https://pyramid-sqlalchemy-sessions.readthedocs.io/en/la
 
 
 class SessionError(Exception):
-    """The root: whatever goes wrong with a web session and is ours to report.
+    """The base class of all errors that this library reports about web sessions.
 
-    Beneath its message, a traceback shows where the error is documented: a note (PEP 678), which is not part
-    of the message.
+    A traceback shows below the message where the error is documented: a note (PEP 678), which is not part of
+    the message.
     """
 
     def __init__(self, *arguments: object) -> None:
@@ -82,7 +82,7 @@ class Mistake:
 
 
 class ConfigurationError(SessionError, ValueError):
-    """The settings are wrong. All that is wrong with them is reported at once.
+    """The settings are wrong. All mistakes are reported at once.
 
     Attributes:
         mistakes: Every mistake, at least one, in the order in which they were met.
@@ -105,7 +105,7 @@ class ConfigurationError(SessionError, ValueError):
 
 
 class UnstorableValueError(SessionError, ValueError):
-    """A value some supported database cannot hold, or would give back changed.
+    """Some supported database cannot store the value, or would return it changed.
 
     Attributes:
         path: Where it is, from the session down: ``cart.items[3]``.
@@ -127,11 +127,11 @@ class UnstorableValueError(SessionError, ValueError):
 class UnreadableValueError(SessionError):
     """A stored value is of a type that is not registered here, or its type cannot read it.
 
-    Only this value is concerned: the others, and what is stored, stay as they are, also when the session is
-    written. Register the type, or delete the key.
+    Only this value is affected: the others, and the stored value itself, stay as they are, even when the
+    session is written. Register the type, or delete the key.
 
     Attributes:
-        path: The key that it is under.
+        path: The key of the value.
         type_name: The name of its type.
         reason: Why it cannot be read.
     """
@@ -159,10 +159,10 @@ class MalformedPayloadError(UnreadableRowError, ValueError):
 
 
 class EncryptedDataError(UnreadableRowError):
-    """What is stored of a session cannot be read, because it is encrypted, or should be and is not.
+    """A stored session cannot be read, because it is encrypted, or should be and is not.
 
-    The key is missing or another one, or the row was changed, or something was copied into it. Nothing shows
-    which of these it is.
+    The key is missing or wrong, or the row was changed, or something was copied into it. Nothing shows which
+    of these it is.
     """
 
 
@@ -171,10 +171,10 @@ class TicketError(SessionError):
 
 
 class TooManySessionsError(SessionError):
-    """A user has as many sessions as they may have, and the settings say that no other begins.
+    """A user has reached the limit of sessions, and the settings say that a further login is refused.
 
     Attributes:
-        most: How many they may have.
+        most: The limit.
     """
 
     def __init__(self, most: int) -> None:
@@ -190,9 +190,9 @@ class SessionTransactionError(SessionError):
 
 
 class NoTransactionError(SessionTransactionError):
-    """A write where no transaction is active, so that nothing could ever store it.
+    """The session was changed while no transaction is active, so the change could never be stored.
 
-    Raised with a message that says what is missing in the framework at hand.
+    The message says what is missing in the framework in use.
     """
 
     def __init__(

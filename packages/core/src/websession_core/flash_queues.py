@@ -20,7 +20,7 @@ __all__ = ["FlashQueues"]
 
 
 class FlashQueues(Tracked):
-    """Messages that wait until they are shown, in named queues, apart from a session's data.
+    """Messages that wait until they are shown, in named queues, separate from a session's data.
 
     Not safe for concurrent use by several threads.
 
@@ -39,7 +39,7 @@ class FlashQueues(Tracked):
     _in_notation = True
 
     def push(self, message: Any, queue: str = "", allow_duplicate: bool = True) -> bool:
-        """Add a message to the end of a queue; a full one lets go of its oldest.
+        """Add a message to the end of a queue; a full queue drops its oldest message.
 
         Args:
             message: What a `Payload` may hold, of which a copy is kept. A subclass of ``str`` whose type

@@ -64,7 +64,7 @@ first. The visitor's is asked only if the user's is absent or dead: not while th
 may follow (`NewSession.LOGIN`), so that nobody types into a visitor's session what she means for her own, and
 not beside a replay, which must be acted upon. A model without users has one cookie for both.
 
-*Forms.* A token against request forgery is made of the ticket's `seed` (and of a number in the row, if the
+*Forms.* A CSRF token is made of the ticket's `seed` (and of a number in the row, if the
 application asks for another token). Nothing is stored to show a form, and a ticket that opens nothing any
 more still verifies the form that it has asked for: a login whose answer was lost can be sent again. Every
 ticket of an epoch has the same seed, and a rotation draws a new one. A visitor who only looks at forms has a
@@ -985,7 +985,7 @@ def begin(
 
 
 def unstored_ticket(session_id: UUID, policies: Policies, now: int, seed: bytes) -> Ticket:
-    """Return the ticket of a visitor for whom nothing is stored: it verifies the forms that she was shown.
+    """Return the ticket of a visitor for whom nothing is stored: it verifies the forms shown to her.
 
     Args:
         session_id: A fresh identifier, that no row will have.
@@ -1022,7 +1022,7 @@ def rotate(
     owned: bool | None = None,
     seed: bytes | None = None,
 ) -> Rotation:
-    """Return a session's next identity; every ticket before is worthless once it is committed.
+    """Return a session's next identity; every earlier ticket is worthless once it is committed.
 
     The companion row is not written: the new ticket is of a higher generation than any before, and
     acknowledges itself at its first use.
@@ -1098,7 +1098,7 @@ _PASSAGES: Final[tuple[Transition, ...]] = (
 
 
 def transitions() -> tuple[Transition, ...]:
-    """Return the state diagram of a ticket: what each duty makes of it, and what befalls it otherwise."""
+    """Return the state diagram of a ticket: the effect of each duty, and of all other events."""
     duties = (
         Transition(standing, consequence.duty.value, consequence.becomes)
         for standing, consequence in CONSEQUENCES.items()

@@ -100,15 +100,15 @@ class AbsoluteTimeout:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """How often the ticket changes, and how long the one before may still be under way.
+    """How often the ticket changes, and how long the previous one may still be in flight.
 
-    The grace holds without renewal, too: a login makes the ticket before it worthless.
+    The grace applies without renewal, too: a login makes the previous ticket worthless.
 
     Args:
         timeout: Seconds after which a ticket is renewed, at least twice `grace`; None: never.
         grace: A bound in seconds, from 1 to half of :data:`LONGEST`, on the time from a browser's sending a
             request to its having processed the response, differences between the servers' clocks included.
-        max_tries: The session ends after so many candidates that no browser acknowledged; at least 1.
+        max_tries: The session ends after this many candidates that no browser acknowledged; at least 1.
 
     Raises:
         TypeError: A number is not an integer.
@@ -130,10 +130,10 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What one session has otherwise than the settings say.
+    """The settings of one session that override the application's.
 
-    In every field None means: as the settings say; and 0 means: not at all (for `extension_delay`: record
-    the activity of every request; for `cookie_max_age`: a cookie that ends with the browser).
+    In every field, None means "as in the settings", and 0 means "not at all" (for `extension_delay`: record
+    the activity of every request; for `cookie_max_age`: the cookie ends with the browser).
 
     Args:
         idle_timeout: Seconds.
@@ -170,7 +170,7 @@ OVERRIDE_NAMES: Final = tuple(setting.name for setting in fields(Overrides))
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """All that was agreed, as it holds for one session at one moment.
+    """All rules about timeouts and renewal, as they apply to one session at one moment.
 
     Args:
         idle: The idle timeout; None: there is none.

@@ -21,7 +21,7 @@ _RowT = TypeVar("_RowT", bound="StoredRow")
 
 
 class Clock(Protocol):
-    """A source of the time; only the edge of an adapter asks it, and everything below takes ``now``."""
+    """A source of the time; only an adapter's outermost code calls it, everything below takes ``now``."""
 
     def __call__(self) -> int:
         """Return whole seconds since the Unix epoch.

@@ -69,13 +69,13 @@ class UnknownNotationError(Exception):
 
 
 class SessionTypes:
-    """The types beyond JSON that sessions can hold: the standard ones, and an application's own.
+    """The types beyond JSON that sessions can hold: the standard ones, and the application's own.
 
     The standard ones are ``bytes``, ``date``, ``datetime``, ``Decimal``, ``frozenset``, ``set``, ``time``,
     ``timedelta``, ``tuple`` and ``UUID``.
 
     Attributes:
-        accepts: Whether sessions take new values of these types; stored ones can be read anyway.
+        accepts: Whether sessions accept new values of these types; stored ones can be read in any case.
     """
 
     __slots__ = ("_by_kind", "_by_name", "accepts")
@@ -88,11 +88,11 @@ class SessionTypes:
     def add(
         self, name: str, kind: type, to_json: Callable[[Any], Any], from_json: Callable[[Any], Any]
     ) -> None:
-        """Let sessions hold the values of one more class.
+        """Let sessions hold values of one more class.
 
         Args:
             name: What it is called in what is stored; never to be changed as long as there are such values.
-            kind: The class. Its subclasses are classes of their own.
+            kind: The class. Its subclasses are not included.
             to_json: Makes JSON of a value, or anything else that a session can hold.
             from_json: Makes the value of that again. It gets what was stored, perhaps by an older release of
                 the application.

@@ -100,8 +100,8 @@ class Settings:
 
     Made by `parse_settings` from configuration, or in code with the same rules and messages, except that
     ``secret_key`` and ``model_class`` must already be what the framework adapter works with. Arguments may
-    be text or Python values; attributes have the types below. ``preset`` is for `parse_settings`, and a mere
-    remark here: in code, the timeouts that hold are those that are passed.
+    be text or Python values; attributes have the types below. ``preset`` is for ``parse_settings``, and has
+    no effect here: in code, only the timeouts that are passed apply.
 
     Raises:
         ConfigurationError: Naming every mistake.

@@ -217,9 +217,9 @@ class SessionState:
         rotated_at: When that last happened, Unix seconds; None: never, or not known.
         owned: Whether it belongs to a user; None: the model knows no users.
         activity: What was recorded about it; None: nothing (no such table, or no such row yet).
-        overrides: What this session has otherwise than the settings say; None: nothing.
+        overrides: The session's own settings; None: it has none.
         is_readable: Whether all that is stored of it can be read; if not, the rest says nothing.
-        is_ownerless: Whether a user has logged in to it, and it has none any more.
+        is_ownerless: Whether a user has logged in to it, but it no longer has one.
 
     Raises:
         TypeError: Something is of a wrong type.

@@ -159,11 +159,11 @@ _CONCEALED = "(not shown: it may be a key)"
 
 
 def conceal_keys(text: str) -> str:
-    """Return a text for people to read, without those of its words that may be a key or a piece of one.
+    """Return a text for people to read, without words that may be a key or part of one.
 
-    For messages that quote what somebody has configured. Keys in either alphabet of base64 or as hexadecimal
-    digits are not shown, nor when they were cut, mistyped or put behind something else. It errs on the
-    side of silence: a file whose name is a hash is not shown, either.
+    For messages that quote the configuration. Keys in either base64 alphabet or in hexadecimal are hidden,
+    even if they were cut, mistyped or appended to something else. When in doubt, it hides the word: a file
+    whose name is a hash is not shown, either.
 
     Args:
         text: The text. Words are separated by white space.

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class CryptoError(Exception):
-    """The root of every error of this package; a wrong argument type is a plain `TypeError`."""
+    """The base class of all errors of this package; a wrong argument type is a plain `TypeError`."""
 
 
 class KeyFormatError(CryptoError, ValueError):

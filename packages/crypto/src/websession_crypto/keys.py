@@ -47,7 +47,7 @@ class SecretKey(NeverPickled):
     keeps neither the bytes nor the text on the Python side, so that no crash report or debugger prints them.
 
     Args:
-        key: 32 random bytes. Usually `from_text` is what you want.
+        key: 32 random bytes. Usually you want `from_text` instead.
         library: Whose AES the key works with: ``pycryptodome``, or ``openssl``, which is faster and comes
             with the extra ``openssl``. Tokens are the same: each opens what the other has made.
 
@@ -101,7 +101,7 @@ class SecretKey(NeverPickled):
 
     @property
     def fingerprint(self) -> str:
-        """12 hexadecimal digits that tell this key from others and reveal nothing of it: safe to log."""
+        """12 hexadecimal digits that identify this key without revealing anything about it: safe to log."""
         return self._digest[:6].hex()
 
     @property
@@ -126,8 +126,8 @@ class SecretKey(NeverPickled):
 class Keyring(NeverPickled):
     """One or several keys: the first encrypts, every one decrypts.
 
-    To change keys without logging anybody out, put the new key first and keep the old one behind it until the
-    last token made under it has expired. With several servers, first add the new key at the end everywhere.
+    To change keys without logging anybody out, put the new key first and keep the old one after it until the
+    last token made with it has expired. With several servers, first add the new key at the end everywhere.
 
     Args:
         keys: At least one, each of them once.

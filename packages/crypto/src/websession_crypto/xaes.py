@@ -90,7 +90,7 @@ class Xaes256Gcm(NeverPickled):
         return self._aes.gcm_encrypt(message_key, nonce[12:], plaintext, associated_data)
 
     def decrypt(self, nonce: bytes, ciphertext: bytes, associated_data: bytes = b"") -> bytes:
-        """Check the tag, and only then give the plaintext.
+        """Check the tag, and only then return the plaintext.
 
         Args:
             nonce: The 24 bytes that `encrypt` took.

@@ -6,8 +6,8 @@
 
     config.include("pyramid_sqlalchemy_sessions")
 
-The parts live in distributions of their own (`websession_core`, `websession_crypto`, `websession_models`,
-`websession_pyramid`); nobody has to know that to use them.
+The parts are in separate distributions (`websession_core`, `websession_crypto`, `websession_models`,
+`websession_pyramid`); you do not need to know that to use them.
 """
 
 from websession_core.errors import (

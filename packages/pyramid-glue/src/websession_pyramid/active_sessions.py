@@ -35,16 +35,16 @@ class ActiveSession:
     """One session of a user.
 
     Attributes:
-        handle: What to call it in a page: 32 hexadecimal digits, the same as long as it lives. It opens
-            nothing, and the session's identifier cannot be found out from it.
+        handle: Identifies it in a page: 32 hexadecimal digits, which stay the same for the session's
+            lifetime. It opens nothing, and does not reveal the session's identifier.
         userid: Whose it is.
         is_present: Whether it is the session of this request.
         created: When it began, in Unix seconds.
-        last_used: When it was last used as far as that was recorded, in Unix seconds.
-        ends_at: When it ends unless it is used, in Unix seconds; None: it does not.
-        authenticated_at: When the user last proved who they are, in Unix seconds; None: not known.
+        last_used: When it was last used, as recorded, in Unix seconds.
+        ends_at: When it ends unless it is used again, in Unix seconds; None: never.
+        authenticated_at: When the user last logged in, in Unix seconds; None: not known.
         user_agent: What the browser calls itself; None: not known.
-        client_address: Where it logged in from, as much of the address as is kept; None: not known.
+        client_address: The network address of the login, as much of it as is stored; None: not known.
     """
 
     handle: str
@@ -59,12 +59,12 @@ class ActiveSession:
 
 
 def active_sessions(request: Request, attribute: str | None = None) -> ActiveSessions:
-    """Return the active sessions of this request's user, or of another, to look at and to end.
+    """Return the active sessions of this request's user, or of another user, to list and to end them.
 
     Args:
         request: The request.
-        attribute: The attribute of the request that holds the session; None: the one that the security policy
-            reads, ``session`` where it shows none or several.
+        attribute: The request attribute of the session; None: the one that the security policy reads, or
+            ``session`` if that is unclear.
 
     Raises:
         MissingFeatureError: The model has no `UseridMixin`.
@@ -83,7 +83,7 @@ class ActiveSessions:
     """The active sessions of users. Made by `active_sessions`.
 
     Args:
-        session: The session of the request at hand.
+        session: The session of the current request.
     """
 
     def __init__(self, session: WebSession) -> None:
@@ -98,11 +98,11 @@ class ActiveSessions:
     def of(self, userid: Any = _PRESENT) -> list[ActiveSession]:
         """Return a user's active sessions, the last used first.
 
-        Those that this request ends are not among them. A session that a login in this request has changed
-        is there once the request is over.
+        Sessions that this request ends are not included. A session changed by a login in this request is
+        included once the request is over.
 
         Args:
-            userid: Whose; without it those of who is logged in, none if that is nobody.
+            userid: The user; without it, the logged-in user, and an empty list if there is none.
         """
         return [session for _, session in self._sessions(self._user(userid))]
 
@@ -110,8 +110,8 @@ class ActiveSessions:
         """End one session of a user.
 
         Args:
-            handle: Which: as `ActiveSession.handle` says.
-            userid: Whose it must be; without it: of who is logged in.
+            handle: The session's `ActiveSession.handle`.
+            userid: The user to whom it must belong; without it, the logged-in user.
 
         Returns:
             Whether the user has such a session.
@@ -120,7 +120,7 @@ class ActiveSessions:
         return bool(self._end(entry for entry in sessions if entry[1].handle == handle))
 
     def end_others(self) -> int:
-        """End all sessions of who is logged in but this one, after a change of the password for example.
+        """End all other sessions of the logged-in user, for example after a password change.
 
         OWASP ASVS 5.0, 7.4.3.
 
@@ -131,10 +131,10 @@ class ActiveSessions:
         return self._end(entry for entry in sessions if not entry[1].is_present)
 
     def end_all(self, userid: Any = _PRESENT) -> int:
-        """End all sessions of a user, this one too if it is theirs (OWASP ASVS 5.0, 7.4.2 and 7.4.5).
+        """End all sessions of a user, including this one if it is theirs (OWASP ASVS 5.0, 7.4.2 and 7.4.5).
 
         Args:
-            userid: Whose; without it: of who is logged in.
+            userid: The user; without it, the logged-in user.
 
         Returns:
             How many.
@@ -142,13 +142,13 @@ class ActiveSessions:
         return self._end(self._sessions(self._user(userid)))
 
     def end_everybodys(self, *, but_present: bool = False) -> int:
-        """End all sessions of everybody (OWASP ASVS 5.0, 7.4.5), at once, in this request's transaction.
+        """End all sessions of all users (OWASP ASVS 5.0, 7.4.5), at once, in this request's transaction.
 
-        For very many sessions rather set `session.not_before` to now, or run
-        ``pyramid-sessions revoke --all``.
+        If there are very many, set ``session.not_before`` to now instead, or run ``pyramid-sessions revoke
+        --all``.
 
         Args:
-            but_present: Whether to let this request's session live.
+            but_present: Whether to keep this request's session.
 
         Returns:
             How many.

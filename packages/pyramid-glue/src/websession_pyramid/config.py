@@ -66,8 +66,8 @@ _CONFIGURED = "websession_pyramid.configured"
 def includeme(config: Configurator) -> None:
     """Set the application's session factory from its settings.
 
-    The settings start with ``session.``, or with what the setting ``pyramid_sqlalchemy_sessions.prefix``
-    says.
+    The settings start with ``session.``, or with the prefix in the setting
+    ``pyramid_sqlalchemy_sessions.prefix``.
 
     Args:
         config: The application's configurator.
@@ -100,11 +100,11 @@ def _add_debug_panel(registry: Registry) -> None:
 
 
 def add_web_session(config: Configurator, name: str, prefix: str | None = None) -> None:
-    """Add one more session to every request, independent of ``request.session`` in the same transaction.
+    """Add another session to every request, independent of ``request.session``, in the same transaction.
 
-    ``config.add_web_session("admin_session")`` makes ``request.admin_session``, of settings that start with
-    ``admin_session.``; it has a cookie, a model and timeouts of its own. The directive is there once the
-    library is included.
+    ``config.add_web_session("admin_session")`` adds ``request.admin_session``, with settings that start with
+    ``admin_session.``; it has its own cookie, model and timeouts. The directive is available once the library
+    is included.
 
     Args:
         config: The application's configurator.
@@ -112,8 +112,8 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
         prefix: What the names of its settings start with; None: the name and a dot.
 
     Raises:
-        ConfigurationError: The settings are wrong, or share a cookie, a table or the attribute with another
-            session; it lists every mistake.
+        ConfigurationError: The settings are wrong, or another session has the same cookie, table or
+            attribute; it lists every mistake.
     """
     prefix = f"{name}." if prefix is None else prefix
     sessions: dict[str, tuple[str, Settings]] = config.registry.setdefault(_CONFIGURED, {})
@@ -146,7 +146,7 @@ def add_web_session(config: Configurator, name: str, prefix: str | None = None) 
 def add_session_type(
     config: Configurator, name: str, kind: Any, to_json: Callable[[Any], Any], from_json: Callable[[Any], Any]
 ) -> None:
-    """Let all sessions of the application hold values of a class of its own.
+    """Let all sessions of the application hold values of one of its own classes.
 
     ``config.add_session_type("money", Money, to_json=Money.as_list, from_json=Money.from_list)``. The
     directive is there once the library is included.
@@ -272,14 +272,14 @@ def get_session_factory(
 ) -> SessionFactory:
     """Return a session factory, for `config.set_session_factory`.
 
-    It is also what an application or library takes that wants a factory by its dotted name and arguments.
+    Use its dotted name for an application or library that takes a factory by dotted name and arguments.
 
     Args:
         secret_key: A key from :func:`generate_secret_key`, where keys are (``env:NAME``, ``file:/path``),
             several of these, or a `websession_crypto.Keyring`. The first key encrypts, all of them decrypt.
         model_class: The session model, a class or its dotted name.
-        serializer: Not used. Some of those who call factories by name give each of them one.
-        options: Further settings by their names, without prefix, as text or Python values.
+        serializer: Ignored. Some callers that create factories by name always pass one.
+        options: Further settings by name, without prefix, as text or Python values.
 
     Raises:
         ConfigurationError: An argument is wrong; it lists every mistake.

@@ -44,7 +44,7 @@ class ContentsSnapshot(NamedTuple):
     rotating: bool
 
     def __repr__(self) -> str:
-        return "<ContentsSnapshot>"  # somebody's data, and the token against request forgery
+        return "<ContentsSnapshot>"  # somebody's data, and the CSRF token
 
 
 class Contents:

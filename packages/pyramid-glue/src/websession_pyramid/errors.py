@@ -25,9 +25,9 @@ __all__ = [
 class StaleSessionError(SessionError, TransientError):
     """Another request changed or deleted this session's row since this request read it.
 
-    Nothing was overwritten. With `pyramid_retry` the request is run again, against the row as it is
-    then (a deleted session stays deleted: the new attempt runs without it); without `pyramid_retry`
-    the application sees this error.
+    Nothing was overwritten. With `pyramid_retry` the request is run again, with the row as it is then (a
+    deleted session stays deleted: the new attempt runs without it); without `pyramid_retry` the application
+    gets this error.
     """
 
 
@@ -44,7 +44,7 @@ class MissingFeatureError(SessionError, AttributeError):
 
 
 class UnsupportedSetupError(SessionError):
-    """The application is set up in a way that cannot keep the sessions' promises; the text says why."""
+    """The application is set up in a way in which sessions cannot work reliably; the message says why."""
 
 
 # pyramid_retry looks at the class when an exception view has swallowed the error: pyramid_tm tags an error

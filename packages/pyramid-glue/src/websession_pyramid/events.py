@@ -43,15 +43,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SessionEvent:
-    """Something happened to a session.
+    """The base class of all events about sessions.
 
     Attributes:
         request: The request that the browser sent.
-        session: The first eight hexadecimal digits of the session's identifier: enough to tell sessions
-            apart in a log, worthless to anybody who reads it; empty if no session is known.
+        session: The first eight hexadecimal digits of the session's identifier: enough to tell sessions apart
+            in a log, but worthless to anybody who reads it; empty if no session is known.
         reason: Why, in a few words.
-        attribute: Which of the application's sessions it is: the request attribute, ``session`` unless it was
-            added by `config.add_web_session`.
+        attribute: The request attribute of the session: ``session``, unless it was added with
+            ``config.add_web_session``.
     """
 
     request: Request
@@ -67,16 +67,16 @@ class SessionCreated(SessionEvent):
 
 @dataclass(frozen=True, slots=True)
 class SessionLoaded(SessionEvent):
-    """A cookie has opened its session."""
+    """A session was loaded from its cookie."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionExpired(SessionEvent):
-    """A cookie came whose session has ended by a timeout.
+    """A request came with a cookie whose session has ended by a timeout.
 
     Attributes:
-        standing: Which: `EXPIRED_IDLE`, `EXPIRED_ABSOLUTE`, `EXPIRED_DEADLINE` (the stored one, by timeouts
-            that were in force then), or `UNACKNOWLEDGED` (no renewal ever reached the browser).
+        standing: Which timeout: `EXPIRED_IDLE`, `EXPIRED_ABSOLUTE`, `EXPIRED_DEADLINE` (the stored deadline,
+            from the timeouts of that time), or `UNACKNOWLEDGED` (no renewal ever reached the browser).
     """
 
     standing: Standing
@@ -94,12 +94,12 @@ class SessionInvalidated(SessionEvent):
 class SessionEmptied(SessionEvent):
     """The session is ended, but its row stays: a foreign key of the application's refers to it.
 
-    What we have stored in the row is gone, and nothing opens it. Columns of your own are as they were; clear
-    them by ``event.connection.execute(event.update.values(note=None))``. After a logout that is the request's
-    own transaction, after a theft or by ``pyramid-sessions revoke`` one of ours.
+    What the library has stored in the row is gone, and nothing opens it. Your own columns keep their values;
+    clear them with ``event.connection.execute(event.update.values(note=None))``. After a logout this is in
+    the request's transaction; after a theft or ``pyramid-sessions revoke``, in one of the library's.
 
     Attributes:
-        connection: In whose transaction to do it.
+        connection: The connection to use.
         update: A statement that updates the row, without values.
     """
 
@@ -117,14 +117,14 @@ class SessionRegenerated(SessionEvent):
 
 @dataclass(frozen=True, slots=True)
 class SessionRenewed(SessionEvent):
-    """A renewed cookie was sent; the old one is good until the browser shows the new one."""
+    """A renewed cookie was sent; the old one is valid until the browser sends the new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayDetected(SessionEvent):
-    """A second cookie jar holds this session's cookies: one of the two is a thief's. The session is revoked.
+    """Two browsers hold this session's cookies: one of them is a thief's. The session is revoked.
 
-    Tell the user, and have them change what they log in with (OWASP ASVS 5.0, 7.4 and 16.3).
+    Tell the user, and have them change their password (OWASP ASVS 5.0, 7.4 and 16.3).
     """
 
 
@@ -147,17 +147,17 @@ class CookieRefused(SessionEvent):
 
 @dataclass(frozen=True, slots=True)
 class OwnTransactionBegun:
-    """The library has begun a transaction of its own: to record something, or to read for an error page.
+    """The library has begun its own transaction: to record something, or to read for an error page.
 
-    Nothing has been done in it yet. What the application tells the database on its own connections, such as a
-    `search_path` or a variable that row-level security goes by, it says here once more. A subscriber that
-    raises lets the transaction fail, and never the request.
+    Nothing has been done in it yet. If the application sets something on its own connections, such as a
+    `search_path` or a variable for row-level security, set it here, too. If a subscriber raises an exception,
+    the transaction fails, but never the request.
 
     Attributes:
-        request: The request, or the subrequest, that is at hand.
-        connection: The connection; what is said on it should end with the transaction (``SET LOCAL``), since
+        request: The current request or subrequest.
+        connection: The connection; what you set on it should end with the transaction (``SET LOCAL``), since
             it goes back to the pool.
-        attribute: Which of the application's sessions it is for, as for `SessionEvent`.
+        attribute: The request attribute of the session that it is for, as in `SessionEvent`.
     """
 
     request: Request

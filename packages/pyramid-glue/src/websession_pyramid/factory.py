@@ -43,10 +43,10 @@ class _Renamed:
 
 @implementer(ISessionFactory)
 class SessionFactory(SessionKit):
-    """Makes ``request.session``; what `config.set_session_factory` wants.
+    """Makes ``request.session``; pass it to ``config.set_session_factory``.
 
-    Several factories, in one application or in several of one process, share nothing. Arguments and
-    attributes are those of `SessionKit`.
+    Several factories, in one application or in several applications of one process, share nothing. Arguments
+    and attributes are those of `SessionKit`.
     """
 
     has_cookie = _Renamed("tickets.has_cookie")
@@ -64,13 +64,14 @@ class SessionFactory(SessionKit):
 
 
 def web_session_factories(registry: Registry) -> Mapping[str, SessionFactory]:
-    """Return the application's session factories by the attribute of the request that each of them makes.
+    """Return the application's session factories by request attribute.
 
     Args:
         registry: The registry of an application whose configuration is committed.
 
     Returns:
-        The default one under ``session``, if it is of this library, and those of ``config.add_web_session``.
+        The default one under ``session``, if it is of this library, and those added with
+        ``config.add_web_session``.
     """
     factories = {name or "session": factory for name, factory in registry.getUtilitiesFor(ISessionFactory)}
     ours = {name: factory for name, factory in factories.items() if isinstance(factory, SessionFactory)}

@@ -1,4 +1,4 @@
-"""Tokens against cross-site request forgery: which one a page shows, and which ones are accepted.
+"""CSRF tokens: which one a page shows, and which ones are accepted.
 
 They are made from the seed that is in the cookie's ticket: nothing is stored to show a form, and no key of
 the server is in a token. Another token of the same seed takes a number, which is stored in the session: in
@@ -100,8 +100,8 @@ def drop_token(kit: SessionKit, contents: Contents) -> None:
 class SessionTokenPolicy(LegacySessionCSRFStoragePolicy):
     """Pyramid's default policy for tokens, over ``request.session``, which says itself what it accepts.
 
-    `includeme` puts it in the place of Pyramid's default; where the session factory is made in code, set it
-    with ``config.set_csrf_storage_policy``.
+    ``includeme`` replaces Pyramid's default by it; if you create the session factory in code, set it with
+    ``config.set_csrf_storage_policy``.
     """
 
     def check_csrf_token(self, request: Request, supplied_token: Any) -> bool:

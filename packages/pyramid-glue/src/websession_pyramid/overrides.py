@@ -22,15 +22,15 @@ __all__ = ["InvalidPreferenceError", "SessionOverrides"]
 
 
 class InvalidPreferenceError(SessionError, ValueError):
-    """A session's own settings make no sense, or the model cannot keep them; none of them was changed."""
+    """Per-session settings make no sense, or the model cannot store them; none of them was changed."""
 
 
 class SessionOverrides:
-    """What this session has otherwise than the application's settings say.
+    """The settings of this session that override the application's settings.
 
-    In every attribute None means: as the settings say; 0 means: not at all. Changes take effect together at
-    the end of the ``with`` block, if they make sense together with the rest; an exception in the block, or
-    a contradiction, leaves everything as it was.
+    In every attribute, None means "as in the settings", and 0 means "not at all". Changes take effect
+    together at the end of the ``with`` block, if they make sense together with the rest; after an exception
+    in the block, or if they contradict each other, nothing is changed.
 
     Attributes:
         idle_timeout: Seconds (needs `ConfigIdleMixin`).

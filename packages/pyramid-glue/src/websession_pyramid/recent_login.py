@@ -33,7 +33,7 @@ _VIEWS = "websession_pyramid.recent_login_views"
 class RecentLoginRequired(HTTPForbidden):
     """The view asks for a login more recent than the session's.
 
-    Register an exception view for it that asks for the password once more::
+    Register an exception view for it that asks for the password again::
 
         from pyramid.httpexceptions import HTTPSeeOther
         from pyramid.view import exception_view_config

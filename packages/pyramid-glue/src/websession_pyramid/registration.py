@@ -22,7 +22,7 @@ _OWN: Final = "websession_pyramid.registration"
 
 
 def register_sessionmaker(session_factory: sessionmaker[Any], initial_state: str = "active") -> None:
-    """Let each database session of a sessionmaker take part in the transactions of a manager of its own.
+    """Let each database session of a sessionmaker join the transactions of the manager in its `info`.
 
     ::
 
@@ -30,8 +30,8 @@ def register_sessionmaker(session_factory: sessionmaker[Any], initial_state: str
         register_sessionmaker(session_factory)
         dbsession = session_factory(info={"transaction_manager": request.tm})
 
-    It takes the place of `zope.sqlalchemy.register` for each of them, which does the same and takes longer. A
-    database session without a manager in its `info` is a plain one, which its owner commits.
+    It replaces `zope.sqlalchemy.register` for each of them, which does the same and takes longer. A database
+    session without a manager in its `info` is a plain one, which you commit yourself.
 
     Args:
         session_factory: What makes the database sessions. Register it once.

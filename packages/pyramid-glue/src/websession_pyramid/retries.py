@@ -59,7 +59,7 @@ _REPLACING: Final = RateLimit(1.0)
 
 _READ_ONLY: Final = (
     "The database takes no writes now, or not by this connection. Pages that only read their session go on; "
-    f"see {DOCUMENTATION}how-to/engines/#when-the-database-takes-no-writes"
+    f"see {DOCUMENTATION}how-to/engines/#when-the-database-is-read-only"
 )
 
 

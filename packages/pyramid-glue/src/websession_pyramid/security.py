@@ -35,14 +35,13 @@ class SessionSecurityPolicy:
 
     Args:
         identity: Takes the request and the userid and returns the identity, for example the user's row, or
-            None if there is no such user any more, who is then not authenticated. Without it the userid is
-            the identity. An error page has no identity where `identity` could not load it any more: after a
-            failed flush or commit, or if it raises there.
+            None if the user no longer exists, and is then not authenticated. Without it, the userid is the
+            identity. An error page has no identity if it can no longer be loaded: after a failed flush or
+            commit, or if the function raises there.
         permits: Takes the request, the context, the permission and the identity, and returns what
             `ISecurityPolicy.permits` does. Without it the context's access control lists decide, for the
             principals `Everyone`, `Authenticated`, and the userid.
-        session: The attribute of the request that holds the session, if it is one of
-            `config.add_web_session`.
+        session: The request attribute of the session, if it was added with `config.add_web_session`.
 
     Attributes:
         session: As given.
@@ -60,7 +59,7 @@ class SessionSecurityPolicy:
         self._permits = permits
 
     def identity(self, request: Request) -> Any:
-        """Return who sent the request, None for somebody unknown."""
+        """Return the identity of the logged-in user, or None."""
         session = self._session(request)
         userid = session.userid
         if userid is None or self._identity is None:
@@ -80,7 +79,7 @@ class SessionSecurityPolicy:
             return None
 
     def authenticated_userid(self, request: Request) -> Any:
-        """Return the userid of who sent the request, None for somebody unknown."""
+        """Return the userid of the logged-in user, or None."""
         try:
             return None if request.identity is None else self._session(request).userid
         except Exception as error:
@@ -94,7 +93,7 @@ class SessionSecurityPolicy:
             return None
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
-        """Return whether the sender of the request may do something."""
+        """Return whether the request has a permission in a context."""
         identity = request.identity
         if self._permits is not None:
             return self._permits(request, context, permission, identity)
@@ -110,7 +109,7 @@ class SessionSecurityPolicy:
 
         Args:
             request: The request.
-            userid: Who has proved who they are.
+            userid: The user, whose password or other proof was checked.
             keep_data: As for `WebSession.login`.
         """
         self._session(request).login(userid, keep_data=keep_data)

@@ -45,10 +45,10 @@ _OF_OTHER_LIBRARIES = {
 
 @implementer(ISession)
 class WebSession(MutableMapping[str, Any]):
-    """The session of one request: a mapping, stored in the application's own transaction.
+    """The session of one request: a mapping, stored in the application's transaction.
 
-    Changes are noticed wherever they are made, also inside nested lists and dicts. A value that some
-    supported database cannot hold is refused at the assignment (`UnstorableValueError`), a nested one when
+    Changes are noticed wherever they are made, including inside nested lists and dicts. A value that some
+    supported database cannot store is refused at the assignment (`UnstorableValueError`), a nested one when
     the session is written.
 
     Args:
@@ -105,9 +105,9 @@ class WebSession(MutableMapping[str, Any]):
     def invalidate(self) -> None:
         """End the session: its row is deleted in the transaction, and the browser's cookies with it.
 
-        Where visitors have a cookie of their own, a session that waits under a login ends, too. The session
-        is usable at once for new data, under a new identifier and a new cookie: call this before a login if
-        nothing of the anonymous session shall survive.
+        If visitors have a separate cookie, a visitor's session from before the login ends, too. The session
+        is usable at once for new data, with a new identifier and a new cookie: call this before a login if
+        nothing of the anonymous session should be kept.
 
         Raises:
             NoTransactionError: There is no transaction to delete the row in.
@@ -117,15 +117,15 @@ class WebSession(MutableMapping[str, Any]):
         copy.end_visitors_session("ended by the application")
 
     def changed(self) -> None:
-        """Have the session written even if no change can be seen. Never needed for nested changes."""
+        """Write the session even if no change was noticed. Never needed for nested changes."""
         self._for_change().payload.mark_changed()
 
     def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
         """Add a message to a flash queue.
 
         Args:
-            msg: What a session can hold, translation strings and `Markup` included. Of another subclass of
-                `str` the plain text is kept.
+            msg: Any value that a session can hold, including translation strings and `Markup`. Of other
+                subclasses of `str`, only the plain text is kept.
             queue: The queue's name.
             allow_duplicate: Whether to add a message that the queue already has.
 
@@ -147,26 +147,27 @@ class WebSession(MutableMapping[str, Any]):
         return self._read().flash.peek(queue)
 
     def new_csrf_token(self) -> str:
-        """Make another token against cross-site request forgery; those from before are refused."""
+        """Create a new CSRF token; earlier ones are refused."""
         return new_token(self._kit, self._open_for_change())
 
     def get_csrf_token(self) -> str:
-        """Return the token against cross-site request forgery, for the forms of this page.
+        """Return the CSRF token, for the forms of this page.
 
-        It is the session's. If the browser's cookies open none, it is that of the visitor's cookie, or else
-        of the users'. If it has brought none, the response brings one, and no row is stored for it (where
-        visitors share a cookie with users, a row is).
+        It is the session's token. If the browser's cookies open no session, it is that of the visitor's
+        cookie, or else of the users' cookie. If the browser has sent none, the response sets one, and no row
+        is stored for it (unless visitors share a cookie with users).
         """
         return token_to_show(self._kit, self._in_request.open())
 
     def accepts_csrf_token(self, supplied: str) -> bool:
-        """Return whether a form with this token may be acted upon.
+        """Return whether a form with this CSRF token is accepted.
 
-        In a login only its own is accepted. While none is open, so is that of either cookie: the form may
-        have been shown before the session began, or before a login whose answer was lost.
+        In a login, only the login's own token is accepted. Before a login, the tokens of both cookies are
+        accepted: the form may have been shown before the session began, or before a login whose response was
+        lost.
 
         Args:
-            supplied: What came with the form.
+            supplied: The token sent with the form.
         """
         return accepts_token(self._kit, self._in_request.open().working_copy, supplied)
 
@@ -240,11 +241,11 @@ class WebSession(MutableMapping[str, Any]):
         return self._read().payload.items()
 
     def copy(self) -> dict[str, Any]:
-        """Return a plain dict of everything, in which changes do not touch the session."""
+        """Return the data as a plain dict, which shares nothing with the session."""
         return self._read().payload.copy()
 
     def pop(self, k: str, default: Any = _MISSING) -> Any:
-        """Remove key `k` and return its value, or `default` if that is given and there is no such key."""
+        """Remove key `k` and return its value; if there is no such key, return `default` if given."""
         if k not in self._read().payload:
             if default is _MISSING:
                 raise KeyError(k)
@@ -272,7 +273,7 @@ class WebSession(MutableMapping[str, Any]):
 
     @property
     def userid(self) -> Any:
-        """Who is logged in, None for nobody. The model needs `UseridMixin`.
+        """The logged-in user's id, or None. The model needs `UseridMixin`.
 
         Setting another value does what :meth:`login` does; setting the same one does nothing.
         """
@@ -285,24 +286,24 @@ class WebSession(MutableMapping[str, Any]):
             self.login(userid)
 
     def login(self, userid: Any, *, keep_data: bool = False) -> None:
-        """Let the session belong to a user who has just proved who they are.
+        """Log a user in, after their password or other proof was checked.
 
-        The session gets a new identity in the same statement: cookies from before open nothing once the
-        transaction has committed (session fixation; OWASP ASVS 5.0, 7.2.4). The token against cross-site
-        request forgery is replaced. What else becomes of the session depends on who had it:
+        The session gets a new identity in the same statement: earlier cookies open nothing once the
+        transaction has committed (this prevents session fixation; OWASP ASVS 5.0, 7.2.4). The CSRF token is
+        replaced. The rest depends on who was logged in:
 
-        - Nobody: data and primary key stay, a visitor's cart for example.
-        - The same user: they stay, too. It is the re-authentication that `recent_login` asks for.
-        - Another user: their session ends with everything in it, its own settings included, as if by
+        - Nobody: data and primary key are kept, a visitor's cart for example.
+        - The same user: they are kept, too. This is the new login that `recent_login` asks for.
+        - Another user: their session ends with everything in it, including its settings, as if by
           :meth:`invalidate`, and a new one begins.
 
         Args:
-            userid: A value of the type of the model's `userid`; None: nobody is logged in any more. The
-                user's session ends, and data and flash messages go on in a new anonymous one; columns of the
-                application's own and the session's own settings do not.
-            keep_data: Whether the data and the flash messages go on where another user has had the session
-                so far: for a guest's account that becomes a real one, or for "act as". The row and the
-                tokens are new all the same.
+            userid: A value of the type of the model's `userid`. None ends the user's session, and moves data
+                and flash messages to a new anonymous one; the application's own columns and per-session
+                settings are not kept.
+            keep_data: Whether to keep the data and the flash messages if another user was logged in: for a
+                guest account that becomes a real one, or for "act as". The row and the tokens are new in any
+                case.
 
         Raises:
             UnstorableValueError: The column cannot hold the value: of another type, too long, too large.
@@ -315,7 +316,7 @@ class WebSession(MutableMapping[str, Any]):
 
     @property
     def login_age(self) -> int | None:
-        """Seconds since the user last proved who they are; None: never. Needs `AuthenticatedAtMixin`."""
+        """Seconds since the user last logged in; None: never. Needs `AuthenticatedAtMixin`."""
         self._require("authenticated_at")
         contents = self._read()
         # A foreign key with ON DELETE SET NULL takes the user away, and leaves the time.
@@ -324,10 +325,10 @@ class WebSession(MutableMapping[str, Any]):
         return None if since is None else max(0, self._kit.clock() - since)
 
     def regenerate(self) -> None:
-        """Give the session a new identity: cookies from before open nothing once the transaction commits.
+        """Give the session a new identity: earlier cookies open nothing once the transaction commits.
 
-        Its data, its primary key and its user stay; the token against cross-site request forgery is replaced.
-        For a change of privileges that is no login.
+        Its data, its primary key and its user are kept; the CSRF token is replaced. Call it for a change of
+        privileges that is not a login.
 
         Raises:
             NoTransactionError: There is no transaction to store it in.
@@ -352,8 +353,8 @@ class WebSession(MutableMapping[str, Any]):
     def row(self) -> Any:
         """Return the session's row as an object of the application's model, stored if it was not yet.
 
-        It is the object that ``dbsession.get(Model, request.session.id)`` gives: use it for columns and
-        relationships of your own. Leave the columns of the mixins to the session.
+        It is the object that ``dbsession.get(Model, request.session.id)`` returns: use it for your own
+        columns and relationships. Leave the mixins' columns to the session.
 
         Raises:
             NoTransactionError: There is no transaction to store and load it in.
@@ -364,12 +365,12 @@ class WebSession(MutableMapping[str, Any]):
 
     @property
     def kit(self) -> SessionKit:
-        """What is made once for all sessions of the same settings."""
+        """The kit: what is created once for all sessions with the same settings."""
         return self._kit
 
     @property
     def is_database_usable(self) -> bool:
-        """Whether the request's transaction is there, and its database session was not broken by an error."""
+        """Whether the request has a transaction, and its database session was not broken by an error."""
         holder = self._in_request.open()
         if not isinstance(holder, UnitOfWork) or not holder.working_copy.is_writable:
             return False
@@ -378,7 +379,7 @@ class WebSession(MutableMapping[str, Any]):
 
     @property
     def holder(self) -> Holder | None:
-        """What holds the session, None as long as nobody has looked at it."""
+        """The session's holder; None as long as the session was not used."""
         return self._in_request.holder
 
     def working_copy_to_write(self) -> WorkingCopy:

@@ -179,13 +179,13 @@ def take_over_sessions(
     login_until: date | str | None = None,
     session: str = "session",
 ) -> None:
-    """Take over what the sessions of another library hold, each at its first use.
+    """Take over the contents of another library's sessions, each at its first use.
 
     ``config.take_over_sessions(SignedCookieSessionFactory("old secret"), cookie_name="old")``. The directive
-    is there once the library is included. A browser that brings the old cookie, and none of ours, gets a new
-    session with the data and flash messages of the old one. In the same response the old cookie is deleted,
-    and the old session is ended where its library keeps it on a server. What cannot be stored is named in the
-    log.
+    is available once the library is included. A browser that sends the old cookie, and none of ours, gets a
+    new session with the data and flash messages of the old one. In the same response the old cookie is
+    deleted, and the old session is ended if its library stores it on a server. The log names what cannot be
+    stored.
 
     Args:
         config: The application's configurator.
@@ -193,11 +193,11 @@ def take_over_sessions(
         cookie_name: The old cookie's name; not that of ours.
         cookie_path: The old cookie's path.
         cookie_domain: The old cookie's domain.
-        leave_out: Keys that are not taken over; name here what says who is logged in. Left out anyway is
-            ``auth.userid``, where Pyramid's own helper and policy keep it.
-        login: Takes the request and the old session and returns the userid of who is logged in there, None
-            for nobody; they are logged in to the new session. Without it nobody is.
-        login_until: The last day, UTC, on which `login` is asked: a `date`, or text like ``2027-01-31``.
+        leave_out: Keys that are not taken over; name those that say who is logged in. ``auth.userid``, which
+            Pyramid's own helper and policy use, is always left out.
+        login: Takes the request and the old session and returns the userid of the user who is logged in
+            there, or None; they are logged in to the new session. Without it, nobody is.
+        login_until: The last day, UTC, on which ``login`` is called: a ``date``, or text like ``2027-01-31``.
         session: The attribute of the request that holds the new session.
 
     Raises:

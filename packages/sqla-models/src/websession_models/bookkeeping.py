@@ -57,20 +57,20 @@ class Outcome(enum.Enum):
     EMPTIED = "the row was emptied, since it cannot be deleted"
     """It took effect, but a foreign key of the application's keeps the row: see `emptying`."""
     NOT_NEEDED = "somebody else was first"
-    """Something that it compares has changed or is being changed, or the model has no column for it."""
+    """Something that it compares has changed or is being changed, or the model has no such column."""
     IN_THE_WAY = "a lock was in the way"
     """The database refused to wait for a lock, or resolved a conflict at its expense."""
     NO_ROW = "the row was not there"
-    """It was deleted meanwhile, or is not where the bookkeeper looks."""
+    """It was deleted in the meantime, or is not where the bookkeeper looks."""
     NO_CONNECTION = "no connection was free"
-    """None was to be had without waiting."""
+    """No connection was available without waiting."""
 
 
 class Bookkeeper:
     """Performs the bookkeeping of one model's sessions on one engine.
 
-    Cheap to make: the statements are cached with the store. Use it when the application's transaction is over
-    and its connection is back in the pool; `engine_like` tells its engine.
+    Cheap to create: the statements are cached with the store. Use it when the application's transaction is
+    over and its connection is back in the pool; `engine_like` returns its engine.
 
     In-memory SQLite has a single connection (per thread, or for all of them with `StaticPool`), which may be
     in the middle of the application's transaction. It is used only if no transaction is open on it; then a
@@ -110,7 +110,7 @@ class Bookkeeper:
         return f"<Bookkeeper of {self._statements.name} on {self._engine.dialect.name}>"
 
     def perform(self, entry: Bookkeeping, *, within: Connection | None = None) -> bool:
-        """Record one entry, in a transaction of its own.
+        """Record one entry, in a separate transaction.
 
         Args:
             entry: What is due, as `websession_core.lifecycle.bookkeeping()` says.
@@ -167,8 +167,8 @@ class Bookkeeper:
     def forget(self, session_id: uuid.UUID, *, within: Connection | None = None) -> bool:
         """Delete the companion row of a session that the application has ended.
 
-        To be called once that is committed; while the session exists nothing happens. Of one whose row was
-        emptied the deadline stays, for the purge.
+        Call it once the end of the session is committed; while the session exists, nothing happens. If its
+        row was emptied, the deadline is kept, for the purge.
 
         Args:
             session_id: Whose.
@@ -198,7 +198,7 @@ class Bookkeeper:
         *,
         within: Connection | None = None,
     ) -> None:
-        """Let the application change columns of its own in a row, in a transaction of our own.
+        """Let the application change its own columns of a row, in one of the library's transactions.
 
         Args:
             session_id: The primary key.

@@ -54,10 +54,10 @@ _MYSQL: Final = frozenset({"mysql", "mariadb"})
 
 
 def is_conflict(error: DBAPIError, dialect: str) -> bool:
-    """Return whether the database refused because of somebody else's transaction.
+    """Return whether the database refused because of another transaction.
 
-    False for everything else, also for a connection that was lost: nobody knows whether its last
-    statement, a COMMIT perhaps, has taken effect, so running it again might do it twice.
+    False for everything else, including a lost connection: nobody knows whether its last statement, perhaps a
+    COMMIT, has taken effect, so running it again might do it twice.
 
     Args:
         error: SQLAlchemy's error.
@@ -95,11 +95,11 @@ def _has_mysql_ended(cause: Any) -> bool:
 
 
 def is_read_only_refusal(error: DBAPIError, dialect: str) -> bool:
-    """Return whether the database refused a statement, or a COMMIT, because it takes no writes.
+    """Return whether the database refused a statement or a COMMIT because it is read-only.
 
-    What it refused has had no effect. Another connection may be able to write: on MySQL's family perhaps
-    another server has become the primary, and this connection, which lives on, leads to the old one; on
-    PostgreSQL a connection may go on being read-only by default when others no longer are.
+    What it refused has had no effect. Another connection may be able to write: on MySQL and MariaDB, another
+    server may have become the primary while this connection still leads to the old one; on PostgreSQL, a
+    connection may still be read-only by default when others no longer are.
 
     Args:
         error: SQLAlchemy's error.

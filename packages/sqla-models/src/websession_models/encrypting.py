@@ -31,10 +31,10 @@ class EncryptionReport:
     """What `encrypt_all` did.
 
     Attributes:
-        rows: How many rows there were.
+        rows: The number of rows.
         written: How many of them were encrypted, or encrypted again with the first key.
-        refused: How many no key opens; they were left alone.
-        plain: How many were in plain text; left alone, too, unless they were to be encrypted.
+        refused: How many cannot be decrypted with any key; they were left alone.
+        plain: How many were not encrypted; left alone, too, unless they were to be encrypted.
     """
 
     rows: int
@@ -51,19 +51,19 @@ def encrypt_all(
     dry_run: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> EncryptionReport:
-    """Encrypt all rows of a model with the first key: those of other keys, and if told so, plain ones.
+    """Encrypt all rows of a model with the first key: those with other keys and, if asked, plain ones.
 
-    Before an old key goes, and with `plaintext` for a model that has just been given `EncryptedDataMixin`.
-    Rows are written in short transactions at READ COMMITTED, and only if nobody else has written them
-    meanwhile; their version stays, so that a request at work goes on, except where the engine's isolation
-    level tells it to be tried again.
+    Call it before removing an old key and, with `plaintext`, for a model that has just got
+    `EncryptedDataMixin`. Rows are written in short transactions at READ COMMITTED, and only if they have not
+    been written in the meantime; their version is not changed, so that running requests are not disturbed,
+    except where the engine's isolation level requires a retry.
 
     Args:
         engine: Where the sessions are.
         store: The model's store, with its cipher.
-        plaintext: Encrypt rows in plain text, too. Once a model's rows are encrypted, somebody else has
-            written such a row, and encrypting it would make it good.
-        dry_run: Count only.
+        plaintext: Encrypt unencrypted rows, too. In an encrypted table, such a row was written by something
+            else, and encrypting it would make it valid.
+        dry_run: Only count.
         progress: Called after each batch with its number of rows.
 
     Raises:

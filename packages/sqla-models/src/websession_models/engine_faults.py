@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import String, column, func, select, table
+from sqlalchemy import String, column, delete, false, func, insert, select, table, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from .executing import ask
 from .features import features_of
-from .own_transactions import autocommits
+from .own_transactions import autocommits, is_in_the_way
 from .sqlite import NOT_ISOLATED, REMEDY, isolates
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["EngineFault", "engine_faults", "mysql_faults", "transaction_faults"]
+__all__ = ["EngineFault", "engine_faults", "mysql_faults", "transaction_faults", "write_refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,29 @@ def engine_faults(connection: Connection, model: type) -> Iterator[EngineFault]:
     """
     yield from transaction_faults(connection)
     yield from mysql_faults(connection, model)
+
+
+def write_refusal(connection: Connection, model: type) -> DBAPIError | None:
+    """Return what the database says to an account that wants to write the model's tables; None: it may.
+
+    It is asked by statements that change no row.
+
+    Args:
+        connection: In a transaction that will be rolled back, from `reading()`.
+        model: The session model, whose tables exist.
+    """
+    features = features_of(model)
+    try:
+        tables = features.table, *(() if features.companion is None else (features.companion,))
+        for target in tables:
+            columns = list(target.columns)
+            connection.execute(insert(target).from_select(columns, select(*columns).where(false())))
+            same: dict[Any, Any] = {column: column for column in columns if not column.primary_key}
+            connection.execute(update(target).where(false()).values(same))
+            connection.execute(delete(target).where(false()))
+    except DBAPIError as error:
+        return None if is_in_the_way(error, connection.dialect.name) else error
+    return None
 
 
 # --- transactions -------------------------------------------------------------------------------------------

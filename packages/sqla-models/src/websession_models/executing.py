@@ -14,7 +14,7 @@ from sqlalchemy.sql.util import find_tables
 from .schema import is_schema_error, schema_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection, CursorResult, Dialect
 
@@ -29,8 +29,10 @@ ID: Final = PREFIX + "id"
 """The parameter for the session's key."""
 
 
-def execute(connection: Connection, statement: Any, parameters: Mapping[str, object]) -> CursorResult[Any]:
-    """Execute a statement of ours; an error's message does not show the parameters."""
+def execute(
+    connection: Connection, statement: Any, parameters: Mapping[str, object] | Sequence[Mapping[str, object]]
+) -> CursorResult[Any]:
+    """Execute a statement of ours, once or for each of several parameters; an error does not show these."""
     # Without a context manager, which costs as much as a quarter of the execution.
     try:
         return connection.execute(statement, parameters)

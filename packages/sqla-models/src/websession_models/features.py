@@ -255,7 +255,7 @@ class ModelFeatures:
         return self._eager
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
-        """Refuse to write what the model has no column for.
+        """Raise an error for attributes for which the model has no column.
 
         Args:
             names: The attributes in question; none: all is well.
@@ -268,7 +268,7 @@ class ModelFeatures:
 
     @property
     def userid_type(self) -> type | None:
-        """The Python type of a userid; None: the model knows no users, or the column's type does not tell."""
+        """The Python type of a userid; None: the model has no users, or the column's type does not say."""
         column = self.columns.get("userid")
         try:
             return None if column is None else column.type.python_type
@@ -284,7 +284,7 @@ class ModelFeatures:
         return mixin in self.mixins
 
     def criterion(self) -> ColumnElement[bool]:
-        """Return the condition that keeps out other classes' rows: true if the table has none."""
+        """Return the condition that excludes other classes' rows; true if the table has none."""
         mapper = self.mapper()
         if mapper.polymorphic_on is None or mapper.inherits is None or mapper.concrete:
             return true()

@@ -82,23 +82,23 @@ class BaseMixin:
         class Session(BaseMixin, Base):
             __tablename__ = "session"
 
-    The store reads and writes these columns with statements of its own; the ORM never writes them. Hence
-    `version` must **not** be the mapper's `version_id_col`: the ORM would count its own updates of the
-    application's columns in it, and the store's next write in the same transaction would take that for a
-    foreign change. The application may load rows, follow relationships and write its own columns.
+    The store reads and writes these columns with its own statements; the ORM never writes them. So `version`
+    must **not** be the mapper's `version_id_col`: the ORM would increase it for its own updates of the
+    application's columns, and the store's next write in the same transaction would take that for another
+    request's change. The application may load rows, follow relationships and write its own columns.
     """
 
     id: Mapped[uuid.UUID] = _column(SessionId(), primary_key=True, default=fresh_session_id, sort_order=-50)
-    """The random primary key. It never changes while the session lives, not at a login either."""
+    """The random primary key. It never changes while the session lives, not even at a login."""
 
     created: Mapped[int] = _column(BigInteger, nullable=False, default=_now, sort_order=-49)
     """When the session began, in Unix seconds."""
 
     version: Mapped[int] = _column(Integer, nullable=False, default=1, sort_order=-48)
-    """Grows by one with every write; a write that read an older one finds no row, and nothing is lost."""
+    """Grows by one with every write; a write based on an older version finds no row, so no update is lost."""
 
     epoch: Mapped[int] = _column(Integer, nullable=False, default=0, sort_order=-47)
-    """Counts changes of identity. A ticket that carries another epoch opens nothing."""
+    """Counts changes of identity. A ticket with another epoch opens nothing."""
 
     rotated_at: Mapped[int | None] = _column(BigInteger, nullable=True, sort_order=-46)
     """When the epoch last moved, in Unix seconds; NULL: never."""
@@ -127,38 +127,38 @@ class UseridMixin:
 
 
 class CSRFMixin:
-    """The token against cross-site request forgery has a column of its own, outside of the data."""
+    """The CSRF token has a separate column, outside of the data."""
 
     csrf_token: Mapped[str | None] = _column(String(64), nullable=True, sort_order=-44)
-    """The token; NULL: none was asked for yet."""
+    """The token; NULL: none was requested yet."""
 
 
 class AuthenticatedAtMixin:
-    """The session knows when its user last proved who they are (OWASP ASVS 5.0, 7.5)."""
+    """The session records when its user last logged in (OWASP ASVS 5.0, 7.5)."""
 
     authenticated_at: Mapped[int | None] = _column(BigInteger, nullable=True, sort_order=-43)
     """When that was, in Unix seconds; NULL: never in this session."""
 
 
 class ClientInfoMixin:
-    """The session knows which browser it was begun with, and from where: for a page "your devices".
+    """The session records its browser and network address, for a page "your devices".
 
-    Recorded when it begins and at each login, so that nothing is written for it alone. First and last use
+    Recorded when the session begins and at each login, so that this needs no extra write. First and last use
     are `created` and the companion's `active_at`.
     """
 
     user_agent: Mapped[str | None] = _column(String(255), nullable=True, sort_order=-37)
-    """What the browser calls itself, cut off after 255 characters; NULL: it did not say."""
+    """The `User-Agent` header, cut off after 255 characters; NULL: there was none."""
 
     client_address: Mapped[str | None] = _column(String(45), nullable=True, sort_order=-36)
-    """The address it came from, as much as the setting `client_address` keeps; NULL: nothing of it."""
+    """The network address, as much of it as the setting `client_address` says; NULL: not stored."""
 
 
 class SessionLimitMixin:
-    """A user can have so many sessions and no more (OWASP ASVS 5.0, 7.1.2); the model needs `UseridMixin`.
+    """The number of a user's sessions can be limited (OWASP ASVS 5.0, 7.1.2); the model needs `UseridMixin`.
 
-    Each session of a user has a number from 1 to the limit, and a unique index keeps two logins at the same
-    time from taking the same one: the database itself holds the limit, at every isolation level. The limit is
+    Each session of a user has a number from 1 to the limit, and a unique index keeps two concurrent logins
+    from taking the same one: the database itself enforces the limit, at every isolation level. The limit is
     the setting `max_per_user`.
     """
 
@@ -167,7 +167,7 @@ class SessionLimitMixin:
 
 
 class IdleMixin:
-    """The session can end when it was not used for some time. Its columns are in the companion table."""
+    """The session can end after some time without use. Its columns are in the companion table."""
 
 
 class AbsoluteMixin:
@@ -175,11 +175,11 @@ class AbsoluteMixin:
 
 
 class RenewalMixin:
-    """The session's ticket can be renewed now and then. Its columns are in the companion table."""
+    """The session's ticket can be renewed from time to time. Its columns are in the companion table."""
 
 
 class ConfigIdleMixin(IdleMixin):
-    """An idle timeout of each session's own. NULL in a column: as the settings say."""
+    """Each session can have its own idle timeout. NULL in a column: as in the settings."""
 
     idle_timeout: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-42)
     """In seconds; 0: none."""
@@ -189,33 +189,33 @@ class ConfigIdleMixin(IdleMixin):
 
 
 class ConfigAbsoluteMixin(AbsoluteMixin):
-    """An absolute timeout of each session's own."""
+    """Each session can have its own absolute timeout."""
 
     absolute_timeout: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-40)
     """In seconds; 0: none; NULL: as the settings say."""
 
 
 class ConfigRenewalMixin(RenewalMixin):
-    """A renewal timeout of each session's own."""
+    """Each session can have its own renewal timeout."""
 
     renewal_timeout: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-39)
     """In seconds; 0: no renewal; NULL: as the settings say."""
 
 
 class ConfigCookieMixin:
-    """A lifetime of the cookie for each session ("remember me")."""
+    """Each session's cookie can have its own lifetime ("remember me")."""
 
     cookie_max_age: Mapped[int | None] = _column(Integer, nullable=True, sort_order=-38)
     """In seconds; 0: until the browser is closed; NULL: as the settings say."""
 
 
 class EncryptedDataMixin:
-    """The data and the flash messages are stored encrypted; the other columns are not.
+    """The data and the flash messages are encrypted in the database; the other columns are not.
 
-    Put it in front of `BaseMixin`. In `data` and `flash` there is a JSON string then, in columns of the same
-    type, so that a model can get it at any time without a migration; ``pyramid-sessions encrypt``, or
-    `encrypt_all`, encrypts the rows that are there. The key is the setting `data_secret_key`, or comes with
-    the `Store`, without which no row can be made.
+    Put it in front of ``BaseMixin``. ``data`` and ``flash`` then contain a JSON string, in columns of the
+    same type, so it can be added to a model at any time without a migration; ``pyramid-sessions encrypt``, or
+    ``encrypt_all``, encrypts existing rows. The key is the setting ``data_secret_key``, or is passed to the
+    ``Store``, without which no row can be created.
     """
 
     data: Mapped[Any] = _column(ENCRYPTED_JSON, nullable=False, sort_order=48)

@@ -12,8 +12,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Text, True_, and_, case, cast, func, null, or_, select, type_coerce
+from sqlalchemy import BigInteger, Text, True_, case, cast, func, null, or_, select, type_coerce
 from sqlalchemy.dialects.mysql import LONGBLOB
+from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import LargeBinary
 from websession_core.policies import Overrides
 from websession_core.renaming import renamed
@@ -27,7 +28,7 @@ from .rows import OVERRIDES
 from .userids import exact_userid, is_same_user, stored_userid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection, Dialect, Select
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -117,14 +118,14 @@ def overview(
     counts = {
         "idle": rows.age >= idle_after,
         "without_deadline": rows.ends.is_(None),
-        **{f"age{number}": part for number, part in enumerate(_parts(rows.age, AGES, closed=False))},
-        **{f"size{number}": part for number, part in enumerate(_parts(rows.size, SIZES))},
+        **{f"age{number}": rows.age < border for number, border in enumerate(AGES)},
+        **{f"size{number}": rows.size <= border for number, border in enumerate(SIZES)},
     }
     by_user = (
         select(
             rows.owner.label("owner"),
             func.count().label("active"),
-            *(func.count(case((condition, 1))).label(name) for name, condition in counts.items()),
+            *(_count_if(condition, connection.dialect).label(name) for name, condition in counts.items()),
             func.min(rows.created).label("oldest"),
             func.sum(rows.size).label("bytes"),
             func.max(rows.size).label("largest"),
@@ -160,9 +161,22 @@ def overview(
         oldest=numbers["oldest"] if active else None,
         payload_mean=round(numbers["bytes"] / active) if active else None,
         payload_largest=numbers["largest"] if active else None,
-        last_used=tuple(numbers[f"age{number}"] for number in range(len(AGES) + 1)),
-        sizes=tuple(numbers[f"size{number}"] for number in range(len(SIZES) + 1)),
+        last_used=_parts([*(numbers[f"age{number}"] for number in range(len(AGES))), active]),
+        sizes=_parts([*(numbers[f"size{number}"] for number in range(len(SIZES))), active]),
     )
+
+
+def _count_if(condition: ColumnElement[bool], dialect: Dialect) -> ColumnElement[int]:
+    """Return the expression for how many rows meet a condition."""
+    if dialect.name in {"mysql", "mariadb"}:
+        return func.count(case((condition, 1)))
+    # Cheaper, where a table has many rows: what does not count takes no step.
+    return func.count().filter(condition)
+
+
+def _parts(totals: Sequence[int]) -> tuple[int, ...]:
+    """Return the parts of a histogram: what is below each border, and not below the one before."""
+    return tuple(upper - lower for lower, upper in itertools.pairwise([0, *totals]))
 
 
 def _measured(
@@ -170,24 +184,31 @@ def _measured(
 ) -> ReadOnlyColumnCollection[str, Any]:
     """Return the columns of a subquery for what each row is counted by, which is computed once a row.
 
-    Without its limit the optimizers of SQLite and PostgreSQL would compute it wherever it is named.
+    Without its limit the optimizers of SQLite and PostgreSQL would compute it wherever it is named. Another
+    one keeps PostgreSQL from taking the data along where sessions and companions are hashed to be joined, and
+    so from writing what is more than its `work_mem` into temporary files.
     """
     columns = features.columns
-    return (
+    size = _payload_size(columns["data"], dialect.name)
+    rows = select(*columns.values(), size).where(features.criterion())
+    sessions = (rows.offset(0) if dialect.name == "postgresql" else rows).subquery()
+    measured = (
         select(
             (exact_userid(features, dialect) if "userid" in columns else null()).label("owner"),
             columns["created"].label("created"),
             cast(null() if expires is None else expires, BigInteger).label("ends"),
             case((is_no_session(features), 0), else_=1).label("is_one"),
             (now - last_used(features)).label("age"),
-            _payload_size(columns["data"], dialect.name).label("size"),
+            size.label("size"),
         )
         .select_from(with_companion(features))
-        .where(features.criterion())
         .offset(0)
-        .subquery()
-        .columns
     )
+    replaced: dict[Any, Any] = dict(zip((*columns.values(), size), sessions.columns, strict=True))
+    replaced[features.table] = sessions
+    moved: Any = replacement_traverse(measured, {}, lambda element, **_: replaced.get(element))
+    columns_of_rows: ReadOnlyColumnCollection[str, Any] = moved.subquery().columns
+    return columns_of_rows
 
 
 def _ends(features: ModelFeatures, policies: Policies | None) -> ColumnElement[Any] | None:
@@ -397,17 +418,6 @@ def _payload_size(data: ColumnElement[Any], dialect: str) -> ColumnElement[int]:
         return func.length(cast(type_coerce(data, Text), LargeBinary))
     # MariaDB's JSON is text; MySQL's is converted to text by this.
     return func.octet_length(cast(type_coerce(data, Text), LargeBinary().with_variant(LONGBLOB(), "mysql")))
-
-
-def _parts(
-    value: ColumnElement[Any], borders: tuple[int, ...], *, closed: bool = True
-) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions of a histogram's parts: below each border (or up to it), and above them all."""
-    below = [value <= border if closed else value < border for border in borders]
-    yield below[0]
-    for lower, upper in itertools.pairwise(below):
-        yield and_(~lower, upper)
-    yield ~below[-1]
 
 
 __getattr__ = renamed(

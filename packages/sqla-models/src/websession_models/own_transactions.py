@@ -60,14 +60,14 @@ _T = TypeVar("_T")
 
 
 def engine_like(connection: Connection) -> Engine:
-    """Return the engine whose statements go where those of a connection go.
+    """Return an engine whose statements go to the same place as a connection's.
 
-    To the same database, and with the same execution options (`schema_translate_map`, or whatever an
-    application's event listeners go by), but not in the same kind of transaction. What only the connection's
-    session on the server knows, a `search_path` for example, does not go along.
+    It uses the same database and the same execution options (`schema_translate_map`, or anything that the
+    application's event listeners use), but not the same kind of transaction. What was set only in the
+    connection's session on the server, such as a `search_path`, is not included.
 
     Args:
-        connection: The application's, which has read or written a row.
+        connection: The application's connection, which has read or written a row.
     """
     engine = connection.engine
     usual = engine.get_execution_options()
@@ -161,10 +161,10 @@ def is_in_the_way(error: DBAPIError, dialect: str) -> bool:
 
 
 def has_free_connection(pool: Pool) -> bool:
-    """Return whether a connection can be had from a pool without waiting for somebody to return one.
+    """Return whether a pool can provide a connection without waiting for one to be returned.
 
-    False also for pools that have but one connection (per thread), so that a second one would be the same:
-    those of in-memory SQLite. And for those that SQLAlchemy does not know, which do not tell.
+    Also False for pools with only one connection (per thread), where a second one would be the same: those of
+    in-memory SQLite; and for custom pools, which do not say.
 
     Args:
         pool: An engine's pool.
@@ -183,7 +183,7 @@ def has_free_connection(pool: Pool) -> bool:
 
 
 def shares_connections(engine: Engine) -> bool:
-    """Return whether requests share a server's connection, so that nothing can be done beside them.
+    """Return whether requests share one connection to a server, so that there is none for bookkeeping.
 
     Of these pools, made for in-memory SQLite, only that driver tells whether a transaction is open.
     """

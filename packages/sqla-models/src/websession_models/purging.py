@@ -7,8 +7,8 @@ margin for requests under way and for clocks that differ.
 
 Given the policies of now, it first gives deadlines to sessions of which a request would go by an earlier one:
 those from before a timeout was switched on or made shorter, or from before the model had its mixin. The index
-finds those without any; whether there are others is asked of a sample of the table, which is read as a whole
-only if there are. So a second purge costs what it costs without policies.
+finds those without any; if they are many, or a sample of the table has others, the table is read as a whole,
+page by page. So a second purge costs what it costs without policies.
 
 It disturbs nobody. Each batch is a short transaction of its own at READ COMMITTED that waits for no lock, so
 neither the application nor a second purger can end up in a deadlock with it. What somebody else holds is
@@ -60,7 +60,6 @@ _AFTER_ID: Final = PREFIX + "after_id"
 _LIMIT: Final = PREFIX + "limit"
 _ID: Final = PREFIX + "id"
 _END: Final = PREFIX + "end"
-_STORED: Final = PREFIX + "stored"
 
 
 class UnpurgeableModelError(SessionError, ValueError):
@@ -72,14 +71,15 @@ class PurgeReport:
     """What a purge has done so far.
 
     Attributes:
-        sessions: How many sessions were deleted; of a dry run: how many would be.
-        orphans: How many companion rows were deleted whose session somebody else had deleted.
-        left: How many were left because somebody else, another purge for example, was at work with them.
-        refused: How many the database would not delete: a foreign key of the application's refers to them.
-        finished: Whether all that was expired at the beginning was looked at, so that no limit ended it.
+        sessions: How many sessions were deleted; in a dry run, how many would be.
+        orphans: How many companion rows without a session were deleted.
+        left: How many were left because another transaction, for example another purge, was using them.
+        refused: How many the database refused to delete: a foreign key of the application refers to them.
+        finished: Whether all sessions that had expired at the beginning were processed, so that no limit
+            stopped it.
         seconds: How long it took.
-        rescheduled: How many sessions got a deadline by the policies of now, in place of none or of a later
-            one; of a dry run: how many of those that would be deleted would get theirs so.
+        rescheduled: How many sessions had no deadline, or a later one, and got one from the current policies;
+            in a dry run, how many of those that would be deleted this applies to.
     """
 
     sessions: int = 0
@@ -113,13 +113,13 @@ def purge(
         engine: Where the sessions are, with any isolation level.
         model: The session model.
         now: The time, in Unix seconds.
-        policies: The timeouts that hold now: sessions that have no deadline by them yet get one. None: only
-            deadlines that were recorded count.
-        all_rows: Ask the whole table, and not a sample, whether deadlines are those of the policies.
+        policies: The current timeouts: sessions whose deadline does not match them get a new one. None: only
+            recorded deadlines count.
+        all_rows: Compare the deadlines of the whole table, not only of a sample, with the policies.
         margin: For how many seconds after its deadline a session is left alone: longer than any request
-            takes, and than any two servers' clocks differ.
+            takes, and longer than any two servers' clocks differ.
         max_rows: How many sessions to delete at most; None: no limit.
-        max_seconds: After how many seconds to begin no further batch; None: no limit.
+        max_seconds: The number of seconds after which no further batch begins; None: no limit.
         batch: How many sessions to delete in one transaction.
         dry_run: Count them only.
         progress: Called after each batch with what was done so far.
@@ -192,11 +192,13 @@ def _reschedule(run: _Run, outdated: _Outdated, is_time_up: Callable[[], bool], 
         with reading(run.engine) as connection:
             return outdated.sample(connection)[0] > 0
 
-    for rows in outdated.unscheduled(run.engine):
-        run.reschedule(rows)
-        if is_time_up():
-            return False
-    if not (all_rows or in_turn(run.engine, is_any_in_sample)):
+    unscheduled = outdated.unscheduled(run.engine)
+    run.reschedule(unscheduled)
+    if is_time_up():
+        return False
+    # By the index of deadlines those without one come in no order that a next page could go on from.
+    are_more = len(unscheduled) == _PAGE
+    if not (all_rows or are_more or in_turn(run.engine, is_any_in_sample)):
         return True
     for rows in outdated.everywhere(run.engine):
         run.reschedule(rows)
@@ -312,22 +314,18 @@ class _Statements:
         # SQLAlchemy leaves the clause out on SQLite. SKIP LOCKED and a lock wait timeout of 0 are too much
         # for MariaDB (error 1180); there one locked row fails the batch, and its halves are tried.
         nowait = dialect in {"mysql", "mariadb"}
-        companions = select(self._key).where(self._in(self._key), self._is_past)
+        # The deadline is compared here and not there, where the index of deadlines may look like a way to the
+        # rows: all that are past theirs, for each batch.
+        companions = select(self._key, deadline).where(self._in(self._key))
         sessions = select(self._session_key).where(self._in(self._session_key), features.criterion())
         self._lock_companions, self._lock_sessions = (
             rows.with_for_update(nowait=nowait, skip_locked=not nowait) for rows in (companions, sessions)
         )
-        lock = select(self._key).where(self._in(self._key))
-        self._lock = lock.with_for_update(nowait=nowait, skip_locked=not nowait)
         self._read_sessions = select(self._session_key).where(self._in(self._session_key))
         self._delete_sessions = delete(features.table).where(self._in(self._session_key))
         self._delete_companions = delete(self._companion).where(self._in(self._key))
         key, end = self._parameter(_ID, self._key), self._parameter(_END, deadline)
-        self._move = (
-            update(self._companion)
-            .where(self._key == key, deadline.is_not_distinct_from(self._parameter(_STORED, deadline)))
-            .values({deadline: end})
-        )
+        self._move = update(self._companion).where(self._key == key).values({deadline: end})
         is_new = ~exists().where(self._key == self._session_key).correlate(features.table)
         record = insert(self._companion).from_select(
             [self._key, deadline],
@@ -360,7 +358,8 @@ class _Statements:
 
     def delete(self, connection: Connection, ids: Sequence[uuid.UUID], cutoff: int) -> tuple[int, int]:
         """Delete those of the sessions that are still expired and that nobody else holds."""
-        ours = self._ids(connection, self._lock_companions, ids, **{_CUTOFF: cutoff})
+        deadlines = self._deadlines(connection, ids)
+        ours = [key for key, deadline in deadlines.items() if deadline is not None and deadline <= cutoff]
         if not ours:
             return 0, 0
         sessions = self._ids(connection, self._lock_sessions, ours)
@@ -376,21 +375,24 @@ class _Statements:
 
     def reschedule(self, connection: Connection, rows: Sequence[Any]) -> int:
         """Record deadlines: those that are still as they were read, and that nobody else holds."""
-        recorded = [row.id for row in rows if row.is_recorded]
-        locked = set(self._ids(connection, self._lock, recorded)) if recorded else set()
-        count = 0
-        for row in rows:
-            parameters = {_ID: row.id, _END: row.end}
-            if row.id in locked:
-                count += execute(connection, self._move, {**parameters, _STORED: row.stored}).rowcount
-            elif not row.is_recorded:
-                count += execute(connection, self._record, parameters).rowcount
-        return count
+        recorded = {row.id: row.stored for row in rows if row.is_recorded}
+        deadlines = self._deadlines(connection, list(recorded)) if recorded else {}
+        unchanged = {key for key, deadline in deadlines.items() if deadline == recorded[key]}
+        moves = [{_ID: row.id, _END: row.end} for row in rows if row.id in unchanged]
+        if moves:
+            execute(connection, self._move, moves)
+        records = [{_ID: row.id, _END: row.end} for row in rows if not row.is_recorded]
+        return len(moves) + sum(execute(connection, self._record, record).rowcount for record in records)
+
+    def _deadlines(self, connection: Connection, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int | None]:
+        """Lock companions that nobody else holds; return their deadlines as they are now."""
+        rows: Any = execute(connection, self._lock_companions, {_IDS: list(ids)})
+        return dict(rows.all())
 
     def _ids(
-        self, connection: Connection, statement: Select[Any], ids: Sequence[uuid.UUID], **more: object
+        self, connection: Connection, statement: Select[Any], ids: Sequence[uuid.UUID]
     ) -> list[uuid.UUID]:
-        return list(execute(connection, statement, {_IDS: list(ids), **more}).scalars())
+        return list(execute(connection, statement, {_IDS: list(ids)}).scalars())
 
     def _expired(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         # By what is read, without a lock: what has been purged by another meanwhile is not found when it is
@@ -434,21 +436,15 @@ class _Outdated:
             self._companion_key.is_not(None).label("is_recorded"),
         )
 
-    def unscheduled(self, engine: Engine) -> Iterator[Sequence[Any]]:
-        """Yield those that are recorded without a deadline, by the index of deadlines."""
-        after: list[ColumnElement[bool]] = []
+    def unscheduled(self, engine: Engine) -> Sequence[Any]:
+        """Return a page of those that are recorded without a deadline, by the index of deadlines."""
         statement = (
             select(*self._columns)
             .select_from(self._from_companion)
             .where(self._stored.is_(None), self._end.is_not(None), self._ours)
-            .order_by(self._companion_key)
             .limit(_PAGE)
         )
-        while rows := self._read(engine, statement.where(*after)):
-            yield rows
-            if len(rows) < _PAGE:
-                return
-            after = [self._companion_key > rows[-1].id]
+        return self._read(engine, statement)
 
     def everywhere(self, engine: Engine) -> Iterator[Sequence[Any]]:
         """Yield all of them, by their keys, from the first row of the table to the last."""

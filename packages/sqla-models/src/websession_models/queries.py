@@ -28,8 +28,8 @@ _NEVER: Final = literal(COUNTER_MAX, BigInteger())
 def is_active(model: Any, *, now: int) -> ColumnElement[bool]:
     """Return the condition that a session has not ended, for a query of the model.
 
-    It goes by the deadline that was recorded when the session was last used. A session whose timeout was made
-    shorter in the settings since then counts as active until a request finds it to have ended.
+    It uses the deadline that was recorded when the session was last used. If the timeout in the settings was
+    shortened since then, a session counts as active until a request finds that it has ended.
 
     Args:
         model: The session model, or an alias of it by `sqlalchemy.orm.aliased`.

@@ -73,23 +73,22 @@ def _comparison(connection: Connection, features: ModelFeatures) -> Iterator[Sch
     differences = _overlooked(connection, userid)
     if not differences:
         return
-    overlooked = f"userids that differ in {' or '.join(differences)} alone are the same to"
-    table, name = features.table.name, userid.name
-    if connection.dialect.name in {"mysql", "mariadb"}:
-        problem = (
-            f"has the collation {_collation(connection, features, name)}, by which {overlooked} queries of "
-            "the application's own (ours tell them apart)"
-        )
-        binary = "utf8mb4_0900_bin on MySQL, utf8mb4_nopad_bin on MariaDB"
-        remedy = f"give it a binary collation by a migration: {binary}"
-        yield SchemaProblem(table, name, problem, remedy, fatal=False)
-    else:
-        problem = f"is compared so that {overlooked} the database: each of them has the other's sessions"
-        exact = '"C" on PostgreSQL (and text in place of citext), BINARY on SQLite'
-        remedy = f"give it a deterministic collation by a migration: {exact}"
-        yield SchemaProblem(table, name, problem, remedy, fatal=True)
+    is_mysql = connection.dialect.name in {"mysql", "mariadb"}
+    rule = f"the collation {_collation(connection, features, userid.name)}" if is_mysql else "a collation"
+    problem = (
+        f"has {rule}, by which userids that differ in {' or '.join(differences)} alone are the same to "
+        "queries of the application's own (ours tell them apart)"
+    )
+    remedy = f"give it an exact collation by a migration: {_EXACT[connection.dialect.name]}"
+    yield SchemaProblem(features.table.name, userid.name, problem, remedy, fatal=False)
 
 
+_EXACT: Final = {
+    "mysql": "utf8mb4_0900_bin",
+    "mariadb": "utf8mb4_nopad_bin",
+    "postgresql": 'a deterministic one, "C" for example, and text in place of citext',
+    "sqlite": "BINARY",
+}
 _DIFFERENCES: Final = (
     ("upper and lower case", "'A'"),
     ("accents", "'\N{LATIN SMALL LETTER A WITH ACUTE}'"),

@@ -31,10 +31,10 @@ class RevokeReport:
 
     Attributes:
         ended: How many sessions were ended.
-        gone: How many were not there any more.
-        held: The sessions whose rows somebody else has kept locked all the time.
-        emptied: How many of those that were ended have left an emptied row, since a foreign key of the
-            application's keeps it from being deleted.
+        gone: How many no longer existed.
+        held: The sessions whose rows were locked by other transactions all the time.
+        emptied: How many of the ended sessions left an emptied row, since a foreign key of the application
+            keeps it from being deleted.
     """
 
     ended: int
@@ -55,8 +55,8 @@ def revoke(
 
     A row that a foreign key of the application's keeps is emptied; see `emptying`.
 
-    A request that is at work with one of them loses: what it wants to write finds no row, and it has to run
-    again. The next request of that browser has no session.
+    A request that is using one of them at that moment fails with a conflict, and has to run again. The next
+    request of that browser has no session.
 
     Args:
         engine: Where the sessions are.

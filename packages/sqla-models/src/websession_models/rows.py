@@ -32,10 +32,10 @@ _NO_VALUES: Final[Mapping[str, Any]] = {
 
 @dataclasses.dataclass(init=False, frozen=True, slots=True, repr=False)
 class SessionRow:
-    """One row of a session table with its companion, as read or as it is to be inserted.
+    """One row of a session table with its companion, as read or to be inserted.
 
     The values of the features' other columns (`userid`, `csrf_token`, …) are attributes and arguments, too.
-    What belongs to a feature that the model does not have is None.
+    They are None if the model does not have the feature.
 
     Attributes:
         id: The primary key.
@@ -45,11 +45,10 @@ class SessionRow:
         data: The session's data, the text of a JSON object.
         flash: The flash queues, the text of a JSON object.
         rotated_at: When the epoch last moved, in Unix seconds; None: never, or not known.
-        overrides: What this session wants otherwise than the settings say; None: the model has no
-            `Config…` mixin.
+        overrides: The session's own settings; None: the model has no `Config…` mixin.
         activity: What was recorded about it; None: nothing (no companion table, or no row in it yet).
         knows_users: Whether the model has `UseridMixin`.
-        problem: Why the row cannot be read; empty: it can be. See `unreadable()`.
+        problem: Why the row cannot be read; empty if it can. See `unreadable()`.
         values: The values of the features' other columns, by name.
     """
 
@@ -105,7 +104,7 @@ class SessionRow:
 
     @classmethod
     def unreadable(cls, session_id: uuid.UUID, problem: str) -> SessionRow:
-        """Return what stands for a row that is there and cannot be read: it opens nothing.
+        """Return a placeholder for an existing row that cannot be read: it opens nothing.
 
         Args:
             session_id: Its primary key.

@@ -79,8 +79,8 @@ class SchemaProblem:
         column: The column's name; None: it is about the whole table.
         problem: What is wrong, a clause: ``is missing``.
         remedy: What to do about it, an instruction.
-        fatal: Whether sessions fail because of it, or lose what they promise; else something is slower or
-            weaker than it could be.
+        fatal: Whether sessions fail because of it, or can lose data; otherwise something is slower or weaker
+            than it could be.
     """
 
     table: str
@@ -98,11 +98,11 @@ def check_schema(bind: Engine | Connection, model: type) -> tuple[SchemaProblem,
     """Compare the tables of a session model with those in the database.
 
     Args:
-        bind: Where the sessions are stored. A few statements read the database's catalogue.
+        bind: The database in which the sessions are stored. A few statements read its catalogue.
         model: The session model.
 
     Returns:
-        Every difference that matters, the table's before its companion's; nothing if all is well.
+        Every difference that matters, the table's before its companion's; empty if there are none.
 
     Raises:
         ModelError: The class cannot be a session model.

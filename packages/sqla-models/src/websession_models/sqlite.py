@@ -34,11 +34,10 @@ REMEDY: Final = "Call prepare_sqlite_engine(engine) where the engine is created.
 def prepare_sqlite_engine(engine: Engine) -> Engine:
     """Make every transaction of an SQLite engine begin with the write lock, waiting for it if need be.
 
-    Call it where the engine is created, before it is used. Connections are set to write-ahead logging
-    (who only reads, another process for example, does not block the writer). A transaction waits for the
-    one before it as long as the driver's ``timeout`` says, which is five seconds unless the engine was
-    created with another one: ``connect_args={"timeout": 30}``. Foreign keys stay as they are: SQLite enforces
-    none unless you say ``PRAGMA foreign_keys=ON``.
+    Call it where the engine is created, before it is used. Connections use write-ahead logging (so that
+    readers in other processes do not block the writer). A transaction waits for the one before it up to the
+    driver's ``timeout``, which is five seconds unless you set another: ``connect_args={"timeout": 30}``.
+    Foreign keys are not changed: SQLite enforces none unless you run ``PRAGMA foreign_keys=ON``.
 
     Args:
         engine: An engine. If it is not SQLite's nothing is done, so an application that takes its URL from
@@ -56,8 +55,8 @@ def prepare_sqlite_engine(engine: Engine) -> Engine:
 def isolates(connection: Connection) -> bool:
     """Return whether what an SQLite connection has read is part of a transaction.
 
-    By the driver's default it is not: a transaction begins with the first write, so that what was read before
-    may have changed since.
+    By the driver's default it is not: a transaction begins with the first write, so what was read before may
+    have changed since.
 
     Args:
         connection: A connection that has just read something, by SQLAlchemy's account in a transaction.

@@ -57,10 +57,10 @@ _T = TypeVar("_T")
 class Store:
     """Reads and writes the rows of one session model: the implementation of `websession_core.ports.Store`.
 
-    A store has no state but its statements; threads share it. Every method runs exactly one statement, but
-    for `insert`, which may run a second one where the model has a companion table. SQLAlchemy's and the
-    driver's errors come through, with the bound values taken out of their messages; `SchemaError` takes their
-    place where the table is not what the model needs.
+    A store has no state except its statements, and can be shared by threads. Every method runs exactly one
+    statement, except `insert`, which may run a second one if the model has a companion table. SQLAlchemy's
+    and the driver's errors are raised as they are, with the bound values removed from their messages; they
+    are replaced by `SchemaError` if the table does not match the model.
 
     Attributes:
         features: What the model offers.
@@ -133,11 +133,11 @@ class Store:
         up_to: uuid.UUID | None = None,
         limit: int,
     ) -> list[tuple[uuid.UUID, SessionRow | SessionError]]:
-        """Return rows by their keys, each as it is read, or the error that reading it raises.
+        """Return rows in the order of their keys, each as read, or the error that reading it raises.
 
         Args:
             connection: Where to run the statement.
-            after: Begin behind this key; None: with the first.
+            after: Begin after this key; None: with the first.
             up_to: End with this key; None: with the last.
             limit: How many at most.
         """
@@ -157,10 +157,9 @@ class Store:
     def load_with_instance(self, dbsession: Session, session_id: uuid.UUID) -> tuple[Any, SessionRow] | None:
         """Return the row with that key as an object of the model's class, too; None if there is none.
 
-        For models whose relationships are loaded eagerly (`features.eager`): they come with the same
-        query, which is the only one if they are loaded by a join. Nothing is flushed before. `data` and
-        `flash` come with the row, as text, and are deferred in the object: they are loaded if somebody
-        looks at them there.
+        For models whose relationships are loaded eagerly (`features.eager`): they come with the same query,
+        which is the only one if they are loaded by a join. Nothing is flushed before. `data` and `flash` come
+        with the row, as text, and are deferred in the object: they are loaded when they are accessed there.
 
         Args:
             dbsession: The application's SQLAlchemy session, in whose transaction the row is read and to which
@@ -231,7 +230,7 @@ class Store:
         flash: str | None = None,
         **changes: Any,
     ) -> bool:
-        """Write the arguments and let the version grow by one, unless somebody else wrote since.
+        """Write the arguments and increase the version by one, unless another transaction wrote since.
 
         Args:
             connection: Where to run the statement.
@@ -239,8 +238,8 @@ class Store:
             version: The version that was read; the row must still have it.
             data: The text of a JSON object, or None to leave the column alone.
             flash: The text of a JSON object, or None to leave the column alone.
-            changes: New values by attribute, among which None is a value: `epoch`, `rotated_at`, and the
-                columns of the model's mixins, `userid` for example.
+            changes: New values by attribute, where None is a value: `epoch`, `rotated_at`, and the columns of
+                the model's mixins, such as `userid`.
 
         Returns:
             Whether the row was written: False if it is gone or has another version.
@@ -263,9 +262,9 @@ class Store:
     def rewrite(
         self, connection: Connection, session_id: uuid.UUID, *, version: int, data: str, flash: str
     ) -> bool:
-        """Write what the row holds already in another form: encrypted, or with another key.
+        """Write the row's existing contents in another form: encrypted, or with another key.
 
-        Its version stays, since nothing has changed for anybody who has read it.
+        Its version is not changed, since nothing has changed for anybody who has read it.
 
         Args:
             connection: Where to run the statement.
@@ -287,8 +286,8 @@ class Store:
     def delete(self, connection: Connection, session_id: uuid.UUID) -> bool:
         """Delete the row with that key, in the application's transaction.
 
-        Its companion row is no part of that transaction, or a logout could conflict with bookkeeping; it
-        goes afterwards, by `Bookkeeper.forget()` or with the next cleaning.
+        Its companion row is not part of that transaction, or a logout could conflict with bookkeeping; it is
+        deleted afterwards, by `Bookkeeper.forget()` or the next purge.
 
         Returns:
             Whether there was one.
@@ -298,7 +297,7 @@ class Store:
     def empty(self, connection: Connection, session_id: uuid.UUID) -> bool:
         """End a session whose row a foreign key of the application's keeps from being deleted.
 
-        The row stays, is nobody's, holds nothing, and no ticket opens it. See `emptying`.
+        The row stays, without a user or data, and no ticket opens it. See `emptying`.
 
         Returns:
             Whether there was one.
@@ -306,7 +305,7 @@ class Store:
         return empty_row(connection, self.features, self.envelope, session_id)
 
     def reorders_keys(self, connection: Connection) -> bool:
-        """Return whether the engine keeps JSON objects' keys in an order of its own.
+        """Return whether the engine returns the keys of JSON objects in its own order.
 
         PostgreSQL's `jsonb` and MySQL's native JSON do; MariaDB, SQLite and PostgreSQL's `json` keep it, and
         so does data that is encrypted.

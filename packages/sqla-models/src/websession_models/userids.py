@@ -1,8 +1,8 @@
 """Who is who: which userids a column holds as they are, and which sessions are a user's, on every engine.
 
-MySQL and MariaDB compare text by its collation, by which ``bob``, ``Bob``, ``bób`` and ``bob`` with a space
-behind it are one, as a rule. They are several users here: each may be logged in, and no comparison of ours
-takes one for the other.
+Databases compare text by its collation, by which ``bob``, ``Bob``, ``bób`` and ``bob`` with a space behind it
+may be one: as a rule on MySQL and MariaDB, elsewhere where somebody wants it so. They are several users here:
+each may be logged in, and no comparison of ours takes one for the other.
 """
 
 from __future__ import annotations
@@ -261,13 +261,13 @@ def is_exactly(features: ModelFeatures, userid: Any, dialect: Dialect) -> Column
     column = features.columns["userid"]
     if not _is_collated(column.type, dialect):
         return true()
-    return _bytes(column) == _bytes(bindparam(None, userid, type_=column.type))
+    return _exact(column, dialect) == _exact(bindparam(None, userid, type_=column.type), dialect)
 
 
 def exact_userid(features: ModelFeatures, dialect: Dialect) -> ColumnElement[Any]:
     """Return what tells users apart where sessions are grouped by them."""
     column = features.columns["userid"]
-    return _bytes(column) if _is_collated(column.type, dialect) else column
+    return _exact(column, dialect) if _is_collated(column.type, dialect) else column
 
 
 def stored_userid(features: ModelFeatures) -> ColumnElement[Any]:
@@ -280,9 +280,14 @@ def _is_collated(kind: TypeEngine[Any], dialect: Dialect) -> bool:
     stored = kind.dialect_impl(dialect)
     if isinstance(stored, TypeDecorator):
         stored = stored.type_engine(dialect)
-    return dialect.name in _MYSQL and isinstance(stored, String)
+    return isinstance(stored, String)
 
 
-def _bytes(text: ColumnElement[Any]) -> ColumnElement[Any]:
-    # In one character set, whichever the column's is.
-    return cast(func.convert(text.op("USING")(literal_column("utf8mb4"))), LargeBinary)
+def _exact(value: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
+    """Return what is equal for two texts only if each of their characters is."""
+    if dialect.name in _MYSQL:
+        # In one character set, whichever the column's is.
+        return cast(func.convert(value.op("USING")(literal_column("utf8mb4"))), LargeBinary)
+    if dialect.name == "postgresql":
+        return cast(value, Text).collate("C")
+    return cast(value, LargeBinary)

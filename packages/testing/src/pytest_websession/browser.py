@@ -44,7 +44,7 @@ _NOTHING_STORED = (
 
 @dataclass(frozen=True)
 class StoredSession:
-    """What the database has of a session; a copy, in which changes change nothing.
+    """A session as stored in the database; a copy, whose changes have no effect.
 
     Attributes:
         id: The primary key of its row.
@@ -76,12 +76,12 @@ class StoredSession:
 
 
 class Browser(webtest.TestApp):
-    """A browser with cookies of its own. It asks by https, for example.com.
+    """A browser with its own cookies. It sends its requests over https, to example.com.
 
     Args:
         app: What `config.make_wsgi_app()` has returned.
         extra_environ: What every request has in its WSGI environment; the scheme and the host, too.
-        clock: By which the cookies that have a `Max-Age` run out; None: by the real time.
+        clock: The clock by which cookies with a `Max-Age` expire; None: the real time.
         options: What `webtest.TestApp` takes.
     """
 
@@ -99,7 +99,7 @@ class Browser(webtest.TestApp):
         self._looked_at = 0 if clock is None else clock()
 
     def do_request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request as WebTest does, without cookies whose time has passed by the manual clock."""
+        """Send a request as WebTest does, without cookies that have expired by the manual clock."""
         self._age_cookies()
         return super().do_request(*args, **kwargs)
 
@@ -117,11 +117,11 @@ class Browser(webtest.TestApp):
     def login(self, userid: Any, session: str = "session") -> None:
         """Log a user in, as a login view does after it has checked the password: no form is needed.
 
-        The application's security policy is asked to remember the user (`pyramid.security.remember`); without
-        one, and for sessions of `config.add_web_session`, it is `login(userid)` of the session.
+        It calls `remember` of the application's security policy; without a policy, and for sessions added
+        with `config.add_web_session`, it calls the session's `login(userid)`.
 
         Args:
-            userid: What the application's login view hands over.
+            userid: The userid that the application's login view passes.
             session: The attribute of the request that holds the session.
         """
         with self._ask() as (request, headers):
@@ -152,15 +152,15 @@ class Browser(webtest.TestApp):
             yield self._session_of(request, session)
 
     def stored_session(self, session: str = "session") -> StoredSession:
-        """Return what is stored of the session that the browser's cookies open now.
+        """Return the stored session that the browser's cookies open now.
 
-        Only a look: it is no activity, and renews nothing.
+        This only looks: it does not count as activity, and renews nothing.
 
         Args:
             session: The attribute of the request that holds the session.
 
         Raises:
-            AssertionError: They open none; the message says why. Where that is as it should be, say
+            AssertionError: They open none; the message says why. If that is expected, use
                 `assert_no_session_stored()`.
         """
         __tracebackhide__ = True
@@ -171,7 +171,7 @@ class Browser(webtest.TestApp):
 
     @property
     def authenticated_userid(self) -> Any:
-        """Who is logged in, as the application's security policy says for this browser's next request."""
+        """The userid that the application's security policy returns for this browser's next request."""
         with (
             requests.bare_request(self.app.registry, self._environ()) as request,
             requests.in_transaction(request, keep=False),
@@ -221,12 +221,12 @@ class Browser(webtest.TestApp):
     ) -> None:
         """Assert that a response stores the session's cookie in the browser, with these attributes.
 
-        Where visitors have a cookie of their own, it is that or the users', whichever is stored.
+        If visitors have a separate cookie, it is that or the users', whichever is set.
 
         Args:
             response: What a request of this browser has returned.
-            secure: Whether it is sent by https only.
-            httponly: Whether it is kept from scripts.
+            secure: Whether it is sent over https only.
+            httponly: Whether it is hidden from scripts.
             samesite: `Strict`, `Lax` or `None`, in any case.
             path: For which paths it is sent.
             domain: For which domain; None: for the host that sent it.
@@ -255,7 +255,7 @@ class Browser(webtest.TestApp):
             raise AssertionError(f"the session's cookie: {'; '.join(wrong)}")
 
     def assert_session_cookie_deleted(self, response: Any, session: str = "session") -> None:
-        """Assert that a response takes the session's cookie away from the browser, and stores no other."""
+        """Assert that a response deletes the session's cookie from the browser, and sets no other."""
         __tracebackhide__ = True
         cookie = self._sent_cookie(response, session)
         if cookie is None or cookie["value"]:

@@ -15,12 +15,12 @@ __all__ = ["ManualClock"]
 class ManualClock:
     """A `websession_core.ports.Clock` in a test's hand.
 
-    Each application it governs asks it for the time; nothing is patched, so other applications, other test
-    processes and the rest of Python go by the real time. Threads may ask it and move it.
+    The applications that it governs get their time from it; nothing is patched, so other applications, other
+    test processes and the rest of Python use the real time. Threads may read and move it.
 
     Args:
-        now: Where it starts, whole Unix seconds; None: the present time, which is what the rest of the
-            application goes by.
+        now: Where it starts, in whole Unix seconds; None: the current time, which the rest of the application
+            uses.
 
     Attributes:
         now: The time, whole Unix seconds; it may be set.
@@ -68,7 +68,7 @@ class ManualClock:
                 factory.clock = self
 
     def release(self) -> None:
-        """Put back the clocks that the applications had."""
+        """Restore the applications' own clocks."""
         while self._clocks:
             factory, clock = self._clocks.pop()
             factory.clock = clock

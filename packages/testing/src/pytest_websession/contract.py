@@ -1,4 +1,4 @@
-"""What an application may rely on of any Pyramid session: a suite for authors of session back ends.
+"""What an application may rely on from any Pyramid session: a suite for authors of session back ends.
 
 Subclass it in your tests and say which sessions are meant::
 
@@ -307,7 +307,7 @@ class SessionContract:
         visitor.visit(lambda session: session.clear())
         assert visitor.visit(lambda session: session.pop_flash()) == ["one"]
 
-    # -- the token against cross-site request forgery ------------------------------------------------------
+    # -- the CSRF token ------------------------------------------------------
 
     def test_the_csrf_token_is_text_and_stays(self, visitor: Visitor) -> None:
         token = visitor.visit(lambda session: session.get_csrf_token())

@@ -98,9 +98,9 @@ def names_asked_for_later(metafunc: pytest.Metafunc) -> set[str]:
 def websession_app(request: pytest.FixtureRequest) -> Any:
     """The application under test, as `config.make_wsgi_app()` returns it: the project's fixture `app`.
 
-    Override it where that has another name. Where there is none, or the test is marked
-    `websession_commits`, and pytest's configuration says `websession_main`, it is made by that function, on
-    a throw-away database of each engine: one for all tests, or, for a marked test, one of its own.
+    Override it if yours has another name. If there is none, or the test is marked `websession_commits`, and
+    pytest's configuration has `websession_main`, that function creates it, on a throw-away database of each
+    engine: one for all tests, or a separate one for a marked test.
     """
     is_to_commit = commits(request)
     if request.config.getini(MAIN) and is_to_commit:
@@ -139,7 +139,7 @@ def websession_main(pytestconfig: pytest.Config) -> Callable[..., Any]:
 def websession_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
     """The settings for `websession_main`: those of the ini file that pytest's configuration names.
 
-    Override it to give others. `sqlalchemy.url` is added, and `session.secret_key` if it is missing.
+    Override it to use others. `sqlalchemy.url` is added, and `session.secret_key` if it is missing.
     """
     path = pytestconfig.getini(SETTINGS_FILE)
     if not path:
@@ -151,7 +151,7 @@ def websession_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def websession_fill_database() -> Callable[[Any, Any], None]:
-    """What is done with each new database: all tables are made. Override it to migrate, or to add rows.
+    """Prepare each new database by creating all tables. Override it to migrate, or to add rows.
 
     It is called with the application and its engine.
     """
@@ -230,9 +230,9 @@ def _websession_app_for_a_test(
 
 @pytest.fixture
 def websession_clock(websession_app: Any) -> Iterator[ManualClock]:
-    """A clock that stands still until the test moves it; all sessions of the application go by it.
+    """A clock that stands still until the test moves it; all sessions of the application use it.
 
-    It starts at the present time, and the application gets its own clock back after the test.
+    It starts at the current time, and the application gets its own clock back after the test.
     """
     clock = ManualClock()
     clock.govern(websession_app)
@@ -294,12 +294,11 @@ def websession_dbsession(request: pytest.FixtureRequest, websession_app: Any) ->
 
 @pytest.fixture
 def websession_environ(request: pytest.FixtureRequest, websession_app: Any) -> dict[str, Any]:
-    """What the WSGI environment of every request of the test has beside the usual.
+    """Additional keys in the WSGI environment of every request of the test.
 
-    It is what the tests of Pyramid's cookiecutter put there, so that all requests of the test share one
-    database session in one transaction, which is rolled back after it. For a test marked
-    `websession_commits` it is empty. Override it to let requests of a whole project or file commit:
-    return {}.
+    They are those of the cookiecutter's own tests, so that all requests of the test share one database
+    session in one transaction, which is rolled back after it. For a test marked `websession_commits` there
+    are none. Override it to let the requests of a whole project or file commit: return {}.
     """
     if commits(request):
         return {}
@@ -361,7 +360,7 @@ def websession_new_browser(
 
 @pytest.fixture
 def websession_browser(websession_new_browser: Callable[[], Browser]) -> Browser:
-    """A browser with no cookies, which asks the application by https."""
+    """A browser without cookies, which sends its requests over https."""
     return websession_new_browser()
 
 
@@ -395,7 +394,7 @@ def websession_dummy_request(
 
 @pytest.fixture
 def websession_memory_session() -> MemorySession:
-    """A new session in memory: nothing but the session, for tests without an application."""
+    """A new session in memory, for tests without an application."""
     from .memory import MemorySession
 
     return MemorySession()

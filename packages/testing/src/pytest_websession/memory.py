@@ -38,10 +38,10 @@ class _Snapshot(NamedTuple):
 class MemorySession(Payload):
     """A session for unit tests: ``DummyRequest(session=MemorySession({"cart": []}))``.
 
-    It takes and refuses the values that the real session does, and notices nested changes.
+    It accepts and refuses the same values as the real session, and notices nested changes.
 
     Args:
-        data: What it holds at first.
+        data: The initial data.
         userid: Who is logged in.
         clock: Returns the time in whole Unix seconds.
         snapshot: What an earlier request has left; for the factory.
@@ -105,7 +105,7 @@ class MemorySession(Payload):
         """Do nothing: changes are noticed."""
 
     def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
-        """Add a message to the end of a flash queue, unless it is there and must not be twice."""
+        """Add a message to the end of a flash queue, unless it is there and duplicates are not allowed."""
         self._messages.push(msg, queue, allow_duplicate)
 
     def pop_flash(self, queue: str = "") -> list[Any]:
@@ -117,12 +117,12 @@ class MemorySession(Payload):
         return self._messages.peek(queue)
 
     def new_csrf_token(self) -> str:
-        """Make, keep and return a new token against cross-site request forgery."""
+        """Create, store and return a new CSRF token."""
         self._csrf_token = secrets.token_urlsafe(32)
         return self._csrf_token
 
     def get_csrf_token(self) -> str:
-        """Return the session's token against cross-site request forgery, made if there is none yet."""
+        """Return the session's CSRF token, made if there is none yet."""
         return self._csrf_token or self.new_csrf_token()
 
     @property
@@ -136,7 +136,7 @@ class MemorySession(Payload):
             self.login(userid)
 
     def login(self, userid: Any) -> None:
-        """Let the session belong to a user; the token against cross-site request forgery is replaced."""
+        """Let the session belong to a user; the CSRF token is replaced."""
         self._userid = userid
         self._authenticated_at = None if userid is None else self._clock()
         self._csrf_token = None
@@ -171,9 +171,9 @@ class MemorySession(Payload):
 class MemorySessionFactory:
     """Keeps sessions in memory from request to request, for `config.set_session_factory`.
 
-    For tests of an application in which sessions matter little. They hold the types that the application has
-    configured by ``config.add_session_type``. There is no transaction: what a request that
-    fails has changed stays.
+    For tests of an application in which sessions do not matter much. They hold the types that the application
+    has configured with ``config.add_session_type``. There is no transaction: the changes of a failed request
+    are kept.
 
     Args:
         cookie_name: The name of the cookie, which holds a random name of the session.

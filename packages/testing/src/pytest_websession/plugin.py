@@ -164,7 +164,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def websession_engine_name(request: pytest.FixtureRequest) -> str:
     """The engine of this run of the test: `sqlite`, `postgresql`, `mariadb` or `mysql`.
 
-    It is what the scheme of `--websession-db-url` says when that is given.
+    With `--websession-db-url`, it is the engine of that URL.
     """
     name: str = request.param
     return name
@@ -172,7 +172,7 @@ def websession_engine_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def websession_postgresql() -> Iterator[PostgreSQLServer]:
-    """A throw-away PostgreSQL server, one per test process; skips where it cannot run."""
+    """A throw-away PostgreSQL server, one per test process; skips if it cannot run."""
     from .servers import PostgreSQLServer  # noqa: PLC0415 - late, see the module's text
 
     # PostgreSQL switches two-phase commits off; tests of an application that uses them must not need a
@@ -182,7 +182,7 @@ def websession_postgresql() -> Iterator[PostgreSQLServer]:
 
 @pytest.fixture(scope="session")
 def websession_mariadb() -> Iterator[MariaDBServer]:
-    """A throw-away MariaDB server, one per test process; skips where it cannot run."""
+    """A throw-away MariaDB server, one per test process; skips if it cannot run."""
     from .servers import MariaDBServer  # noqa: PLC0415 - late, see the module's text
 
     yield from _throw_away(MariaDBServer)
@@ -190,7 +190,7 @@ def websession_mariadb() -> Iterator[MariaDBServer]:
 
 @pytest.fixture(scope="session")
 def websession_mysql() -> Iterator[MySQLServer]:
-    """A throw-away MySQL server, one per test process; skips where it cannot run."""
+    """A throw-away MySQL server, one per test process; skips if it cannot run."""
     from .servers import MySQLServer  # noqa: PLC0415 - late, see the module's text
 
     yield from _throw_away(MySQLServer)
@@ -239,8 +239,8 @@ def websession_database_url(
 ) -> Iterator[str]:
     """The SQLAlchemy URL of a new, empty database, dropped after the test; once per engine.
 
-    Make the engine as your application makes it: on SQLite it is the application that decides about
-    WAL and BEGIN IMMEDIATE.
+    Create the engine as your application does: on SQLite, the application decides about WAL and BEGIN
+    IMMEDIATE.
     """
     with _websession_new_database(websession_engine_name, tmp_path) as url:
         yield url

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.security import forget, remember
-from pyramid.view import forbidden_view_config, view_config
+from pyramid.view import exception_view_config, forbidden_view_config, view_config
+from pyramid_sqlalchemy_sessions import RecentLoginRequired
 from sqlalchemy import select
 
 from ..forms import one_line
@@ -26,16 +27,18 @@ REMEMBERED_DAYS = 90
 WRONG = "The name and the password do not belong together."
 TOO_MANY = (
     "There were too many wrong passwords, for this name or from your network. "
-    "Until {} minutes from now we take none, not even the right one."
+    "Wait {} minutes before you try again; until then even the right one is refused."
 )
 
 
 @view_config(route_name="login", request_method="GET", renderer="shop:templates/login.jinja2")
 def show_login(request: Request) -> dict[str, Any] | HTTPSeeOther:
     after = own_path(request.GET.get("next"), request.route_path("home"))
-    if request.identity is not None:
-        return HTTPSeeOther(after)
-    return login_page(after)
+    if request.identity is None:
+        return login_page(after)
+    if "again" in request.GET:
+        return login_page(after, name=request.identity.name, is_again=True)
+    return HTTPSeeOther(after)
 
 
 @view_config(route_name="login", request_method="POST", renderer="shop:templates/login.jinja2")
@@ -61,13 +64,15 @@ def login(request: Request) -> dict[str, Any] | HTTPSeeOther:
             settings.idle_timeout = 0
             settings.absolute_timeout = settings.cookie_max_age = REMEMBERED_DAYS * 86400
         else:
-            # Who logs in once more may have ticked the box the last time.
+            # The same user may have ticked the box at their last login.
             settings.idle_timeout = settings.absolute_timeout = settings.cookie_max_age = None
     request.session.flash(f"Welcome, {user.full_name}.")
     return HTTPSeeOther(after, headers=headers)
 
 
-def login_page(after: str, *, name: str = "", remember_me: bool = False, problem: str = "") -> dict[str, Any]:
+def login_page(
+    after: str, *, name: str = "", remember_me: bool = False, problem: str = "", is_again: bool = False
+) -> dict[str, Any]:
     """What the template gets. The passwords are on the page because this is a demo."""
     return {
         "after": after,
@@ -75,6 +80,7 @@ def login_page(after: str, *, name: str = "", remember_me: bool = False, problem
         "remember_me": remember_me,
         "remembered_days": REMEMBERED_DAYS,
         "problem": problem,
+        "is_again": is_again,
         "demo_users": DEMO_USERS,
     }
 
@@ -90,9 +96,16 @@ def logged_out(request: Request) -> dict[str, Any]:
     return {}
 
 
+@exception_view_config(RecentLoginRequired)
+def login_again(request: Request) -> HTTPSeeOther:
+    """Ask for the password again, and lead on to the page; a form's view has to be asked for again."""
+    after = request.path if request.method == "GET" else request.route_path("devices")
+    return HTTPSeeOther(request.route_path("login", _query={"next": after, "again": "yes"}))
+
+
 @forbidden_view_config(renderer="shop:templates/errors/forbidden.jinja2")
 def login_first(request: Request) -> dict[str, Any] | HTTPSeeOther:
-    """Whoever is not logged in has to, and may see the page then; who may not even so is told."""
+    """Let visitors log in first; tell users who may not see the page even then."""
     if request.identity is None:
         after = request.path if request.method == "GET" else request.route_path("home")
         return HTTPSeeOther(request.route_path("login", _query={"next": after}))

@@ -1,4 +1,4 @@
-"""For who looks after the shop: who is logged in, and how to end that."""
+"""For administrators: who is logged in, and how to end that."""
 
 from __future__ import annotations
 

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from pyramid.request import Request
 
 
+# Anyone who finds an open browser, or has copied a cookie, must not be able to log its owner out everywhere.
+RECENT = 15 * 60
+
+
 @view_config(
-    route_name="devices", request_method="GET", permission="account", renderer="shop:templates/devices.jinja2"
+    route_name="devices",
+    request_method="GET",
+    permission="account",
+    recent_login=RECENT,
+    renderer="shop:templates/devices.jinja2",
 )
 def devices(request: Request) -> dict[str, Any]:
     now = int(time.time())
@@ -35,9 +43,9 @@ def devices(request: Request) -> dict[str, Any]:
     return {"devices": sorted(rows, key=lambda row: not row["is_present"])}
 
 
-@view_config(route_name="devices_end", request_method="POST", permission="account")
+@view_config(route_name="devices_end", request_method="POST", permission="account", recent_login=RECENT)
 def end(request: Request) -> HTTPSeeOther:
-    """End one session. The handle opens nothing, and another user's is none of this user's sessions."""
+    """End one of this user's sessions. Handles are no secrets, and another user's handle ends nothing."""
     if active_sessions(request).end(request.form_fields.get("handle", "")):
         request.session.flash("That device is logged out.")
     else:
@@ -45,9 +53,11 @@ def end(request: Request) -> HTTPSeeOther:
     return HTTPSeeOther(request.route_path("devices"))
 
 
-@view_config(route_name="devices_end_others", request_method="POST", permission="account")
+@view_config(
+    route_name="devices_end_others", request_method="POST", permission="account", recent_login=RECENT
+)
 def end_others(request: Request) -> HTTPSeeOther:
-    """End all sessions but this one: what to do when a password was changed, or a phone was lost."""
+    """End all sessions but this one, for example after a password change or the loss of a phone."""
     number = active_sessions(request).end_others()
     devices = "One other device is" if number == 1 else f"{number} other devices are"
     request.session.flash(f"{devices} logged out.")

@@ -38,7 +38,7 @@ def unreadable(error: Exception, request: Request) -> dict[str, Any]:
 @exception_view_config(BadCSRFToken, renderer="shop:templates/errors/expired_form.jinja2")
 @exception_view_config(BadCSRFOrigin, renderer="shop:templates/errors/expired_form.jinja2")
 def expired_form(error: Exception, request: Request) -> dict[str, Any]:
-    """A form without the session's token: usually one that was open across a logout or a night.
+    """Show a form without the session's token again: usually it was open across a logout or a night.
 
     What was typed into one of our pages comes back, in a form with a good token. What another site has sent
     does not: nobody should be asked to confirm it.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..database_errors import remedy_of
 from ..errors import one_line
 from . import application, database
 from .findings import Check, CheckResult, Deployment, Finding, Severity, error
@@ -40,6 +41,7 @@ CHECKS: Final = (
         database.schema,
         needs_database=True,
     ),
+    Check("writing", "the account may write sessions", database.writing, needs_database=True),
     Check(
         "references",
         "sessions and users can be deleted, and told apart",
@@ -91,7 +93,7 @@ CHECKS: Final = (
 """Every check, in the order in which they are made."""
 
 # Where one of these finds an error, the other checks of the database would only repeat it.
-_FIRST: Final = frozenset({"connection", "schema"})
+_FIRST: Final = frozenset({"connection", "schema", "writing"})
 
 
 def run_checks(deployment: Deployment) -> Iterator[CheckResult]:
@@ -117,7 +119,7 @@ def _findings(check: Check, deployment: Deployment) -> Iterable[Finding]:
         return [
             error(
                 f"The database did not answer this: {one_line(refusal)}.",
-                "See that it runs, that the URL is right, and that the account may read the tables.",
+                remedy_of(refusal),
             )
         ]
 

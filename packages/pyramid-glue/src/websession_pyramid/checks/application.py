@@ -319,7 +319,7 @@ def means_of_login(registry: Registry) -> Iterator[Finding]:
         call = "login(userid)" if knows_users else "regenerate()"
         yield warning(
             "The security policy logs users in beside the session, which stays the same: who has planted its "
-            "cookie before the login has what the user puts there, and the token against request forgery"
+            "cookie before the login has what the user puts there, and the CSRF token"
             f"{f'; and {unseen}' if knows_users else ''}.",
             f"Call request.session.{call} in the policy's remember(), and request.session.invalidate() in "
             "its forget().",

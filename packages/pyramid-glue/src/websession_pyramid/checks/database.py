@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from websession_core.durations import DAY, HOUR, rough_duration
 from websession_models import check_schema, has_free_connection
-from websession_models.engine_faults import mysql_faults, transaction_faults
+from websession_models.engine_faults import mysql_faults, transaction_faults, write_refusal
 from websession_models.overview import backlog
 from websession_models.own_transactions import reading
 from websession_models.purging import outdated_in_sample
@@ -19,6 +19,7 @@ from websession_models.references import reference_problems
 from websession_models.sqlite import REMEDY
 from websession_models.unusable import find_unusable
 
+from ..database_errors import remedy_of
 from ..errors import one_line, sentence
 from .findings import Finding, Severity, error, info, warning
 
@@ -41,6 +42,7 @@ __all__ = [
     "schema",
     "sqlite",
     "why_not",
+    "writing",
 ]
 
 # A purge every night is not late; a purge every hour is late when most of the table has ended.
@@ -83,10 +85,7 @@ def connection(deployment: Deployment) -> Iterator[Finding]:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as refusal:
-        yield error(
-            f"The database cannot be reached: {one_line(refusal)}.",
-            "See that it runs, and that the URL in the configuration is right.",
-        )
+        yield error(f"The database cannot be reached: {one_line(refusal)}.", remedy_of(refusal))
         return
     if not has_free_connection(engine.pool):
         yield _IN_MEMORY if _is_in_memory(engine) else _NO_SECOND_CONNECTION
@@ -114,6 +113,14 @@ def references(deployment: Deployment) -> Iterator[Finding]:
         problems = reference_problems(connection, deployment.settings.model_class)
     for problem in problems:
         yield _finding(problem)
+
+
+def writing(deployment: Deployment) -> Iterator[Finding]:
+    """Look at whether the account may write the tables, by statements that change no row."""
+    with reading(deployment.engine) as connection:
+        refusal = write_refusal(connection, deployment.settings.model_class)
+    if refusal is not None:
+        yield error(f"No session can be written: {one_line(refusal)}.", remedy_of(refusal))
 
 
 def rows(deployment: Deployment) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ def _version(name: str) -> str:
     is_eager=True,
     expose_value=False,
     callback=_show_versions,
-    help="Show the versions of everything that takes part, and exit.",
+    help="Show the versions of all packages involved, and exit.",
 )
 def main() -> None:
     """See, end and clean up the web sessions of a Pyramid application.

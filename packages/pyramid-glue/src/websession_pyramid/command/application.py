@@ -21,26 +21,23 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import plaster
 from pyramid.config import global_registries
-from pyramid.paster import get_app, setup_logging
 from pyramid.scripting import prepare
 from sqlalchemy import false, literal, select
 from sqlalchemy.exc import (
     ArgumentError,
-    CompileError,
     DBAPIError,
     NoSuchModuleError,
     SQLAlchemyError,
     StatementError,
 )
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from websession_core.errors import ConfigurationError
 from websession_crypto import KeyFormatError, Keyring, conceal_keys
 from websession_models import SchemaError
-from websession_models.conflicts import number_of, sqlstate_of
 from websession_models.executing import hide_values
 from websession_models.own_transactions import reading
 from websession_models.schema import is_schema_error
 
+from ..database_errors import remedy_of
 from ..errors import one_line
 from ..factory import SessionFactory, web_session_factories
 from ..request_transaction import database_session
@@ -252,34 +249,7 @@ def database_error(error: Exception) -> DatabaseError:
             f"The tables are not those of the session model: {problem}.",
             "Run the migrations (alembic upgrade head); pyramid-sessions doctor says what else is wrong.",
         )
-    if isinstance(error, CompileError) or not isinstance(error, (DBAPIError, OSError, PoolTimeoutError)):
-        remedy = "See that the URL in the configuration is right."
-    else:
-        remedy = _remedy(getattr(error, "orig", None) or error)
-    return DatabaseError(f"The database could not be used: {one_line(error)}.", remedy)
-
-
-def _remedy(cause: BaseException) -> str:
-    state, number, words = sqlstate_of(cause), number_of(cause), str(cause).lower()
-    if state == "42501" or number in _DENIED or "readonly database" in words:
-        return (
-            "The account may not do this: GRANT SELECT, INSERT, UPDATE, DELETE on the session table and its "
-            "companion (on SQLite: see who may write to the file and its folder)."
-        )
-    if state in {"28P01", "28000"} or number in _UNKNOWN_USER or "authentication failed" in words:
-        return "See that user and password in the URL in the configuration are right."
-    is_missing = "database" in words and "does not exist" in words
-    if state == "3D000" or number in _UNKNOWN_DATABASE or is_missing:
-        return "Create the database, or see that its name in the URL in the configuration is right."
-    if "unable to open database file" in words:
-        return "See that the folder of the file in the URL exists, and that you may write to it."
-    return "See that it runs, and that host and port in the URL in the configuration are right."
-
-
-# Command, column, access to a database, routine; a server that is read-only.
-_DENIED: Final = frozenset({1142, 1143, 1044, 1370, 1227, 1290})
-_UNKNOWN_USER: Final = frozenset({1045, 1698})
-_UNKNOWN_DATABASE: Final = frozenset({1049})
+    return DatabaseError(f"The database could not be used: {one_line(error)}.", remedy_of(error))
 
 
 def _registry(uri: str, name: str, variables: Mapping[str, str]) -> tuple[Registry, SessionFactory]:
@@ -313,8 +283,10 @@ def _start(uri: str, variables: Mapping[str, str]) -> Any:
     if uri.startswith(PYTHON):
         return _start_object(uri.removeprefix(PYTHON), variables)
     try:
-        setup_logging(uri, dict(variables))
-        return get_app(uri, options=dict(variables))
+        # One loader for both: to look for it is to read what is installed.
+        loader = plaster.get_loader(uri, protocols=["wsgi"])
+        loader.setup_logging(dict(variables))
+        return loader.get_wsgi_app(None, dict(variables))
     except FileNotFoundError as error:
         path = error.filename or uri
         if str(path) == plaster.parse_uri(uri).path:

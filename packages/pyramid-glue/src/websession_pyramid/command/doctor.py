@@ -9,7 +9,7 @@ import click
 from ..checks import Deployment, Severity, run_checks
 from .application import setting_of
 from .options import Subcommand, configured, json_option
-from .output import as_json, printable, terminal_width
+from .output import as_json, printable, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from ..checks import CheckResult
@@ -34,17 +34,17 @@ _INDENT: Final = " " * 7
     type=click.Choice([Severity.ERROR.value, Severity.WARNING.value]),
     default=Severity.ERROR.value,
     show_default=True,
-    help="From which severity on the exit status is 1.",
+    help="The lowest severity for which the exit status is 1.",
 )
-@click.option("--all-rows", is_flag=True, help="Look at all rows of the table, and not at 1000.")
+@click.option("--all-rows", is_flag=True, help="Check all rows of the table, not only a sample of 1000.")
 @json_option
 @configured
 def doctor(*, open_application: Opener, fail_on: str, all_rows: bool, json_: bool) -> None:
     """Look for what is wrong with the sessions of a deployment.
 
-    Connects to the database and changes nothing. Each finding comes with its severity, the reason and a
-    remedy; what does not apply to a deployment is marked with a hyphen. Of the table a sample of 1000 rows is
-    looked at. Exit status 0: no errors (there may be warnings); 1: errors were found.
+    Connects to the database and changes nothing. Each finding has a severity, a reason and a remedy; checks
+    that do not apply to the deployment are marked with a hyphen. Only a sample of 1000 rows of the table is
+    checked. Exit status 0: no errors (there may be warnings); 1: errors were found.
     """
     results = []
     with open_application() as application:
@@ -91,7 +91,7 @@ def _show(result: CheckResult) -> None:
 
 def _say(paragraph: str, *, mark: str = "") -> None:
     width = min(terminal_width() or 100, 100)
-    text = click.wrap_text(printable(paragraph), width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    text = wrapped(printable(paragraph), width, _INDENT)
     click.echo(f"{mark}  {text[len(_INDENT) :]}" if mark else text)
 
 

@@ -22,17 +22,17 @@ __all__ = ["encrypt"]
 @click.option(
     "--plaintext",
     is_flag=True,
-    help="Encrypt rows that are not encrypted, too: right after the model was given EncryptedDataMixin.",
+    help="Encrypt unencrypted rows, too: right after adding EncryptedDataMixin to the model.",
 )
-@click.option("--dry-run", is_flag=True, help="Only count what would be written.")
+@click.option("--dry-run", is_flag=True, help="Only count the rows that would be written.")
 @json_option
 @configured
 def encrypt(*, open_application: Opener, plaintext: bool, dry_run: bool, json_: bool) -> None:
     """Encrypt all sessions' data with the first data_secret_key.
 
-    Before an old key goes; and with --plaintext, for a model that has just been given EncryptedDataMixin.
-    Without it rows that are not encrypted are refused: later, somebody has written them by hand. Rows that
-    are encrypted with the first key already are left alone, so it can be run again.
+    Run it before removing an old key and, with --plaintext, after adding EncryptedDataMixin to the model.
+    Without --plaintext, unencrypted rows are refused: in an encrypted table, something else has written them.
+    Rows that are already encrypted with the first key are left alone, so it can be run again.
     """
     with open_application() as application:
         store = application.factory.store

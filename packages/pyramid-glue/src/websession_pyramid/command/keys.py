@@ -45,9 +45,9 @@ def keygen() -> None:
 def rotate_key(open_application: Opener, json_: bool) -> None:
     """Print the setting with a new key in front of the present ones.
 
-    Put it into the configuration in place of the present one. Nothing is changed by this command, but it
-    prints SECRETS on standard output, the new key and the present ones: mind where that goes. What it says on
-    standard error has none: for how long the old keys have to stay.
+    Put it into the configuration in place of the present one. This command changes nothing, but it prints
+    SECRETS on standard output, the new key and the present ones: mind where that goes. On standard error,
+    without secrets, it says how long the old keys have to stay.
     """
     with open_application() as application:
         setting, present = _present(application)

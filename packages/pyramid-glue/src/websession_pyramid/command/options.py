@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import os
 import sys
 import warnings
@@ -159,15 +160,15 @@ def configured(command: _FunctionT) -> _FunctionT:
             default="session",
             show_default=True,
             metavar="NAME",
-            help="The request attribute that holds the sessions in question.",
+            help="The request attribute of the sessions.",
         ),
         click.option(
             "--app",
             _APP,
             metavar="MODULE:NAME",
-            help="In place of CONFIG_URI: the WSGI application, or a function that makes it.",
+            help="Instead of CONFIG_URI: the WSGI application, or a function that creates it.",
         ),
-        click.argument("config_uri"),
+        click.argument("config_uri", type=click.Path()),  # which a shell completes as a file
     ):
         decorated = decorator(decorated)
     return decorated  # type: ignore[no-any-return]
@@ -181,6 +182,7 @@ def run_script(command: click.Command) -> None:
 
     ``PYTHONWARNINGS=default`` shows them.
     """
+    gc.freeze()  # What has been imported stays; looking at it again took a quarter of a short command's time.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     # A daemon may have closed them: `purge >&-`.

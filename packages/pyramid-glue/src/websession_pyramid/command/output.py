@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,12 +18,14 @@ __all__ = [
     "FORMAT_VERSION",
     "as_json",
     "bars",
+    "columns_of",
     "counted",
     "facts",
     "printable",
     "size",
     "table",
     "terminal_width",
+    "wrapped",
 ]
 
 _BAR_WIDTH: Final = 30
@@ -50,6 +53,40 @@ def terminal_width() -> int | None:
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         return shutil.get_terminal_size().columns
     return None
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a printable text takes: letters of Asia two, accents none."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me"}:
+        return 0  # stands on the character before it
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def beginning(text: str, columns: int) -> str:
+    """Return as much of the beginning of a printable text as fits into columns of a terminal."""
+    if columns_of(text) <= columns:
+        return text
+    taken = 0
+    for place, character in enumerate(text):
+        taken += _columns(character)
+        if taken > columns:
+            return text[:place]
+    return text
+
+
+def wrapped(text: str, columns: int, indent: str = "") -> str:
+    """Return a printable text in lines of so many columns: of words, unless they are of letters of Asia."""
+    if columns_of(text) == len(text):
+        return click.wrap_text(text, columns, indent, indent)
+    room, lines = max(2, columns - len(indent)), []
+    while text:
+        lines.append(f"{indent}{beginning(text, room)}")
+        text = text[len(lines[-1]) - len(indent) :]
+    return "\n".join(lines)
 
 
 def counted(number: int, one: str = "session") -> str:
@@ -80,7 +117,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, least: int 
     """
     body = [list(row) for row in rows]
     texts = [list(headings), *([printable(cell) for cell in row] for row in body)]
-    widths = [max(len(row[column]) for row in texts) for column in range(len(headings))]
+    widths = [max(columns_of(row[column]) for row in texts) for column in range(len(headings))]
     widths = _fitting(widths, [len(heading) for heading in headings], least)
     numeric = [
         bool(body) and all(isinstance(row[column], int) for row in body) for column in range(len(headings))
@@ -88,7 +125,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, least: int 
     return "\n".join(
         (" " * _GAP)
         .join(
-            _cut(cell, width).rjust(width) if right else _cut(cell, width).ljust(width)
+            _filled(cell, width, right=right)
             for cell, width, right in zip(row, widths, numeric, strict=False)
         )
         .rstrip()
@@ -120,8 +157,12 @@ def _fitting(widths: list[int], headings: list[int], least: int) -> list[int]:
     return widths
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def _filled(text: str, width: int, *, right: bool) -> str:
+    """Return a text cut or filled up to a width."""
+    if columns_of(text) > width:
+        text = f"{beginning(text, width - 1)}…"
+    room = " " * (width - columns_of(text))
+    return f"{room}{text}" if right else f"{text}{room}"
 
 
 def facts(lines: Sequence[tuple[str, object]]) -> str:
@@ -129,12 +170,12 @@ def facts(lines: Sequence[tuple[str, object]]) -> str:
     room = terminal_width() or 1000
     texts = [(label, printable(value)) for label, value in lines]
     label_width = max((len(label) for label, _ in texts), default=0) + _GAP
-    if label_width + max((len(value) for _, value in texts), default=0) <= room:
+    if label_width + max((columns_of(value) for _, value in texts), default=0) <= room:
         return "\n".join(f"{label:<{label_width}}{value}" for label, value in texts)
     return "\n".join(
         f"{label:<{label_width}}{value}"
-        if label_width + len(value) <= room
-        else f"{click.wrap_text(label, room)}\n{click.wrap_text(value, room, '  ', '  ')}"
+        if label_width + columns_of(value) <= room
+        else f"{wrapped(label, room)}\n{wrapped(value, room, '  ')}"
         for label, value in texts
     )
 

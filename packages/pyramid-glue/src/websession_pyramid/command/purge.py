@@ -23,24 +23,24 @@ __all__ = ["gc", "purge_command", "run_gc"]
 
 
 @click.command("purge", cls=Subcommand, example="purge --max-seconds 10min production.ini")
-@click.option("--max-rows", type=click.IntRange(0), help="Delete so many sessions at most.")
-@click.option("--max-seconds", type=DURATION, help="Begin nothing after this time: seconds, or 5min, 1h.")
+@click.option("--max-rows", type=click.IntRange(0), help="Delete at most this many sessions.")
+@click.option("--max-seconds", type=DURATION, help="Start no batch after this time: seconds, or 5min, 1h.")
 @click.option(
     "--margin",
     type=DURATION,
     default=f"{MARGIN}s",
     show_default=True,
-    help="Leave alone what ended less than so long ago.",
+    help="Leave alone sessions that ended less than this long ago.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), default=500, show_default=True, help="Sessions in one transaction."
+    "--batch", type=click.IntRange(1), default=500, show_default=True, help="Sessions per transaction."
 )
 @click.option(
     "--all-rows",
     is_flag=True,
-    help="Compare the deadlines of all rows with the settings of now, and not of a sample.",
+    help="Compare the deadlines of all rows, not only of a sample, with the current settings.",
 )
-@click.option("--dry-run", is_flag=True, help="Count the sessions, and delete none.")
+@click.option("--dry-run", is_flag=True, help="Only count the sessions; delete none.")
 @json_option
 @configured
 def purge_command(
@@ -56,9 +56,10 @@ def purge_command(
 ) -> None:
     """Delete the sessions that are past their deadline.
 
-    By the settings of now, as a request would say: sessions from before a timeout was switched on get a
-    deadline first. Oldest first, in short transactions that the running application does not notice; several
-    purges at the same time share the work. Fit for cron: it says one line, and nothing is asked.
+    The current settings decide, as in a request: sessions from before a timeout was switched on get a
+    deadline first. Deletes the oldest first, in short transactions that do not disturb the running
+    application; several purges at the same time share the work. Suitable for cron: it prints one line and
+    asks nothing.
     """
     is_watched = sys.stderr.isatty() and not (json_ or dry_run)
     with open_application() as application:

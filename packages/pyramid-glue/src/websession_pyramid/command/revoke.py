@@ -39,9 +39,9 @@ _MANY = 10
 @click.option("--active", is_flag=True, help="Only sessions that have not ended.")
 @click.option("--expired", is_flag=True, help="Only sessions that have ended.")
 @click.option("--unusable", is_flag=True, help="All rows that cannot be read as sessions.")
-@click.option("--all", "all_", is_flag=True, help="All sessions of everybody.")
-@click.option("--yes", is_flag=True, help="Do not ask, however many they are.")
-@click.option("--dry-run", is_flag=True, help="Count the sessions, and end none.")
+@click.option("--all", "all_", is_flag=True, help="All sessions of all users and visitors.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Only count the sessions; end none.")
 @json_option
 @configured
 @click.argument("session", required=False)
@@ -59,8 +59,8 @@ def revoke_command(
     """End sessions.
 
     SESSION is the beginning of one session's identifier, as pyramid-sessions list shows it. Several options
-    together end only what meets all of them. More than ten are asked about. Anyone who is logged in by a
-    session that is ended has to log in again.
+    together end only the sessions that match all of them. Asks for confirmation if there are more than ten.
+    Users whose session is ended have to log in again.
     """
     criteria = {name: value for name, value in filters.items() if value not in (None, False)}
     if sum((session is not None, all_, unusable, bool(criteria))) != 1:

@@ -46,21 +46,21 @@ _CHOICES = 10
     type=DURATION,
     default="15min",
     show_default=True,
-    help="After how long without use an active session counts as idle: seconds, or 15min, 12h, 30d.",
+    help="The time without use after which an active session counts as idle: seconds, or 15min, 12h, 30d.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "prometheus"]),
-    help="The form of the output; prometheus is the text format that Prometheus collects.",
+    help="The output format; prometheus is the text format that Prometheus reads.",
 )
 @json_option
 @configured
 def stats(*, open_application: Opener, idle_after: int, form: str | None, json_: bool) -> None:
-    """Show the sessions in numbers.
+    """Show statistics about the sessions.
 
-    Active is a session that has not ended by the settings of now, as a request would say. The table is read
-    from end to end, without disturbing the application.
+    A session is active if it has not ended by the current settings, as in a request. Reads the whole table,
+    without disturbing the application.
     """
     if json_ and form not in {None, "json"}:
         raise click.UsageError("--json and --format exclude each other.")
@@ -139,14 +139,14 @@ def _overview_facts(numbers: Overview, now: int) -> dict[str, Any]:
 @click.option("--unused-for", type=DURATION, help="Only sessions that were not used for so long.")
 @click.option("--active", is_flag=True, help="Only sessions that have not ended.")
 @click.option("--expired", is_flag=True, help="Only sessions that have ended.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most this many.")
 @json_option
 @configured
 def list_(*, open_application: Opener, limit: int, json_: bool, **criteria: Any) -> None:
     """List sessions, the last used first.
 
-    With the browser and address that a model with ClientInfoMixin records. A terminal shows as many columns
-    as it has room for.
+    Includes the browser and address if the model has ClientInfoMixin. A terminal shows as many columns as
+    fit.
     """
     with open_application() as application:
         now = application.factory.clock()
@@ -205,8 +205,8 @@ def _ends_in(end: int | None, now: int) -> str:
 def show(open_application: Opener, session: str, json_: bool) -> None:
     """Show one session, without its data.
 
-    SESSION is the beginning of its identifier, as pyramid-sessions list shows it; longer where several begin
-    alike.
+    SESSION is the beginning of its identifier, as pyramid-sessions list shows it; give more digits if several
+    begin alike.
     """
     with open_application() as application:
         now = application.factory.clock()

@@ -28,7 +28,7 @@ PORTS = 5  # tries to get one
 
 
 class DatabaseServer(abc.ABC):
-    """A database server of one's own, on 127.0.0.1, that leaves nothing behind.
+    """A private database server on 127.0.0.1 that leaves nothing behind.
 
     A context manager: entering starts it, leaving ends it and removes its data. It also goes, with its
     data, when the process that started it is killed. Its data directory has mode 0700 and its one

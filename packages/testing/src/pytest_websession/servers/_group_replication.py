@@ -22,7 +22,7 @@ class GroupReplicationCluster(Cluster):
 
     Args:
         size: How many.
-        multi_primary: Whether each of them takes writes; else one does, at first the first.
+        multi_primary: Whether all of them accept writes; otherwise one does, at first the first.
 
     Raises:
         ServerUnavailableError: MySQL is not installed.

@@ -10,7 +10,7 @@ from ._mysql_family import MySQLFamilyServer, Programs, path_with_sbin
 
 
 class MariaDBServer(MySQLFamilyServer):
-    """A MariaDB server of one's own.
+    """A private MariaDB server.
 
     Its programs are those of an installed MariaDB. URLs are for PyMySQL (`mariadb+pymysql://`); for
     mysqlclient take `ssl_disabled` out.

@@ -17,7 +17,7 @@ PROGRAM = "WEBSESSION_MYSQLD"  # an environment variable
 
 
 class MySQLServer(MySQLFamilyServer):
-    """A MySQL server of one's own, MySQL 8.0 or newer.
+    """A private MySQL server, MySQL 8.0 or newer.
 
     Its program is the `mysqld` that the environment variable `WEBSESSION_MYSQLD` names, else that of an
     installed MySQL. URLs are for PyMySQL (`mysql+pymysql://`); for mysqlclient take `ssl_disabled` out.

