@@ -29,7 +29,7 @@ def draw(figures: dict[str, Any], path: Path = PLOT) -> None:
         bars = {
             name: contender
             for name, contender in contenders.items()
-            if name not in {"floor", "again"} and not contender["failed"]
+            if name not in {"floor", "again"} and contender["ratios"].keys() >= set(KINDS)
         }
         names = [contender["title"].replace("*", "").replace("`", "") for contender in bars.values()]
         for axis, kind in zip(row, KINDS, strict=True):
