@@ -13,6 +13,7 @@ from sqlalchemy import String, column, delete, false, func, insert, select, tabl
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
+from .conflicts import number_of
 from .executing import ask
 from .features import features_of
 from .own_transactions import autocommits, is_in_the_way
@@ -74,8 +75,13 @@ def write_refusal(connection: Connection, model: type) -> DBAPIError | None:
             connection.execute(update(target).where(false()).values(same))
             connection.execute(delete(target).where(false()))
     except DBAPIError as error:
-        return None if is_in_the_way(error, connection.dialect.name) else error
+        is_told = error.orig is not None and number_of(error.orig) == _NOT_IN_THIS_LOG
+        return None if is_told or is_in_the_way(error, connection.dialect.name) else error
     return None
+
+
+_NOT_IN_THIS_LOG: Final = 1665
+"""What MySQL and MariaDB say of a binary log in STATEMENT format, which `mysql_faults()` tells of."""
 
 
 # --- transactions -------------------------------------------------------------------------------------------
