@@ -112,6 +112,13 @@ def calls(target, headers):
     return min(counts)
 
 
+@pytest.mark.parametrize("name", ["other-websession", "other websession", "x; other-websession"])
+def test_the_end_of_a_longer_name_is_no_cookie_of_ours(target, name):
+    token = target.genuine[0]
+    assert b"of-a-user" in target.send(f"x=1; \t websession={token}")[2]
+    assert b"of-a-user" not in target.send(f"{name}={token}")[2]
+
+
 @pytest.mark.parametrize("keys", [1, 3])
 @pytest.mark.parametrize("count", [1, 4, 20])
 def test_refusing_costs_no_more_than_accepting_the_same_number_of_cookies(make_site, keys, count):

@@ -16,6 +16,8 @@ from inserting import insert_session
 from sqlalchemy import JSON, DateTime, ForeignKey, Integer, String, create_engine, event, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+from sqlalchemy.schema import CreateTable
+from websession_core.errors import UnreadableRowError
 from websession_core.policies import Overrides
 from websession_core.state import Activity, SessionState
 from websession_models import (
@@ -274,6 +276,19 @@ class TestFeatures:
             found = store.load(connection, row.id)
         assert found.activity == replace(self.ACTIVITY, active_at=None, tries=None)
         assert found.overrides == replace(self.OVERRIDES, idle_timeout=None)
+
+    @pytest.mark.parametrize("websession_engine_name", ["sqlite"], indirect=True)
+    @pytest.mark.parametrize("name", ["created", "version", "epoch"])
+    def test_a_row_without_one_of_its_numbers_cannot_be_read(self, store, engine, name):
+        table, row = store.features.table, self.full_row()
+        made = str(CreateTable(table).compile(engine)).replace(" NOT NULL", "")
+        with engine.begin() as connection:
+            table.drop(connection)
+            connection.exec_driver_sql(made)
+            store.insert(connection, row)
+            connection.execute(table.update().values({table.c[name]: None}))
+            with pytest.raises(UnreadableRowError, match="one of its columns is NULL"):
+                store.load(connection, row.id)
 
     def test_a_value_without_a_column_is_refused_and_not_forgotten(self, base, engine):
         class PlainSession(BaseMixin, base):
