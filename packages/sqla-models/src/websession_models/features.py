@@ -272,7 +272,7 @@ class ModelFeatures:
         column = self.columns.get("userid")
         try:
             return None if column is None else column.type.python_type
-        except NotImplementedError:  # how a type of the application's own does not tell
+        except NotImplementedError:  # SQLAlchemy: a type that does not say
             return None
 
     def offers(self, mixin: type) -> bool:
