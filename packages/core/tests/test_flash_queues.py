@@ -245,6 +245,19 @@ def test_a_registered_subclass_of_text_stays_one() -> None:
     assert type(flash.peek()[0]) is Markup
 
 
+def test_a_subclass_of_a_registered_text_is_kept_as_that() -> None:
+    class Literal(Markup):
+        pass
+
+    types = SessionTypes()
+    types.add("markup", Markup, str.__str__, Markup)
+    flash, held = FlashQueues(types=types), FlashQueues(types=types.held_back())
+    flash.push(Literal("b"))
+    held.push(Literal("b"))
+    assert type(flash.peek()[0]) is Markup
+    assert type(held.peek()[0]) is str
+
+
 def test_a_message_as_deep_as_can_be_is_stored_whatever_else_comes() -> None:
     message: Any = 1
     for _ in range((MAX_DEPTH - 2) // 2):

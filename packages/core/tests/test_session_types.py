@@ -212,6 +212,24 @@ class TestTheStandardTypes:
         assert type(taken) is dict
         assert payload == {"pair": ([1],)}
 
+    def test_are_those_of_freezegun_too(self) -> None:
+        freezegun = pytest.importorskip("freezegun", reason="freezegun is not installed")
+        real = [datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1)]
+        with freezegun.freeze_time("2026-01-01"):
+            frozen = [datetime.now(UTC), date.today()]
+            assert type(frozen[0]) is not type(real[0])
+            assert stored(v=frozen, w=frozen[0]) == stored(v=real, w=real[0])
+            back = Payload(stored(v=real, w=real[0]))
+            assert exact([back["v"], back["w"]]) == exact([real, real[0]])
+            assert not back.is_changed
+            back["v"].append(datetime.now(UTC))
+            back.snapshot()
+            assert back.copy()["v"] == [*real, real[0]]
+            flash = FlashQueues()
+            flash.push(datetime.now(UTC))
+            assert exact(flash.peek()) == exact(real[:1])
+        assert back.serialize() == stored(v=[*real, real[0]], w=real[0])
+
     def test_do_not_depend_on_the_context_of_decimals(self) -> None:
         with localcontext(Context(capitals=0, prec=2)):
             assert stored(v=Decimal("1.2345E+9")) == '{"$notation":1e+20,"v":{"$decimal":"1.2345E+9"}}'
@@ -482,7 +500,7 @@ class TestAnApplicationsOwnTypes:
         types = SessionTypes()
         types.add("money", Money, lambda money: {"amount": float(money.amount)}, Money)
         payload = Payload(types=types)
-        with pytest.raises(UnstorableValueError, match="infinity") as caught:
+        with pytest.raises(UnstorableValueError, match=r"of a Money: .*infinity") as caught:
             payload["v"] = [Money(Decimal("inf"), "EUR")]
         assert caught.value.path == "v[0]"
 
@@ -506,6 +524,21 @@ class TestAnApplicationsOwnTypes:
             types.add(name, kind, str, str)
         with pytest.raises(TypeError, match="class"):
             types.add("other", "text", str, str)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("arguments", "problem"),
+        [
+            ((5, object, str, str), "text"),
+            (("other", object, None, str), "functions"),
+            (("other", object, str, "x"), "functions"),
+        ],
+        ids=["name", "to-json", "from-json"],
+    )
+    def test_what_is_no_name_and_no_function_is_refused_at_once(
+        self, types: SessionTypes, arguments: Any, problem: str
+    ) -> None:
+        with pytest.raises(TypeError, match=problem):
+            types.add(*arguments)
 
 
 class TestHeldBack:

@@ -85,8 +85,21 @@ def test_the_json_renderer_takes_it():
 
 def test_an_attribute_is_refused_with_what_to_do():
     session = MemorySession()
-    with pytest.raises(AttributeError, match=r"request\.session\['foo'\] = "):
-        session.foo = 1
+    for name in ("foo", "items"):
+        with pytest.raises(AttributeError, match=rf"request\.session\['{name}'\] = "):
+            setattr(session, name, 1)
+    session.flash = lambda message: message.upper()
+    assert session.flash("a") == "A"
+
+
+def test_it_has_the_limits_of_the_real_one():
+    session = MemorySession({"a": "x" * 4_000_000})
+    with pytest.raises(UnstorableValueError, match="4,194,304"):
+        session["b"] = "x" * 400_000
+    session.invalidate()
+    for n in range(10_001):
+        session.flash(n)
+    assert session.peek_flash()[0] == 1
 
 
 def test_a_login_replaces_the_csrf_token_and_an_invalidated_one_belongs_to_nobody():

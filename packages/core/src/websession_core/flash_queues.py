@@ -43,7 +43,7 @@ class FlashQueues(Tracked):
 
         Args:
             message: What a `Payload` may hold, of which a copy is kept. A subclass of ``str`` whose type
-                is not registered is kept as plain text.
+                is not registered is kept as its nearest base that is, or as plain text.
             queue: The queue's name.
             allow_duplicate: If false, a message that is already in the queue is not added again.
 
@@ -55,8 +55,9 @@ class FlashQueues(Tracked):
         """
         types = self._types
         if isinstance(message, str) and not (types.accepts and types.of(type(message))):
+            entry = types.of_base(type(message)) if types.accepts else None
             # Not str(message), which an enumeration or a lazy translation may answer differently.
-            message = str.__str__(message)
+            message = str.__str__(message) if entry is None else entry.from_json(entry.to_json(message))
         require_storable_key(queue, "the flash queues")
         # The message is inside a list inside the document.
         require_storable(message, ("message",), 3, types)

@@ -44,6 +44,9 @@ SIGN: Final = '{"$'
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
+_FREEZEGUN: Final = "freezegun.api"
+"""The module whose classes stand for those of `datetime` in an application's tests."""
+
 
 class Undecoded:
     """A value as it is stored, as long as nobody has looked at it."""
@@ -98,11 +101,18 @@ class SessionTypes:
                 the application.
 
         Raises:
-            TypeError: `kind` is no class.
+            TypeError: `kind` is no class, `name` no text, or one of the others no function.
             ValueError: The name or the class is taken, or is none that could be registered.
         """
         if not isinstance(kind, type):
             raise TypeError(f"a session's type is a class, not a value of type {type(kind).__name__}")
+        for function in (to_json, from_json):
+            if not callable(function):
+                raise TypeError(f"a session's type needs two functions, not a {type(function).__name__}")
+        if not isinstance(name, str):
+            raise TypeError(
+                f"the name of a session's type is text, not a value of type {type(name).__name__}"
+            )
         if not _NAME.fullmatch(name):
             raise ValueError(
                 f"{name!r} cannot be the name of a session's type: use letters, digits and underscores"
@@ -124,7 +134,12 @@ class SessionTypes:
 
     def of(self, kind: type) -> SessionType | None:
         """Return the type of a class; None: it is not registered."""
-        return self._by_kind.get(kind)
+        entry = self._by_kind.get(kind)
+        return self.of_base(kind) if entry is None and kind.__module__ == _FREEZEGUN else entry
+
+    def of_base(self, kind: type) -> SessionType | None:
+        """Return the type of a class or of its nearest base that is registered; None: there is none."""
+        return next((self._by_kind[base] for base in kind.__mro__ if base in self._by_kind), None)
 
     def encode(self, value: Any) -> Any:
         """Return a value in the notation; lists and dictionaries without anything special may be the same.
@@ -144,7 +159,7 @@ class SessionTypes:
                 value = {key: self.encode(item) for key, item in value.items()}
             key = _only_key(value)
             return {f"${key}": value[key]} if key is not None and key.startswith("$") else value
-        entry = self._by_kind.get(kind)
+        entry = self.of(kind)
         if entry is None:
             raise RefusedError(f"values of type {kind.__name__} cannot be stored")
         notation = self.encode(entry.to_json(value))

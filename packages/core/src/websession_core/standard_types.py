@@ -51,6 +51,8 @@ class SessionType:
 _CLOCK: Final = re.compile(r"([^\[\]]+)(?:\[([^\[\]=]+)\])?(\[fold=1\])?")
 _SECONDS: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]{1,6}))?")
 _SMALL_OFFSET: Final = re.compile(r"([+-])00:00:00\.([0-9]{6})\Z")
+# Of the real class, which freezegun does not replace by its own.
+_datetime_of: Final = datetime.fromisoformat
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 10**6  # microseconds
 
@@ -89,7 +91,7 @@ def _parts(text: str) -> tuple[str, ZoneInfo | None, int]:
 
 def _datetime(text: str) -> datetime:
     clock, zone, fold = _parts(text)
-    value = datetime.fromisoformat(clock)
+    value = _datetime_of(clock)
     # With a zone, its rules of today say the offset; the one in the text is for readers.
     return value.replace(tzinfo=zone or _small_offset(clock) or value.tzinfo, fold=fold)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .errors import UnstorableValueError
 from .json_text import JSON_TYPES, canonical, those_of
-from .standard_types import RefusedError
+from .standard_types import STANDARD, RefusedError
 
 if TYPE_CHECKING:
     from .session_types import SessionTypes
@@ -203,6 +203,8 @@ def _check_typed(value: Any, level: int, types: SessionTypes) -> int:
     except RefusedError as refusal:
         if kind is not tuple:
             refusal.path.clear()  # there is nothing by such a name in the value
+        if entry not in STANDARD:
+            refusal.reason = f"in what is stored of a {kind.__name__}: {refusal.reason}"
         raise
 
 
