@@ -126,7 +126,7 @@ def test_the_page_on_packages_has_each_of_them():
 
 # Other tests see to these: they run the Quick Start, the tutorial and servers, and put each line to pip.
 PROGRAMS_OF_OTHER_TESTS = frozenset(
-    ["alembic", "chmod", "eval", "gunicorn", "pip", "pserve", "pytest", "python", "python3", "rm"]
+    ["alembic", "chmod", "chown", "eval", "gunicorn", "pip", "pserve", "pytest", "python", "python3", "rm"]
 )
 
 

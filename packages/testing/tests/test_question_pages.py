@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
+from pathlib import Path
 
 import jinja2
 import pytest
@@ -247,9 +249,33 @@ class TestADeployment:
         exec(source.replace("/srv/yourproject/production.ini", str(ini)), names)
         assert names["application"] == "the application"
 
+    def test_gives_the_key_to_commands_as_to_the_server(self):
+        # Cron and timers have no variables of the service, and no credentials of its unit.
+        (command, *_) = blocks(HOW_TO / "deploy.md", "console")
+        (ini, *_) = blocks(HOW_TO / "deploy.md", "ini")
+        path = command.partition(" > ")[2].split()[0]
+        assert f"session.secret_key = file:{path}\n" in ini
+
+    def test_lets_apache_serve_the_application(self):
+        # It serves nothing outside of /var/www otherwise.
+        (apache,) = [block for block in blocks(HOW_TO / "deploy.md", "text") if "WSGIScriptAlias" in block]
+        (script,) = re.findall(r"^WSGIScriptAlias / (.*)$", apache, re.MULTILINE)
+        assert f"<Directory {Path(script).parent}>" in apache
+        assert f"<Files {Path(script).name}>\n        Require all granted" in apache
+
+    def test_copies_no_secret_into_the_image(self):
+        (compose,) = blocks(HOW_TO / "deploy.md", "yaml")
+        files = re.findall(r"^ +file: (.*)$", compose, re.MULTILINE)
+        assert len(files) == 2
+        assert all(Path(file).is_absolute() for file in files)
+
     def test_hands_on_the_host_and_the_scheme_by_nginx(self):
         (nginx,) = blocks(HOW_TO / "deploy.md", "nginx")
-        assert "proxy_set_header Host $http_host;" in nginx
+        (behind_waitress,) = [block for block in blocks(HOW_TO / "proxies.md", "text") if "$scheme" in block]
+        for config in (nginx, behind_waitress):
+            # `$host` would be without the port, and the CSRF check of the Origin fail.
+            assert "proxy_set_header Host $http_host;" in config
+            assert "$host;" not in config
         assert "proxy_set_header X-Forwarded-Proto $scheme;" in nginx
 
 

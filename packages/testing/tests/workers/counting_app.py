@@ -41,6 +41,11 @@ def count(request: Any) -> Response:
     return Response(json_body={"n": request.session["n"], "process": os.getpid()})
 
 
+def scheme(request: Any) -> Response:
+    """Tell by what scheme the request came."""
+    return Response(json_body=request.scheme)
+
+
 def process(_request: Any) -> Response:
     """Tell which process answers."""
     return Response(json_body=os.getpid())
@@ -72,6 +77,8 @@ def make_application(engine: Engine, secret_key: str) -> Any:
     config.add_view(count, route_name="count")
     config.add_route("process", "/process")
     config.add_view(process, route_name="process")
+    config.add_route("scheme", "/scheme")
+    config.add_view(scheme, route_name="scheme")
     return config.make_wsgi_app()
 
 

@@ -141,11 +141,11 @@ class Server:
         finally:
             connection.close()
 
-    def get(self, path: str, cookie: str | None) -> tuple[Any, str | None]:
+    def get(self, path: str, cookie: str | None, **headers: str) -> tuple[Any, str | None]:
         """Return the JSON of a page, and the cookie that came with it, by its name and value."""
         connection = _Connection(self._socket)
         try:
-            connection.request("GET", path, headers={} if cookie is None else {"Cookie": cookie})
+            connection.request("GET", path, headers=headers | ({} if cookie is None else {"Cookie": cookie}))
             response = connection.getresponse()
             body = response.read()
         finally:
@@ -198,6 +198,11 @@ def test_the_counters_of_eight_browsers_are_exact(server, websession_database_ur
             assert connection.execute(text("SELECT count(*) FROM session")).scalar() == BROWSERS
     finally:
         engine.dispose()
+
+
+def test_the_scheme_is_what_a_proxy_says(server):
+    assert server.get("/scheme", None, **{"X-Forwarded-Proto": "https"})[0] == "https"
+    assert server.get("/scheme", None)[0] == "http"
 
 
 class TestGevent:
