@@ -151,6 +151,14 @@ def test_commands_in_a_page_are_commands(page):
         command.make_parser(click.Context(command)).parse_args(list(arguments))
 
 
+def test_no_item_of_a_list_is_in_the_line_of_another():
+    folder = DOCS.parent
+    pages = [*folder.glob("*.md"), *folder.glob("packages/*/README.md"), *DOCS.rglob("*.md")]
+    for page in pages:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert re.findall(r".*[.;] -\s.*", text) == [], page
+
+
 def test_what_other_programs_read_has_the_form_that_they_read():
     shown = [block for page in PAGES for block in blocks(page, "text")]
     units = [block for block in shown if block.startswith("[")]
