@@ -414,6 +414,13 @@ class TestFlasksSession:
         # Sent again with each response, as Flask does it, so that it ends so long after the last request.
         assert "Expires" in self.get(browser, "/look").headers["Set-Cookie"]
 
+    def test_has_the_attributes_that_flask_is_configured_with(self, browser):
+        assert "SameSite=Lax" in self.get(browser, "/keep").headers["Set-Cookie"]
+        browser.application.config.update(SESSION_COOKIE_SAMESITE="Strict", SESSION_COOKIE_HTTPONLY=False)
+        cookie = self.get(browser, "/keep").headers["Set-Cookie"]
+        assert "SameSite=Strict" in cookie
+        assert "HttpOnly" not in cookie
+
     def test_is_deleted_with_the_cookie_when_it_is_cleared(self, browser):
         assert "Set-Cookie" not in self.get(browser, "/look").headers
         self.get(browser, "/keep")
