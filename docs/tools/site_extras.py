@@ -14,7 +14,7 @@ from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from members import Member, members  # the line above says where
+from members import Member, member_named, members  # the line above says where
 
 if TYPE_CHECKING:
     from docutils.nodes import Element
@@ -103,7 +103,8 @@ def give_back_types(
 
 def changes(member: Member) -> str:
     """Return a member's changelog as a section, with what waits for its next version on top."""
-    news = sorted((member.folder / "newsfragments").glob("[0-9]*.md"), key=_order)
+    fragments = (member.folder / "newsfragments").glob("*.md")
+    news = sorted((path for path in fragments if ".misc." not in path.name), key=_order)
     text = (member.folder / "CHANGELOG.md").read_text("utf-8").partition("release notes start -->\n")[2]
     parts = [f"## {member.name}", ""]
     if news:
@@ -126,9 +127,11 @@ def news_of(path: Path) -> str:
 
 
 def fill_changelog(_app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put all members' changelogs below the changelog page's own text."""
+    """Put all members' changelogs below the changelog page's own text, the applications' one first."""
     if docname == "reference/changelog":
-        source[0] += "\n" + "\n".join(map(changes, reversed(members())))
+        of_applications = member_named("pyramid-sqlalchemy-sessions")
+        others = [member for member in reversed(members()) if member.name != of_applications.name]
+        source[0] += "\n" + "\n".join(map(changes, [of_applications, *others]))
 
 
 def write_llms(app: Sphinx, exception: Exception | None) -> None:
