@@ -23,6 +23,12 @@ def fragments(member: Member) -> list[Path]:
     return sorted((member.folder / "newsfragments").glob("*.md"))
 
 
+def title_of_news(member: Member) -> str:
+    """Return whose version's changes a member's fragments are, for a heading above them."""
+    is_released = f"\n## {member.version} (" in (member.folder / "CHANGELOG.md").read_text("utf-8")
+    return f"After {member.version}" if is_released else f"{member.version} (not released yet)"
+
+
 def write(member: Member, *, draft: bool = False) -> str:
     """Move a member's fragments into its changelog, as the section of its present version.
 

@@ -14,7 +14,8 @@ from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from members import Member, member_named, members  # the line above says where
+from changelog import title_of_news  # the line above says where
+from members import Member, member_named, members
 
 if TYPE_CHECKING:
     from docutils.nodes import Element
@@ -108,7 +109,7 @@ def changes(member: Member) -> str:
     text = (member.folder / "CHANGELOG.md").read_text("utf-8").partition("release notes start -->\n")[2]
     parts = [f"## {member.name}", ""]
     if news:
-        parts += [f"### After {member.version}", ""]
+        parts += [f"### {title_of_news(member)}", ""]
         parts += [f"- {news_of(path)}" for path in news]
     return "\n".join([*parts, "", re.sub(r"(?m)^(#+ )", r"#\1", text)])
 

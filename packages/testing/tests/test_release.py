@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from changelog import changes, code_without_fragment, write
+from changelog import changes, code_without_fragment, title_of_news, write
 from installations import TESTS, Wheelhouse
 from members import ROOT, Member, member_named, members, tools_of_the_tests
 from packaging.requirements import Requirement
@@ -99,9 +99,11 @@ def test_fragments_become_the_section_of_the_version_in_the_changelog(core: Memb
     add_fragment(core, "9.bugfix.md", "They no longer sing out of tune.")
     commit(core.root)
     set_version(core, "0.2.0")
+    assert title_of_news(core) == "0.2.0 (not released yet)"
 
     write(core)
 
+    assert title_of_news(core) == "After 0.2.0"
     page = (core.folder / "CHANGELOG.md").read_text()
     introduction, _, section = page.partition("## 0.2.0 (")
     assert introduction.startswith("# Changelog of websession-core\n")
