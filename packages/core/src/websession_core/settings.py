@@ -226,7 +226,7 @@ class Settings:
     alongside_0_2: bool = _option(
         False,
         parsers.boolean,
-        doc="Whether workers of version 0.2 still serve the same browsers. All that these cannot read is "
+        doc="Whether workers of version 0.2 still serve the same browsers. Everything that they cannot read is "
         "then held back: visitors and users share one cookie, tokens of forms are stored, and values of "
         "types that JSON lacks are refused. Set it for all sessions while an upgrade from 0.2 rolls out, and "
         "remove it afterwards.",
@@ -340,7 +340,7 @@ class Settings:
     max_flash_messages: int = _option(
         10_000,
         parsers.amount,
-        doc="How many messages a flash queue keeps. A full one lets go of its oldest message, with a line in "
+        doc="How many messages a flash queue keeps. A full one drops its oldest message, with a line in "
         "the log.",
         expects="give a number; 0 for no limit",
     )

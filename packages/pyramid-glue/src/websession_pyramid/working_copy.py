@@ -321,7 +321,7 @@ class WorkingCopy:
             self._had_full_queue = True
             most = self._kit.settings.max_flash_messages
             log.warning(
-                "The flash queue %a is full and lets go of its oldest messages (max_flash_messages = %d)",
+                "The flash queue %a is full and drops its oldest messages (max_flash_messages = %d)",
                 queue,
                 most,
             )
