@@ -226,8 +226,8 @@ class Settings:
     alongside_0_2: bool = _option(
         False,
         parsers.boolean,
-        doc="Whether workers of version 0.2 still serve the same browsers. Everything that they cannot read is "
-        "then held back: visitors and users share one cookie, tokens of forms are stored, and values of "
+        doc="Whether workers of version 0.2 still serve the same browsers. Everything that they cannot read "
+        "is then held back: visitors and users share one cookie, tokens of forms are stored, and values of "
         "types that JSON lacks are refused. Set it for all sessions while an upgrade from 0.2 rolls out, and "
         "remove it afterwards.",
         expects="use true or false",
