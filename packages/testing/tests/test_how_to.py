@@ -755,6 +755,24 @@ def stand_at(request):
     return lambda moment: library.freeze_time(datetime.fromtimestamp(moment, UTC))
 
 
+def test_sessions_hold_the_moments_that_libraries_for_it_give(serve, columns, stand_at):
+    def put(request):
+        request.session.update(at=datetime.now(UTC), visits=[datetime.now(UTC)])
+
+    def visit(request):
+        request.session["visits"].append(datetime.now(UTC))
+        return len({*request.session["visits"], request.session["at"]})
+
+    browser, _ = serve(
+        columns["Session"], put=put, visit=visit, look=lambda request: repr(request.session.copy())
+    )
+    moment = datetime(2026, 11, 28, tzinfo=UTC)
+    with stand_at(moment.timestamp()):
+        browser.get("/put")
+        assert browser.get("/visit").json == 1
+    assert browser.get("/look").json == repr({"at": moment, "visits": [moment, moment]})
+
+
 def test_sessions_go_by_the_time_that_libraries_for_it_say(serve, stand_at):
     base = type("Base", (DeclarativeBase,), {})
     browser, _ = serve(
