@@ -168,6 +168,10 @@ def test_what_other_programs_read_has_the_form_that_they_read():
         assert all(parser[section] for section in parser.sections())
     assert len(units) >= 5
     lines = [block for block in shown if re.match(r"[\d*]", block)]
+    # Only there a line has a user.
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert all(line not in text for line in lines) or "/etc/cron.d/" in text
     for line in lines:
         assert re.fullmatch(r"(?:(?:\d+|\*|\*/\d+) +){5}app +\S.*\n", line), line
     assert len(lines) >= 3
