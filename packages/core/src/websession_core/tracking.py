@@ -222,6 +222,11 @@ class Tracked(ABC):
         return False
 
     @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was set, nor handed out that can change in place: nothing has changed then."""
+        return not (self._forced or self._originals)
+
+    @property
     def is_changed(self) -> bool:
         """Whether the contents differ from what was loaded or last stored.
 

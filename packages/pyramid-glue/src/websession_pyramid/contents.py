@@ -58,28 +58,39 @@ class Contents:
     Attributes:
         row: The row as it is in the database now, as far as this transaction knows.
         payload: The application's data.
-        flash: The flash queues.
         changes: New values of the row's other columns (userid, token, timeouts of its own), by name.
         rotating: Whether the next write gives the session a new identity.
     """
 
-    __slots__ = ("changes", "flash", "payload", "rotating", "row")
+    __slots__ = ("_flash", "_reorder", "_rules", "changes", "payload", "rotating", "row")
 
     def __init__(
         self, row: SessionRow | None = None, *, reorder: bool = False, rules: Rules = ANYTHING
     ) -> None:
-        data, flash = (None, None) if row is None else (row.data, row.flash)
+        data = None if row is None else row.data
         self.row = row
         self.payload = Payload(data, reorder=reorder, types=rules.types, limit=rules.max_data_size)
-        self.flash = FlashQueues(flash, reorder=reorder, types=rules.types, limit=rules.max_flash_messages)
+        self._flash: FlashQueues | None = None
+        self._reorder = reorder
+        self._rules = rules
         self.changes: dict[str, Any] = {}
         self.rotating = False
+
+    @property
+    def flash(self) -> FlashQueues:
+        """The flash queues, made when somebody looks at them: most requests do not."""
+        if self._flash is None:
+            text, rules = None if self.row is None else self.row.flash, self._rules
+            self._flash = FlashQueues(
+                text, reorder=self._reorder, types=rules.types, limit=rules.max_flash_messages
+            )
+        return self._flash
 
     @property
     def problem(self) -> str:
         """Why what is stored of it cannot be read, since something else has written to the row; or empty."""
         try:
-            _ = len(self.payload), self.flash.is_empty
+            _ = len(self.payload), self._has_no_flash
         except UnreadableRowError as error:
             return str(error)
         return ""
@@ -89,12 +100,30 @@ class Contents:
         """Whether there is nothing in it that would be worth a row."""
         # None is what a column of a new row has anyway.
         has_value = any(value is not None for value in self.changes.values())
-        return not (has_value or self.payload) and self.flash.is_empty
+        return not (has_value or self.payload) and self._has_no_flash
+
+    @property
+    def _has_no_flash(self) -> bool:
+        if self._flash is None and (self.row is None or self.row.flash == "{}"):
+            return True
+        return self.flash.is_empty
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether it cannot differ from what was read or last written."""
+        if self.rotating or self.changes or not self.payload.is_untouched:
+            return False
+        return self._flash is None or self._flash.is_untouched
 
     @property
     def is_changed(self) -> bool:
         """Whether it differs from what was read or last written."""
-        return self.rotating or bool(self.changes) or self.payload.is_changed or self.flash.is_changed
+        is_changed = self.rotating or bool(self.changes) or self.payload.is_changed
+        return is_changed or (self._flash is not None and self._flash.is_changed)
+
+    def changed_flash(self) -> str | None:
+        """Return the text of the flash queues to store, None if nothing changed in them."""
+        return None if self._flash is None else self._flash.serialize_changed()
 
     def value(self, name: str) -> Any:
         """Return the present value of one of the row's other columns; None in a new session."""
@@ -123,7 +152,7 @@ class Contents:
     def for_another_row(self) -> Contents:
         """Return the same data and flash messages, for a row that is yet to be stored, and nothing else."""
         contents = Contents()
-        contents.payload, contents.flash = self.payload, self.flash
+        contents.payload, contents._flash = self.payload, self.flash
         contents.payload.mark_changed()
         contents.flash.mark_changed()
         return contents
@@ -154,14 +183,16 @@ class Contents:
 
     def snapshot(self) -> ContentsSnapshot:
         """Return what :meth:`restore` needs to bring the present state back."""
-        return ContentsSnapshot(
-            self.row, self.payload.snapshot(), self.flash.snapshot(), dict(self.changes), self.rotating
-        )
+        flash = None if self._flash is None else self._flash.snapshot()
+        return ContentsSnapshot(self.row, self.payload.snapshot(), flash, dict(self.changes), self.rotating)
 
     def restore(self, snapshot: ContentsSnapshot) -> None:
         """Bring back the state of `snapshot`; a snapshot can be restored more than once."""
         self.row = snapshot.row
         self.payload.restore(snapshot.payload)
-        self.flash.restore(snapshot.flash)
+        if snapshot.flash is None:
+            self._flash = None
+        else:
+            self.flash.restore(snapshot.flash)
         self.changes = dict(snapshot.changes)
         self.rotating = snapshot.rotating

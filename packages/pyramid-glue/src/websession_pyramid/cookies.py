@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import re
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from webob.cookies import make_cookie
@@ -84,12 +85,11 @@ class CookieJar:
             return ()
         if header.find(pair, place + 1) >= 0:
             # In one search, since there may be hundreds of cookies of other names.
-            values = [match[1] for match in islice(self._values.finditer(header), _TOKENS_LOOKED_AT)]
-        elif header[:place].rstrip()[-1:] in {"", ";"}:
-            values = [header[place + len(pair) :].partition(";")[0]]
-        else:
+            matches = islice(self._values.finditer(header), _TOKENS_LOOKED_AT)
+            return [match[1].rstrip().strip('"') for match in matches]
+        if header[:place].rstrip()[-1:] not in {"", ";"}:
             return ()  # the end of a longer name
-        return [value.rstrip().strip('"') for value in values]
+        return (header[place + len(pair) :].partition(";")[0].rstrip().strip('"'),)
 
     def set(self, request: Request, response: Response, token: str, max_age: int | None) -> None:
         """Add the header that stores `token` in the browser for `max_age` seconds; None: until it closes."""
@@ -219,19 +219,19 @@ def _is_loopback(host: str) -> bool:
 
 def _has_header(response: Response, header: str) -> bool:
     # Not by `response.headers`, which wraps the list in a new object at each look.
-    return header in [name.lower() for name, _ in response.headerlist]
+    return header in map(str.lower, map(_name, response.headerlist))
 
 
-# Of RFC 9213, vendors' variants of it, and Edge Architecture 1.0: a cache that knows one of these takes no
-# notice of Cache-Control.
-def _is_for_content_networks(header: str) -> bool:
-    name = header.lower()
-    return name == "surrogate-control" or name.endswith("cdn-cache-control")
+_name = itemgetter(0)
+
+# What headers' names of RFC 9213, vendors' variants of it, and Edge Architecture 1.0 end with: a cache that
+# knows one of these takes no notice of Cache-Control.
+_FOR_CONTENT_NETWORKS = "cdn-cache-control", "surrogate-control"
 
 
 def _keep_out_of_content_networks(response: Response) -> None:
     for place, (name, value) in enumerate(response.headerlist):
-        if _is_for_content_networks(name):
+        if name.lower().endswith(_FOR_CONTENT_NETWORKS):
             response.headerlist[place] = name, _not_stored(value)
 
 

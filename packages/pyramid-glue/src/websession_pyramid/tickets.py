@@ -168,7 +168,8 @@ class _Name:
         return replace(ticket, cookie_version=ticket.cookie_version ^ 1) if self._is_outdated else ticket
 
     def tokens(self, request: Request) -> list[tuple[_Name, str]]:
-        return [(self, token) for token in self.jar.tokens(request)]
+        tokens = self.jar.tokens(request)
+        return [(self, token) for token in tokens] if tokens else []
 
     def is_in(self, request: Request) -> bool:
         """Return whether a request carries such a cookie; if they may be others', whether one is ours."""

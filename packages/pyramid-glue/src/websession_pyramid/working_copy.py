@@ -153,8 +153,15 @@ class WorkingCopy:
         return self.opening.row is None and self.contents.row is not None
 
     @property
+    def is_untouched(self) -> bool:
+        """Whether there cannot be anything to write, as at each step of most commits."""
+        return self.pending is NOTHING and self.contents.is_untouched
+
+    @property
     def has_work(self) -> bool:
         """Whether something is to be written."""
+        if self.is_untouched:
+            return False
         return bool(self.pending.to_delete) or self.stores(changed=self.contents.is_changed)
 
     @property

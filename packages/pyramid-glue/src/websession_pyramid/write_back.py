@@ -22,9 +22,11 @@ def write_back(copy: WorkingCopy) -> None:
     Raises:
         LateChangeError: It is too late for that.
     """
-    writer, manager = copy.writer, copy.manager
     if copy.may_be_deleted:
         copy.notice_deletions()
+    if copy.is_untouched:
+        return
+    writer, manager = copy.writer, copy.manager
     if copy.pending.deleted and manager is not None and writer is not None:
         # The browser is going to be told. zope.sqlalchemy may not have heard of it: a statement on tables
         # marks nothing.
@@ -87,7 +89,7 @@ def _due(copy: WorkingCopy) -> tuple[bool, str | None, str | None] | None:
     Everything is checked and serialized before the first statement, so nothing half-written stays.
     """
     contents = copy.contents
-    data, flash = contents.payload.serialize_changed(), contents.flash.serialize_changed()
+    data, flash = contents.payload.serialize_changed(), contents.changed_flash()
     is_changed = data is not None or flash is not None or contents.rotating or bool(contents.changes)
     is_stored = copy.stores(changed=is_changed)
     return (is_stored, data, flash) if is_stored or copy.pending.to_delete else None

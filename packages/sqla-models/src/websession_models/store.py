@@ -419,11 +419,8 @@ class _Statements:
             raise SchemaError([table], f"{self._columns['created'].name!r} came back as {kind}")
         if created is None or version is None or epoch is None:
             raise UnreadableRowError("one of its columns is NULL")
-        for value in self._checked(line):
-            # Nearly always NULL or an integer that fits every column.
-            if not (value is None or (type(value) is int and 0 <= value < _INTEGER_MAX)):
-                self._check(line)
-                break
+        if not _are_numbers(self._checked(line), _INTEGER_MAX - 1):
+            self._check(line)
         overrides = activity = None
         if self._overrides:
             own = line[self._end_of_values : self._end_of_overrides]
@@ -433,7 +430,9 @@ class _Statements:
         # Whether the outer join found a companion.
         if self._activity and line[self._end_of_overrides]:
             numbers = line[self._end_of_overrides + 1 :]
-            activity = self._recorded(dict(zip(self._activity, numbers, strict=True)))
+            recorded = dict(zip(self._activity, numbers, strict=True))
+            is_sane = _are_numbers(numbers, COUNTER_MAX)
+            activity = _activity(**recorded) if is_sane else _sane(Activity, recorded, COUNTER_MAX)
         values = no_values()
         values.update(zip(self._values, line[_SINGLE : self._end_of_values], strict=True))
         return make_row(
@@ -455,12 +454,6 @@ class _Statements:
         """Return the parameters for the columns of the companion row."""
         values = [getattr(activity, name) for name in self._activity]
         return dict(zip(self._activity_names, values, strict=True))
-
-    def _recorded(self, numbers: dict[str, Any]) -> Activity:
-        for number in numbers.values():
-            if not (number is None or (type(number) is int and 0 <= number <= COUNTER_MAX)):
-                return _sane(Activity, numbers, COUNTER_MAX)
-        return _activity(**numbers)
 
     def _check(self, line: Sequence[Any]) -> None:
         """Refuse a line with a value that we cannot have written."""
@@ -614,6 +607,16 @@ def _checks(features: ModelFeatures, names: Iterable[str]) -> Iterator[tuple[str
 
 
 _INTEGER_MAX: Final = 2**31 - 1
+_NUMBERS: Final = frozenset({int, type(None)})
+
+
+def _are_numbers(values: Sequence[Any], most: int) -> bool:
+    """Return whether all values are NULL or an integer from 0 to `most`, as nearly always."""
+    # Without a loop of our own: it is asked twice of each row.
+    if not _NUMBERS.issuperset(map(type, values)):
+        return False
+    others = [*filter(None, values)]
+    return not others or (min(others) > 0 and max(others) <= most)
 
 
 def _is_null_by_itself(column: Column[Any]) -> bool:
