@@ -31,6 +31,7 @@ from websession_models import (
     Store,
     fresh_session_id,
     has_free_connection,
+    own_transactions,
     shares_connections,
 )
 from websession_models.own_transactions import autocommits
@@ -124,6 +125,13 @@ def open_transaction(engine, *statements):
 @pytest.fixture
 def session_id(store, engine):
     return insert_one(store, engine)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Whoever insists waits for longer than a busy machine takes to commit."""
+    monkeypatch.setattr(own_transactions, "_WAIT_MILLISECONDS", 60_000)
+    monkeypatch.setattr(own_transactions, "_WAIT_SECONDS", 60)
 
 
 class Recorded(NamedTuple):
@@ -254,7 +262,7 @@ class TestRecording:
         with open_transaction(engine, first):
             second = threading.Thread(target=record)
             second.start()
-        second.join(10)
+        second.join(60)
 
         assert outcome == [False]
         assert noted(store, engine, session_id) == Activity(active_at=1)
@@ -371,6 +379,7 @@ class TestRevoking:
 
         assert noted(store, engine, session_id) is None
 
+    @pytest.mark.usefixtures("patient")
     def test_it_waits_for_a_writer_until_that_one_has_committed(self, store, engine, bookkeeper, session_id):
         outcome = []
         revoker = threading.Thread(
@@ -379,7 +388,7 @@ class TestRevoking:
         with engine.begin() as writer:
             assert store.update(writer, session_id, version=1, data='{"a": 1}')
             revoker.start()
-        revoker.join(10)
+        revoker.join(60)
 
         assert outcome == [True]
         assert read(store, engine, session_id) is None
@@ -503,6 +512,7 @@ class TestOtherTransactions:
         assert bookkeeper.perform(due(duty, session_id))
 
     @ON_MYSQLS_FAMILY
+    @pytest.mark.usefixtures("patient")
     def test_an_insisting_touch_waits_for_the_readers_of_mysqls_family(self, store, make_engine, session_id):
         engine = make_engine(isolation_level="SERIALIZABLE")
         bookkeeper, outcome = Bookkeeper(store, engine), []
@@ -512,7 +522,7 @@ class TestOtherTransactions:
         with engine.begin() as application:
             assert store.load(application, session_id).activity == AS_READ
             touch.start()
-        touch.join(10)
+        touch.join(60)
 
         assert outcome == [True]
         assert read(store, engine, session_id).activity == written_by(Duty.TOUCH)
