@@ -514,8 +514,8 @@ def test_a_writer_that_waited_for_anothers_commit_is_told_that_it_lost(store, en
         assert store.update(first, session_id, version=1, data='{"by": "first"}')
         second = threading.Thread(target=write_second)
         second.start()
-        assert about_to_write.wait(10)
-    second.join(10)
+        assert about_to_write.wait(60)
+    second.join(60)
 
     assert outcome == [False]
 
