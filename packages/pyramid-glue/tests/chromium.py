@@ -114,8 +114,8 @@ def browsing(*, third_parties: bool = True) -> Iterator[Chrome]:
     )
     started = Chrome(options=options, service=Service(executable_path=driver))
     try:
-        started.set_page_load_timeout(30)
-        started.set_script_timeout(30)
+        started.set_page_load_timeout(60)
+        started.set_script_timeout(60)
         yield started
     finally:
         started.quit()

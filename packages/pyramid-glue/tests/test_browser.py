@@ -72,7 +72,7 @@ class Visit:
         """Open another site, follow the element to the shop, and return what the shop shows."""
         self.open(f"/?{path}", host)
         self.browser.find_element(By.CSS_SELECTOR, element).click()
-        WebDriverWait(self.browser, 10).until(lambda browser: f"//{SHOP}:" in browser.current_url)
+        WebDriverWait(self.browser, 60).until(lambda browser: f"//{SHOP}:" in browser.current_url)
         return self.shown()
 
     def framed(self, host=OTHER, path="/look"):

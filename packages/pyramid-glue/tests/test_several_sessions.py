@@ -181,7 +181,7 @@ class TestTwoSessionsTogether:
 
     def test_requests_that_write_both_at_once_lose_nothing(self, make_site):
         threads, rounds = 4, 5
-        site = make_two(make_site, settings={"retry.attempts": 50}, engine_options={"pool_size": threads})
+        site = make_two(make_site, settings={"retry.attempts": 1000}, engine_options={"pool_size": threads})
 
         @site.view
         def it(request):

@@ -15,14 +15,16 @@ def engine(make_engine):
     return prepare_sqlite_engine(make_engine(pool_size=8))
 
 
-def test_no_read_modify_write_of_eight_threads_is_lost(engine):
+def test_no_read_modify_write_of_eight_threads_is_lost(make_engine):
+    # On a busy machine five seconds, sqlite3's default, are not long.
+    engine = prepare_sqlite_engine(make_engine(pool_size=8, connect_args={"timeout": 60}))
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE counter (value INTEGER)")
         connection.exec_driver_sql("INSERT INTO counter VALUES (0)")
     barrier, errors = threading.Barrier(8), []
 
     def count() -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             for _ in range(50):
                 with engine.begin() as connection:

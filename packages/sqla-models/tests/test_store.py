@@ -514,8 +514,8 @@ def test_a_writer_that_waited_for_anothers_commit_is_told_that_it_lost(store, en
         assert store.update(first, session_id, version=1, data='{"by": "first"}')
         second = threading.Thread(target=write_second)
         second.start()
-        assert about_to_write.wait(10)
-    second.join(10)
+        assert about_to_write.wait(60)
+    second.join(60)
 
     assert outcome == [False]
 
@@ -631,11 +631,11 @@ def test_sessions_of_two_models_do_not_mix(base, engine):
 
 def test_a_rows_repr_shows_neither_the_data_nor_the_whole_identifier(store, engine):
     with engine.begin() as connection:
-        session_id = insert_session(store, connection, data='{"pin": 4711}', flash='{"": ["hush"]}')
+        session_id = insert_session(store, connection, data='{"pin": "sesame"}', flash='{"": ["hush"]}')
         row = store.load(connection, session_id)
 
     for shown in (repr(row), str(row), f"{row}"):
-        assert "4711" not in shown
+        assert "sesame" not in shown
         assert "hush" not in shown
         assert str(session_id) not in shown
         assert session_id.hex not in shown
@@ -646,9 +646,9 @@ def test_a_databases_error_does_not_show_the_data(store, engine):
     with engine.begin() as connection:
         session_id = insert_session(store, connection)
     with engine.connect() as connection, pytest.raises(IntegrityError) as caught:
-        store.insert(connection, SessionRow(session_id, 1, 1, 0, '{"pin": 4711}', "{}"))
+        store.insert(connection, SessionRow(session_id, 1, 1, 0, '{"pin": "sesame"}', "{}"))
 
-    assert "4711" not in str(caught.value)
+    assert "sesame" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

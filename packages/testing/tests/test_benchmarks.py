@@ -150,7 +150,8 @@ def test_a_purge_is_measured_beside_workers_that_lose_nothing():
     few = ("--engines", "sqlite", "--rows", "2000", "--expired", "1500", "--workers", "2", "--alone", "0.2")
     ended = run("purging.py", *few)
     assert ended.returncode == 0, ended.stderr
-    assert re.search(r"^\| SQLite \|.*\| 0 \| 0 \|$", ended.stdout, re.MULTILINE), ended.stderr
+    # A busy machine may run a transaction again; a request that failed has lost something.
+    assert re.search(r"^\| SQLite \|.*\| \d+ \| 0 \|$", ended.stdout, re.MULTILINE), ended.stderr
     assert "SQLite: 1,500 in" in ended.stdout
 
 

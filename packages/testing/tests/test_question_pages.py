@@ -418,7 +418,7 @@ class TestInChromium:
 
     @staticmethod
     def arrive(chromium, part):
-        WebDriverWait(chromium, 10).until(lambda browser: part in browser.current_url)
+        WebDriverWait(chromium, 60).until(lambda browser: part in browser.current_url)
 
     def test_a_script_gets_a_new_token_and_leads_to_the_login_when_the_session_has_ended(
         self, site, web, chromium

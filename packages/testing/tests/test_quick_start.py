@@ -366,16 +366,16 @@ class Browser:
         if fields:
             fields["csrf_token"] = re.findall(r'name="csrf_token" value="([^"]+)"', self.page("/login"))[0]
         data = urllib.parse.urlencode(fields).encode() or None
-        with self._opener.open(f"{self.address}{path}", data, timeout=20) as response:
+        with self._opener.open(f"{self.address}{path}", data, timeout=60) as response:
             return response.read().decode()
 
     def visits(self, path: str) -> list[str]:
-        with self._opener.open(f"{self.address}{path}", timeout=20) as response:
+        with self._opener.open(f"{self.address}{path}", timeout=60) as response:
             return json.load(response)["visits"]
 
     def fails(self, path: str) -> bool:
         try:
-            self._opener.open(f"{self.address}{path}", timeout=20).close()
+            self._opener.open(f"{self.address}{path}", timeout=60).close()
         except urllib.error.HTTPError as error:
             return error.code == 500
         return False
@@ -392,7 +392,7 @@ def served(project: Project, port: int, log: Path) -> Iterator[None]:
         ) as process,
     ):
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while not reachable(port):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
@@ -401,7 +401,7 @@ def served(project: Project, port: int, log: Path) -> Iterator[None]:
         finally:
             # Not by SIGINT, which a job in the background ignores, and so do its children.
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def reachable(port: int) -> bool:

@@ -24,7 +24,7 @@ ADA, NOOR, PIM = DEMO_USERS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-PATIENCE = 30
+PATIENCE = 60
 PICTURES = os.environ.get("SHOP_SCREENSHOTS")
 
 pytestmark = pytest.mark.skipif(

@@ -18,7 +18,7 @@ from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 import pytest
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "shop-demo"
-PATIENCE = 60
+PATIENCE = 180
 
 
 class Demo:

@@ -50,7 +50,7 @@ pytestmark = pytest.mark.slow
 SECONDS = 15
 CLIENTS = 12
 TO_THE_SERVER = 4  # connections of PgBouncer's, for all of the clients
-PATIENCE = 30.0
+PATIENCE = 60.0
 BEGINNING = 1_800_000_000
 # Since 1.21 it takes note of the statements that clients have prepared.
 PREPARES = (1, 21)
