@@ -57,6 +57,19 @@ def test_a_main_that_needs_the_default_section_gets_it(command, ini):
     assert command("stats", str(file)).exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["purge", "stats", "doctor", "rotate-key"])
+def test_a_root_that_needs_a_real_request_is_no_obstacle(command, ini, name):
+    uri = ini(command_site__include="command_site.root_of_a_real_request")
+    result = command(name, "--json", uri)
+    assert result.exit_code == 0, result.output
+
+
+def test_an_application_that_ends_the_process_has_not_started(command, ini):
+    result = command("purge", ini(command_site__include="command_site.exiting"))
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "does not start: SystemExit: SHOP_SECRET is not set. pserve " in result.stderr
+
+
 class TestWithoutAnIniFile:
     @pytest.fixture
     def module(self, tmp_path, monkeypatch, ini, request):
@@ -80,6 +93,9 @@ class TestWithoutAnIniFile:
             def wsgi(environ, start_response):
                 return app(environ, start_response)
 
+            def with_defaults(global_config=None, **settings):
+                return main(global_config, **settings)
+
             def breaks():
                 raise RuntimeError("out of order")
 
@@ -97,6 +113,23 @@ class TestWithoutAnIniFile:
             assert command("stats", *arguments).exit_code == 0
             assert command("show", "abcd", *arguments).exit_code == 1
 
+    @pytest.mark.parametrize("callable_", ["main", "with_defaults"])
+    def test_a_variable_reaches_what_makes_it(self, command, module, callable_):
+        var = "--var", "session.idle_timeout=soon"
+        result = command("stats", "--app", f"{module}:{callable_}", *var)
+        assert result.exit_code == 3
+        assert "session.idle_timeout = 'soon'" in result.stderr
+
+    @pytest.mark.parametrize(
+        "line", ["None.nothing", "int('x')", "import nothing_at_all", "from os import nothing", "exit('no')"]
+    )
+    def test_a_module_that_fails_is_there(self, command, module, tmp_path, line):
+        (tmp_path / f"failing_{module}.py").write_text(f"{line}\n")
+        result = command("stats", "--app", f"failing_{module}:app")
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert f"The application of failing_{module}:app does not start: " in result.stderr
+        assert "pserve" not in result.stderr
+
     @pytest.mark.parametrize(
         ("name", "status", "words"),
         [
@@ -104,6 +137,9 @@ class TestWithoutAnIniFile:
             ("{}:nothing", 2, "Give --app module:name"),
             ("{}:breaks", 3, "does not start: RuntimeError"),
             ("{}:SETTINGS", 3, "dict is no application"),
+            ("{}", 2, "Give --app module:name"),
+            ("{}:", 2, "Give --app module:name"),
+            (".{}:app", 2, "Give --app module:name"),
         ],
     )
     def test_what_is_not_there_is_said(self, command, module, name, status, words):
