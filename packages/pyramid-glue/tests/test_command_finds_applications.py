@@ -39,11 +39,12 @@ def test_what_stands_around_the_application_is_no_obstacle(command, wrapped, nam
     assert json.loads(result.stdout)
 
 
-def test_settings_of_another_file_count(command, ini, tmp_path):
+@pytest.mark.parametrize("name", ["base.ini", "%(here)s/base.ini"])
+def test_settings_of_another_file_count(command, ini, tmp_path, name):
     base = Path(ini())
     base = base.rename(tmp_path / "base.ini")
     main = tmp_path / "main.ini"
-    main.write_text("[app:main]\nuse = config:base.ini\nset debug = x\ntm.annotate_user = false\n")
+    main.write_text(f"[app:main]\nuse = config:{name}\nset debug = x\ntm.annotate_user = false\n")
     assert command("stats", str(main)).exit_code == 0
     assert "base.ini" not in command("doctor", str(main)).stdout
     base.chmod(0o644)

@@ -248,7 +248,7 @@ def may_be_same_user(features: ModelFeatures, userid: Any) -> ColumnElement[bool
 
 
 class _Untyped(TypeDecorator[str]):
-    """A text that PostgreSQL compares by the type that the column has there: citext, perhaps, and not VARCHAR."""
+    """A text that PostgreSQL compares by the type that the column has there, which may be citext."""
 
     impl = String
     cache_ok = True

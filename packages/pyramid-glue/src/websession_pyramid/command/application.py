@@ -208,7 +208,7 @@ def _files(file: Path, known: list[Path]) -> list[Path]:
         return known
     known.append(file)
     for name in _OTHER_FILE.findall(file.read_text(encoding="utf-8", errors="replace")):
-        _files(file.parent / name, known)
+        _files(file.parent / name.replace("%(here)s", str(file.parent)), known)
     return known
 
 
