@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -69,6 +70,19 @@ def test_an_application_that_ends_the_process_has_not_started(command, ini):
     result = command("purge", ini(command_site__include="command_site.exiting"))
     assert (result.exit_code, result.stdout) == (3, "")
     assert "does not start: SystemExit: SHOP_SECRET is not set. pserve " in result.stderr
+
+
+def test_a_file_that_cannot_be_read_is_no_fault_of_the_application(command, ini, tmp_path):
+    (tmp_path / "bytes.ini").write_bytes(Path(ini()).read_bytes() + b"\xff\xfe")
+    (tmp_path / "folder.ini").mkdir()
+    for name, problem in (("bytes.ini", "not UTF-8"), ("folder.ini", "Is a directory")):
+        result = command("stats", str(tmp_path / name))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"{name} is no configuration that can be read: {problem}. Give an ini file" in result.stderr
+    if os.name == "posix" and os.geteuid():
+        uri = ini()
+        Path(uri).chmod(0)
+        assert "Permission denied. Run this as a user who may." in command("stats", uri).stderr
 
 
 class TestWithoutAnIniFile:

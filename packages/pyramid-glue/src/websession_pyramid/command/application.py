@@ -324,19 +324,12 @@ def _start(uri: str, variables: Mapping[str, str]) -> Any:
         loader = plaster.get_loader(uri, protocols=["wsgi"])
         loader.setup_logging(dict(variables))
         return loader.get_wsgi_app(None, dict(variables))
-    except FileNotFoundError as error:
-        path = error.filename or uri
-        if str(path) == plaster.parse_uri(uri).path:
-            raise CommandLineError(
-                f"There is no file {path}.",
-                "Give the configuration as Pyramid's own scripts take it, for example production.ini or "
-                "production.ini#main.",
-            ) from None
-        raise _not_started(uri, error) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(plaster.parse_uri(uri).path, error) or _not_started(uri, error) from error
     except (plaster.PlasterError, configparser.Error) as error:
         raise CommandLineError(
             f"{uri} is no configuration that can be read: {one_line(error, show=conceal_keys)}.",
-            "Give an ini file, for example production.ini or production.ini#main.",
+            _GIVE_INI_FILE,
         ) from None
     except LookupError as error:
         if "section" in str(error) or "No loader" in str(error):
@@ -347,6 +340,28 @@ def _start(uri: str, variables: Mapping[str, str]) -> Any:
         raise _not_started(uri, error) from error
     except (Exception, SystemExit) as error:  # the application's own code
         raise _not_started(uri, error) from error
+
+
+_GIVE_INI_FILE: Final = "Give an ini file, for example production.ini or production.ini#main."
+
+
+def _unreadable(path: str, error: OSError | UnicodeDecodeError) -> CommandError | None:
+    """Return that the named file cannot be read, if that is what the error is of."""
+    if isinstance(error, UnicodeDecodeError):
+        # An application may read other files at its start.
+        if not Path(path).is_file() or error.object not in Path(path).read_bytes():
+            return None
+        return CommandLineError(f"{path} is no configuration that can be read: not UTF-8.", _GIVE_INI_FILE)
+    if isinstance(error, FileNotFoundError) and str(error.filename or path) == path:
+        return CommandLineError(
+            f"There is no file {path}.",
+            "Give the configuration as Pyramid's own scripts take it, for example production.ini or "
+            "production.ini#main.",
+        )
+    if str(error.filename) != path:
+        return None
+    remedy = "Run this as a user who may." if isinstance(error, PermissionError) else _GIVE_INI_FILE
+    return CommandLineError(f"{path} is no configuration that can be read: {error.strerror}.", remedy)
 
 
 def _start_object(uri: str, variables: Mapping[str, str]) -> Any:
