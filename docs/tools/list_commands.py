@@ -24,7 +24,8 @@ INTRODUCTION = f"""\
 as Pyramid's own scripts take it: `production.ini`, `production.ini#section`. Filters, pipelines and
 composites around the application are fine. For an application without an ini file, give `--app module:name`
 instead of CONFIG_URI: the WSGI application, a `Configurator`, or a function that creates it, which is called
-without arguments or as PasteDeploy calls it, `main({{}}, **settings)` with the values of `--var`.
+without arguments or, if it needs some or there is a `--var`, as PasteDeploy calls it,
+`main({{}}, **settings)` with the values of `--var`.
 
 | exit status | |
 |---|---|
@@ -34,6 +35,7 @@ without arguments or as PasteDeploy calls it, `main({{}}, **settings)` with the 
 | 3 | the application does not start, or lacks what the command needs |
 | 4 | the database cannot be used |
 | 5 | the output cannot be written: the disk is full |
+| 130 | interrupted, by Ctrl-C; what was done by then stays done |
 | 141 | the output was closed, for example by a pipe to `head` |
 
 An error is one sentence with a remedy, on standard error. `--json` prints JSON on standard output. Only

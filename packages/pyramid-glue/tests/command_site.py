@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import zope.sqlalchemy
 from pyramid.config import Configurator
 from site_under_test import SECRET_KEY, Base, make_engine
+from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 from websession_pyramid import SessionEmptied
 
@@ -79,6 +81,35 @@ def failing_at_emptied_rows(config: Configurator) -> None:
         raise ZeroDivisionError
 
     config.add_subscriber(fail, SessionEmptied)
+
+
+def root_of_a_real_request(config: Configurator) -> None:
+    """Let the root need what only a real request has."""
+
+    def make_root(request: Any) -> Any:
+        return request.matchdict["name"]
+
+    config.set_root_factory(make_root)
+
+
+def exiting(config: Configurator) -> None:
+    """End the process, as an application does that lacks a variable of its environment."""
+    sys.exit("SHOP_SECRET is not set")
+
+
+def interrupted(config: Configurator) -> None:
+    """Be interrupted."""
+    raise KeyboardInterrupt
+
+
+def refusing_connections(config: Configurator) -> None:
+    """Let the application's own code fail when it connects."""
+
+    @event.listens_for(engines[-1].pool, "connect")
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no password in the vault")
+
+    engines[-1].dispose()
 
 
 def prefix_filter(global_config: dict[str, str]) -> Any:

@@ -182,3 +182,30 @@ def test_rows_from_before_a_timeout_are_purged_once_it_is_on(command, ini):
     )
     assert command("purge", uri).stdout.startswith("2 sessions deleted")
     assert "Run pyramid-sessions purge" not in command("doctor", uri).stdout
+
+
+@pytest.mark.parametrize("websession_engine_name", ["sqlite"])
+class TestCodeThatFailsToConnect:
+    """A driver that lacks a part, a creator, a listener: what it raises is no error of SQLAlchemy's."""
+
+    @pytest.fixture
+    def uri(self, ini):
+        return ini(command_site__include="command_site.refusing_connections")
+
+    @pytest.mark.parametrize("arguments", [["purge"], ["list"], ["revoke", "--all"], ["show", "abcd"]])
+    def test_is_a_sentence(self, command, uri, arguments):
+        result = command(*arguments[:1], uri, *arguments[1:])
+        assert (result.exit_code, result.stdout) == (4, "")
+        assert (
+            "could not be used: RuntimeError: no password in the vault. See that the driver" in result.stderr
+        )
+
+    def test_is_a_finding(self, command, uri):
+        result = command("doctor", uri)
+        assert result.exit_code == 1
+        assert "ERROR  the database answers" in result.stdout
+
+    def test_keeps_no_key_from_being_made(self, command, uri):
+        result = command("rotate-key", uri)
+        assert result.exit_code == 0
+        assert "could not be asked" in result.stderr

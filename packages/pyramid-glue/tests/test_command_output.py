@@ -276,6 +276,42 @@ def test_a_reader_that_goes_away_is_no_failure_of_the_database(config, name):
         assert run(None, preexec_fn=lambda: os.close(1)) == (0, "")
 
 
+def as_a_script(*arguments, **more):
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    code = "from websession_pyramid.command import run; run()"
+    environment = {**os.environ, "PYTHONPATH": path, **more.pop("env", {})}
+    return subprocess.run([sys.executable, "-c", code, *arguments], check=False, env=environment, **more)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and pipes are POSIX's")
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["list", "--help"], ["list", "nowhere.ini"], ["nothing"]]
+)
+def test_neither_help_nor_an_error_needs_a_reader(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert as_a_script(*arguments, stdout=writer, stderr=writer).returncode == 141
+    os.close(writer)
+    with Path("/dev/full").open("w") as full:
+        assert as_a_script(*arguments, stdout=full, stderr=full).returncode == 5
+
+
+@ON_SQLITE
+def test_a_letter_that_the_output_cannot_show_is_written_by_its_number(config):
+    add(FACE)
+    add("\xe9")
+    done = as_a_script("list", config, capture_output=True, env={"PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert {r"\U0001f600", "\xe9"} <= set(done.stdout.decode("latin-1").split())
+
+
+@ON_SQLITE
+def test_an_interrupted_command_says_so(command, ini):
+    result = command("purge", ini(command_site__include="command_site.interrupted"))
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "Error: Interrupted. What was done by then stays done.\n"
+
+
 # Of setuptools, since 80.9; the versions of the tests' environments are older.
 WARNING = """
 import sys, warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 import uuid
@@ -166,6 +167,19 @@ class TestTheQuestion:
         assert len(left()) == 11
         assert command("revoke", "--user", "1", config, answer="y\n").exit_code == 0
         assert left() == set()
+
+    def test_an_interrupt_is_a_no(self, command, config, many):
+        class Interrupted(io.BytesIO):
+            def read1(self, *_):
+                if self.tell():
+                    return b""
+                self.seek(1)
+                raise KeyboardInterrupt
+
+        result = command("revoke", config, "--all", answer=Interrupted())
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.endswith("\nError: Nothing was ended.\n")
+        assert len(left()) == 11
 
     def test_yes_asks_nothing(self, command, config, many):
         result = command("revoke", "--all", "--yes", config)

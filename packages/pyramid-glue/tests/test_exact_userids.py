@@ -43,10 +43,11 @@ class ExactSession(SessionLimitMixin, FullyFeaturedSession, Base):
 
 
 DEFAULT = "as the database has it"
+CITEXT_UNDER_STRING = "citext, of which the model does not know"
 MYSQL = "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_bin", "latin1_swedish_ci", "latin1_bin"
 COLLATIONS = {
     "sqlite": ("NOCASE", "RTRIM"),
-    "postgresql": ("citext", "nondeterministic"),
+    "postgresql": ("citext", CITEXT_UNDER_STRING, "nondeterministic"),
     "mysql": (*MYSQL, "utf8mb4_0900_ai_ci", "utf8mb4_0900_as_cs", "utf8mb4_0900_bin"),
     "mariadb": (*MYSQL, "utf8mb4_nopad_bin", "utf8mb4_uca1400_ai_ci"),
 }
@@ -91,6 +92,10 @@ def collate_sqlite(connection, collation):
 
 
 def collate_postgresql(connection, collation):
+    if collation == CITEXT_UNDER_STRING:
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS citext"))
+        connection.execute(text("ALTER TABLE exact_session ALTER userid TYPE citext"))
+        return
     try:
         with connection.begin_nested():
             connection.execute(

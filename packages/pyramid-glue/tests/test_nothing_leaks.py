@@ -1147,6 +1147,7 @@ def commands(stage):
         {"session__secret_key": stage.key()[:-1]},
         {"session__cookie_max_age": "soon"},
         {"command_site__raise": "no moon tonight"},
+        {"command_site__include": "command_site.interrupted"},
         {"command_site__sessions": "false"},
         {"command_site__dbsession": "false"},
         {"sqlalchemy__url": "sqlite:////no/such/folder/x.sqlite", "command_site__tables": "false"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy.exc import CompileError, DBAPIError
+from sqlalchemy.exc import CompileError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from websession_models.conflicts import number_of, sqlstate_of
 
@@ -81,6 +81,8 @@ _REMEDIES: Final[Sequence[tuple[AbstractSet[str], AbstractSet[int], Sequence[str
 
 def remedy_of(error: Exception) -> str:
     """Return what to do about an error of SQLAlchemy's or a driver's, a sentence."""
+    if not isinstance(error, (SQLAlchemyError, OSError)):
+        return "See that the driver is complete, and what the application's own code does when it connects."
     if isinstance(error, CompileError) or not isinstance(error, (DBAPIError, OSError, PoolTimeoutError)):
         return "See that the URL in the configuration is right."
     cause = getattr(error, "orig", None) or error

@@ -38,7 +38,7 @@ from sqlalchemy import (
     literal_column,
     true,
 )
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import NullType, TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Dialect
@@ -240,8 +240,22 @@ def may_be_same_user(features: ModelFeatures, userid: Any) -> ColumnElement[bool
     Among them are all of the user's, and what a unique index takes for them.
     """
     column: ColumnElement[Any] = features.columns["userid"]
-    condition: ColumnElement[bool] = column == userid
+    kind = column.type
+    is_plain_text = isinstance(kind, String) and not isinstance(kind, Enum) and not kind._variant_mapping
+    value = bindparam(None, userid, type_=_Untyped() if is_plain_text else kind)
+    condition: ColumnElement[bool] = column == value
     return condition
+
+
+class _Untyped(TypeDecorator[str]):
+    """A text that PostgreSQL compares by the type that the column has there, which may be citext."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return a type for which no cast is sent to PostgreSQL."""
+        return NullType() if dialect.name == "postgresql" else dialect.type_descriptor(String())
 
 
 def is_same_user(features: ModelFeatures, userid: Any, dialect: Dialect) -> ColumnElement[bool]:

@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from websession_core.durations import DAY, HOUR, rough_duration
 from websession_models import check_schema, has_free_connection
 from websession_models.engine_faults import mysql_faults, transaction_faults, write_refusal
@@ -84,7 +83,7 @@ def connection(deployment: Deployment) -> Iterator[Finding]:
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as refusal:
+    except Exception as refusal:  # noqa: BLE001 - the driver's, or of the application's creator or listeners
         yield error(f"The database cannot be reached: {one_line(refusal)}.", remedy_of(refusal))
         return
     if not has_free_connection(engine.pool):

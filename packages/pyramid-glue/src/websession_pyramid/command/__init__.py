@@ -15,7 +15,7 @@ import click
 from .doctor import doctor
 from .encryption import encrypt
 from .keys import keygen, rotate_key
-from .options import run_script
+from .options import Program, run_script
 from .purge import purge_command
 from .revoke import revoke_command
 from .sessions import list_, show, stats
@@ -43,7 +43,7 @@ def _version(name: str) -> str:
         return "(not installed)"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--version",
     is_flag=True,
@@ -60,7 +60,7 @@ def main() -> None:
 
     Exit status: 0 done; 1 the answer is no (errors were found, there is no such session, not confirmed);
     2 a mistake on the command line; 3 the application does not start; 4 the database cannot be used; 5 the
-    output cannot be written; 141 nobody reads on (a pipe to head).
+    output cannot be written; 130 interrupted; 141 nobody reads on (a pipe to head).
 
     Example: pyramid-sessions doctor production.ini
     """

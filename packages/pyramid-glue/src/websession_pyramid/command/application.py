@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import plaster
 from pyramid.config import global_registries
-from pyramid.scripting import prepare
+from pyramid.interfaces import IRequestFactory
+from pyramid.request import Request, apply_request_extensions
+from pyramid.threadlocal import RequestContext
 from sqlalchemy import false, literal, select
 from sqlalchemy.exc import (
     ArgumentError,
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pyramid.registry import Registry
-    from pyramid.request import Request
     from sqlalchemy import Engine
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "CommandLineError",
     "DatabaseError",
     "DeclinedError",
+    "InterruptedCommandError",
     "OutputError",
     "database_error",
     "open_application",
@@ -108,6 +110,12 @@ class OutputError(CommandError):
     """What is printed cannot be written."""
 
     exit_code = 5
+
+
+class InterruptedCommandError(CommandError):
+    """Somebody has interrupted the command."""
+
+    exit_code = 130  # as a shell tells of SIGINT
 
 
 class ApplicationError(CommandError):
@@ -161,7 +169,7 @@ class Application:
         attribute = self.factory.settings.dbsession_name
         try:
             return database_session(self.request, attribute).get_bind(self.model).engine
-        except Exception as error:  # the application's code: whatever it raises is reported
+        except (Exception, SystemExit) as error:  # the application's code: whatever it raises is reported
             log.debug("request.%s", attribute, exc_info=True)
             raise ApplicationError(
                 f"request.{attribute} gave no database session outside of a request: "
@@ -174,10 +182,16 @@ class Application:
         """Return the engine, once each of the model's tables has answered: an empty one is no missing one.
 
         Raises:
-            CommandError: The application gives no engine.
+            CommandError: The application gives no engine, or one whose own code fails.
             sqlalchemy.exc.SQLAlchemyError: A table is missing, or the database cannot be reached.
         """
         engine, features = self.engine(), self.factory.store.features
+        try:
+            engine.connect().close()
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception as error:  # a driver that is not complete, the application's creator or listener
+            raise database_error(error) from error
         with reading(engine) as connection:
             for table in (features.table, features.companion):
                 if table is not None:
@@ -194,7 +208,7 @@ def _files(file: Path, known: list[Path]) -> list[Path]:
         return known
     known.append(file)
     for name in _OTHER_FILE.findall(file.read_text(encoding="utf-8", errors="replace")):
-        _files(file.parent / name, known)
+        _files(file.parent / name.replace("%(here)s", str(file.parent)), known)
     return known
 
 
@@ -227,8 +241,7 @@ def open_application(uri: str, name: str, variables: Mapping[str, str]) -> Itera
         CommandError: The application cannot be started, or has no such sessions of ours.
     """
     registry, factory = _registry(uri, name, variables)
-    with prepare(registry=registry) as environment:
-        request = environment["request"]
+    with _bare_request(uri, registry) as request:
         try:
             yield Application(uri, name, registry, request, factory)
         except (SQLAlchemyError, OSError) as error:
@@ -237,6 +250,28 @@ def open_application(uri: str, name: str, variables: Mapping[str, str]) -> Itera
             problem = database_error(error)  # hides the parameters
             log.debug("The database refused", exc_info=True)
             raise problem from error
+
+
+@contextmanager
+def _bare_request(uri: str, registry: Registry) -> Iterator[Request]:
+    """Make a request of the application's own.
+
+    Without a root, unlike Pyramid's `prepare`: the application's root factory may need a row, or what only a
+    real request has.
+    """
+    make_request = registry.queryUtility(IRequestFactory, default=Request)
+    try:
+        request = make_request(Request.blank("/").environ)
+    except Exception as error:  # the application's own code
+        raise _not_started(uri, error) from error
+    request.registry = registry
+    with RequestContext(request):
+        apply_request_extensions(request)
+        try:
+            yield request
+        finally:
+            while request.finished_callbacks:
+                request.finished_callbacks.popleft()(request)
 
 
 def database_error(error: Exception) -> DatabaseError:
@@ -273,33 +308,28 @@ def _registry(uri: str, name: str, variables: Mapping[str, str]) -> tuple[Regist
             return registry, factory
     if not registries:
         raise ApplicationError(
-            f"{uri} is an application, but none of Pyramid's.",
-            "Name the one of Pyramid: its section behind a # (production.ini#main is [app:main]).",
+            f"{uri.removeprefix(PYTHON)} is an application, but none of Pyramid's.",
+            _NAME_IT
+            if uri.startswith(PYTHON)
+            else "Name the one of Pyramid: its section behind a # (production.ini#main is [app:main]).",
         )
     raise _no_such_session(registries[-1], uri, name)
 
 
 def _start(uri: str, variables: Mapping[str, str]) -> Any:
     if uri.startswith(PYTHON):
-        return _start_object(uri.removeprefix(PYTHON), variables)
+        return _start_object(uri, variables)
     try:
         # One loader for both: to look for it is to read what is installed.
         loader = plaster.get_loader(uri, protocols=["wsgi"])
         loader.setup_logging(dict(variables))
         return loader.get_wsgi_app(None, dict(variables))
-    except FileNotFoundError as error:
-        path = error.filename or uri
-        if str(path) == plaster.parse_uri(uri).path:
-            raise CommandLineError(
-                f"There is no file {path}.",
-                "Give the configuration as Pyramid's own scripts take it, for example production.ini or "
-                "production.ini#main.",
-            ) from None
-        raise _not_started(uri, error) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(plaster.parse_uri(uri).path, error) or _not_started(uri, error) from error
     except (plaster.PlasterError, configparser.Error) as error:
         raise CommandLineError(
             f"{uri} is no configuration that can be read: {one_line(error, show=conceal_keys)}.",
-            "Give an ini file, for example production.ini or production.ini#main.",
+            _GIVE_INI_FILE,
         ) from None
     except LookupError as error:
         if "section" in str(error) or "No loader" in str(error):
@@ -308,37 +338,62 @@ def _start(uri: str, variables: Mapping[str, str]) -> Any:
                 "Name its section behind a #: production.ini#main is [app:main].",
             ) from None
         raise _not_started(uri, error) from error
-    except Exception as error:  # the application's own code
+    except (Exception, SystemExit) as error:  # the application's own code
         raise _not_started(uri, error) from error
 
 
-def _start_object(path: str, variables: Mapping[str, str]) -> Any:
+_GIVE_INI_FILE: Final = "Give an ini file, for example production.ini or production.ini#main."
+
+
+def _unreadable(path: str, error: OSError | UnicodeDecodeError) -> CommandError | None:
+    """Return that the named file cannot be read, if that is what the error is of."""
+    if isinstance(error, UnicodeDecodeError):
+        # An application may read other files at its start.
+        if not Path(path).is_file() or error.object not in Path(path).read_bytes():
+            return None
+        return CommandLineError(f"{path} is no configuration that can be read: not UTF-8.", _GIVE_INI_FILE)
+    if isinstance(error, FileNotFoundError) and str(error.filename or path) == path:
+        return CommandLineError(
+            f"There is no file {path}.",
+            "Give the configuration as Pyramid's own scripts take it, for example production.ini or "
+            "production.ini#main.",
+        )
+    if str(error.filename) != path:
+        return None
+    remedy = "Run this as a user who may." if isinstance(error, PermissionError) else _GIVE_INI_FILE
+    return CommandLineError(f"{path} is no configuration that can be read: {error.strerror}.", remedy)
+
+
+def _start_object(uri: str, variables: Mapping[str, str]) -> Any:
     """Return the application that ``module:name`` is, or makes."""
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as WSGI servers do
+    path = uri.removeprefix(PYTHON)
     module, _, name = path.partition(":")
+    if not (module and name) or module.startswith("."):
+        raise CommandLineError(f"{path!r} names no application.", _NAME_IT)
     try:
         target: Any = importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise _no_such_object(path, error) from None
+        raise _not_started(uri, error) from error  # the application's own code
+    try:
         for part in name.split("."):
             target = getattr(target, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        is_there = isinstance(error, ImportError) and getattr(error, "name", None) not in {
-            None,
-            module,
-            *(module.rsplit(".", number)[0] for number in range(1, module.count(".") + 1)),
-        }
-        if is_there:
-            raise _not_started(path, error) from error
-        raise CommandLineError(
-            f"There is no {path}: {one_line(error, show=conceal_keys)}.",
-            "Give --app module:name, for example yourproject:app.",
-        ) from None
-    except Exception as error:  # the application's own code
-        raise _not_started(path, error) from error
+    except AttributeError as error:
+        raise _no_such_object(path, error) from None
     try:
         return _made(target, variables)
-    except Exception as error:  # as above
-        raise _not_started(path, error) from error
+    except (Exception, SystemExit) as error:  # as above
+        raise _not_started(uri, error) from error
+
+
+_NAME_IT: Final = "Give --app module:name, for example yourproject:app."
+
+
+def _no_such_object(path: str, error: Exception) -> CommandError:
+    return CommandLineError(f"There is no {path}: {one_line(error, show=conceal_keys)}.", _NAME_IT)
 
 
 def _made(target: Any, variables: Mapping[str, str]) -> Any:
@@ -357,16 +412,17 @@ def _made(target: Any, variables: Mapping[str, str]) -> Any:
     if needed[:1] == ["environ"]:
         return target  # a WSGI application, with Pyramid's within
     # As PasteDeploy calls it, or without anything.
-    return target({}, **variables) if needed else target()
+    return target({}, **variables) if needed or variables else target()
 
 
 _NO_URL = "Could not parse SQLAlchemy URL"
 
 
-def _not_started(uri: str, error: Exception) -> CommandError:
+def _not_started(uri: str, error: BaseException) -> CommandError:
+    subject = f"The application of {uri.removeprefix(PYTHON)}"
     if isinstance(error, ConfigurationError):
         mistakes = "\n".join([str(error), *error.__notes__])
-        return ApplicationError(f"The application of {uri} does not start: {mistakes}")
+        return ApplicationError(f"{subject} does not start: {mistakes}")
     if isinstance(error, DBAPIError):
         return database_error(error)
     # Neither its text nor the lines of its traceback: they may show what is configured.
@@ -375,23 +431,26 @@ def _not_started(uri: str, error: Exception) -> CommandError:
     reason = one_line(error, show=conceal_keys)
     if _NO_URL in reason:
         reason = reason.partition(_NO_URL)[0] + _NO_URL  # SQLAlchemy 2.0 goes on with it, password and all
-    return ApplicationError(
-        f"The application of {uri} does not start: {reason}.",
-        "See that the database's URL in the configuration is right (postgresql+psycopg://user:password@host/name)."
-        if is_url
-        else f"pserve {uri} shows where.",
-    )
+    if is_url:
+        remedy = (
+            "See that the database's URL in the configuration is right "
+            "(postgresql+psycopg://user:password@host/name)."
+        )
+    else:
+        remedy = "Its own server shows where." if uri.startswith(PYTHON) else f"pserve {uri} shows where."
+    return ApplicationError(f"{subject} does not start: {reason}.", remedy)
 
 
 def _no_such_session(registry: Registry, uri: str, name: str) -> CommandError:
     factories = web_session_factories(registry)
+    subject = f"The application of {uri.removeprefix(PYTHON)}"
     if name == _DEFAULT_SESSION and not factories:
         return ApplicationError(
-            f"The application of {uri} has no sessions of this library.",
+            f"{subject} has no sessions of this library.",
             "Add config.include('pyramid_sqlalchemy_sessions') to it.",
         )
     names = ", ".join(factories) or "none"
     return CommandLineError(
-        f"The application of {uri} has no request.{name} of this library.",
+        f"{subject} has no request.{name} of this library.",
         f"Give one of its sessions with --session: {names}.",
     )

@@ -91,7 +91,7 @@ def _lifetime(application: Application) -> tuple[int | None, bool]:
     table_was_read = True
     if factory.own_settings:
         try:
-            with reading(application.engine()) as connection:
+            with reading(application.tables()) as connection:
                 combinations = distinct_overrides(connection, application.model)
         except (SQLAlchemyError, CommandError):
             table_was_read, combinations = False, ()

@@ -6,29 +6,55 @@ import contextlib
 import errno
 import functools
 import gc
+import io
 import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 from websession_core.durations import parse_duration
 
-from .application import OUTPUT_ERRORS, PYTHON, OutputError, open_application
+from .application import OUTPUT_ERRORS, PYTHON, InterruptedCommandError, OutputError, open_application
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from .application import Application
 
     Opener = Callable[[], AbstractContextManager[Application]]
 
-__all__ = ["DURATION", "READER_GONE", "Subcommand", "configured", "json_option", "run_script"]
+__all__ = ["DURATION", "READER_GONE", "Program", "Subcommand", "configured", "json_option", "run_script"]
 
 READER_GONE = 141
 """The exit status where the reader of the output has gone (`| head`): as a shell tells of SIGPIPE."""
+
+
+@contextlib.contextmanager
+def _guard() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedCommandError("Interrupted.", "What was done by then stays done.") from None
+    except OSError as error:
+        if error.errno not in OUTPUT_ERRORS:
+            raise
+        _forget(sys.stdout)
+        if error.errno == errno.EPIPE:
+            raise click.exceptions.Exit(READER_GONE) from None
+        raise OutputError(
+            f"The output could not be written: {error.strerror}.",
+            "See where it goes; what the command had to change in the database is done.",
+        ) from None
+
+
+def _forget(stream: TextIO) -> None:
+    """Let what Python itself flushes at the end go nowhere."""
+    with contextlib.suppress(OSError, ValueError):  # where it is no file of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
 
 _FunctionT = TypeVar("_FunctionT", bound="Callable[..., Any]")
 
@@ -69,8 +95,28 @@ def _variables(_ctx: click.Context, _param: click.Parameter, values: tuple[str, 
     return variables
 
 
-class Subcommand(click.Command):
-    """One of the commands: with an example in its help, and quiet when nobody reads on.
+class _Guarded(click.Command):
+    """Ends in one line, or quietly, where its output cannot be written or somebody interrupts it."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the arguments, which may show the help."""
+        with _guard():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, to the last byte of its output."""
+        with _guard():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        return result
+
+
+class Program(_Guarded, click.Group):
+    """The group of all commands."""
+
+
+class Subcommand(_Guarded):
+    """One of the commands: with an example in its help.
 
     Args:
         example: A command line, without the name of the program.
@@ -92,29 +138,6 @@ class Subcommand(click.Command):
         if any(parameter.name == _APP for parameter in self.params):
             args = _with_app_first(args)
         return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; end quietly if the reader of its output goes away.
-
-        Raises:
-            OutputError: The output cannot be written, for another reason.
-        """
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except OSError as error:
-            if error.errno not in OUTPUT_ERRORS:
-                raise
-            # What Python itself flushes at the end goes nowhere.
-            with contextlib.suppress(OSError, ValueError):  # where it is no file of the system's
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if error.errno == errno.EPIPE:
-                ctx.exit(READER_GONE)
-            raise OutputError(
-                f"The output could not be written: {error.strerror}.",
-                "See where it goes; what the command had to change in the database is done.",
-            ) from None
-        return result
 
 
 _APP = "app"
@@ -188,4 +211,15 @@ def run_script(command: click.Command) -> None:
     # A daemon may have closed them: `purge >&-`.
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     sys.stderr = sys.stderr or sys.stdout
-    command()
+    for stream in (sys.stdout, sys.stderr):
+        # Letters that the terminal's or the file's encoding lacks.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        command()
+    except OSError as error:  # while it said on standard error what is wrong
+        if error.errno not in OUTPUT_ERRORS:
+            raise
+        _forget(sys.stdout)
+        _forget(sys.stderr)
+        sys.exit(READER_GONE if error.errno == errno.EPIPE else OutputError.exit_code)

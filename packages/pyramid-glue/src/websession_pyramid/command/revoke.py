@@ -146,8 +146,10 @@ def _unusable(application: Application) -> list[UUID]:
 def _ask(number: int) -> None:
     try:
         sure = click.confirm(f"End {counted(number)}?", err=True)
-    except click.Abort:
+    except click.Abort as abort:
         click.echo(err=True)  # the question has no line end
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise DeclinedError("Nothing was ended.") from None
         raise CommandLineError(
             "Nobody is there to be asked.", "Say --yes to end them all the same."
         ) from None
