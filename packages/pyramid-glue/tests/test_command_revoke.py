@@ -177,7 +177,8 @@ class TestTheQuestion:
                 raise KeyboardInterrupt
 
         result = command("revoke", config, "--all", answer=Interrupted())
-        assert (result.exit_code, result.stdout) == (1, "")
+        # The oldest click ends its prompt in standard output.
+        assert (result.exit_code, result.stdout.strip()) == (1, "")
         assert result.stderr.endswith("\nError: Nothing was ended.\n")
         assert len(left()) == 11
 
