@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 
 import pytest
 from pages import DOCS, PAGES, blocks
@@ -66,9 +67,8 @@ def test_a_block_of_settings_starts(block, monkeypatch, key_file):
         for name in ("secret_key", "data_secret_key"):
             for source in settings.get(f"{prefix}{name}", "").split():
                 monkeypatch.setenv(source.removeprefix("env:"), generate_secret_key())
-        ours = {
-            name: value.replace("/run/secrets/session_key", str(key_file)) for name, value in settings.items()
-        }
+        file = f"file:{key_file}"
+        ours = {name: re.sub(r"file:/\S+/session_key", file, value) for name, value in settings.items()}
         ours[f"{prefix}model_class"] = SealedSession if f"{prefix}data_secret_key" in ours else Session
         if ours.get(f"{prefix}secret_key", "(").startswith("("):
             ours[f"{prefix}secret_key"] = generate_secret_key()
