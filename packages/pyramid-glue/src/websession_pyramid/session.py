@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .session_in_request import Holder
     from .working_copy import WorkingCopy
 
-__all__ = ["WebSession"]
+__all__ = ["WebSession", "is_attribute"]
 
 _MISSING: Any = object()
 
@@ -41,6 +41,18 @@ _OF_OTHER_LIBRARIES = {
     "persist": "what a view changes is stored with its transaction: leave the call out",
     "delete": "use `invalidate()`",
 }
+
+
+def is_attribute(kind: type, name: str, value: object) -> bool:
+    """Return whether a value can be an attribute of a session, and is not meant to be stored under a key.
+
+    Args:
+        kind: The session's class.
+        name: The attribute's name.
+        value: The value. A test may put another function in the place of a method.
+    """
+    known = getattr(kind, name, None)
+    return name.startswith("_") or (known is not None and (callable(value) or not callable(known)))
 
 
 @implementer(ISession)
@@ -66,9 +78,7 @@ class WebSession(MutableMapping[str, Any]):
         state["_in_request"] = SessionInRequest(kit, request, self)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        known = getattr(type(self), name, None)
-        # A test may put another function in the place of a method.
-        if not name.startswith("_") and (known is None or (callable(known) and not callable(value))):
+        if not is_attribute(type(self), name, value):
             raise AttributeError(
                 f"a session stores keys, and no attributes: request.{self._kit.attribute}[{name!r}] = ..."
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pyramid.interfaces import ISession, ISessionFactory
 from websession_core import OPTIONS
 from websession_core.payload import FlashQueues, Payload
+from websession_pyramid.session import is_attribute
 from websession_pyramid.types import pyramid_types, session_types
 from zope.interface import implementer
 
@@ -86,9 +87,7 @@ class MemorySession(Payload):
             self.login(userid)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        known = getattr(type(self), name, None)
-        # A test may put another function in the place of a method.
-        if not name.startswith("_") and (known is None or (callable(known) and not callable(value))):
+        if not is_attribute(type(self), name, value):
             raise AttributeError(f"a session stores keys, and no attributes: request.session[{name!r}] = ...")
         super().__setattr__(name, value)
 

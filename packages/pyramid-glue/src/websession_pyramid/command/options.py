@@ -42,12 +42,17 @@ def _guard() -> Iterator[None]:
         if error.errno not in OUTPUT_ERRORS:
             raise
         _forget(sys.stdout)
-        if error.errno == errno.EPIPE:
+        if _exit_status(error) == READER_GONE:
             raise click.exceptions.Exit(READER_GONE) from None
         raise OutputError(
             f"The output could not be written: {error.strerror}.",
             "See where it goes; what the command had to change in the database is done.",
         ) from None
+
+
+def _exit_status(error: OSError) -> int:
+    """Return the exit status for output that cannot be written."""
+    return READER_GONE if error.errno == errno.EPIPE else OutputError.exit_code
 
 
 def _forget(stream: TextIO) -> None:
@@ -222,4 +227,4 @@ def run_script(command: click.Command) -> None:
             raise
         _forget(sys.stdout)
         _forget(sys.stderr)
-        sys.exit(READER_GONE if error.errno == errno.EPIPE else OutputError.exit_code)
+        sys.exit(_exit_status(error))
