@@ -96,10 +96,11 @@ def test_it_has_the_limits_of_the_real_one():
     session = MemorySession({"a": "x" * 4_000_000})
     with pytest.raises(UnstorableValueError, match="4,194,304"):
         session["b"] = "x" * 400_000
-    session.invalidate()
-    for n in range(10_001):
-        session.flash(n)
-    assert session.peek_flash()[0] == 1
+    for _ in range(2):
+        for n in range(10_001):
+            session.flash(n)
+        assert session.peek_flash()[0] == 1
+        session.invalidate()
 
 
 def test_a_login_replaces_the_csrf_token_and_an_invalidated_one_belongs_to_nobody():
